@@ -1,0 +1,37 @@
+# Every target makes the virtual environment when there is none.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread per process: two intra-op threads on two shared cores collapse when anything else runs.
+export OMP_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+export RAY_USAGE_STATS_ENABLED = 0
+
+.PHONY: demo test check fix serve clean
+demo: $(VENV)/installed
+	$(BIN)/python -m examples.demo
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+fix: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+serve: $(VENV)/installed
+	$(BIN)/mtnas serve
+
+clean:
+	rm -rf $(VENV) var demo-output .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[service,demo,test,check]'
+	touch $@
