@@ -15,6 +15,7 @@
     │   ├── NotFoundError(KeyError)    no such job, trial, route, export or data set
     │   ├── ConflictError              the row is in a state that does not allow this
     │   └── LeaseLostError             another worker owns the job now
+    ├── ServiceError(ConnectionError)  the service could not be reached, or refused for a reason of its own
     └── CancelledError(RuntimeError)   somebody asked for the work to stop
 
 Every error builds its own message from typed attributes: what was expected, what was found, where.
@@ -104,6 +105,10 @@ class ConflictError(StoreError):
 
 class LeaseLostError(StoreError):
     """Another worker owns the job now; stop at once and write nothing."""
+
+
+class ServiceError(MtnasError, ConnectionError):
+    """The service could not be reached, or refused for a reason of its own (no token, too large, internal)."""
 
 
 class CancelledError(MtnasError, RuntimeError):
