@@ -1,0 +1,115 @@
+"""Tasks and objectives: what the towers must predict, and what a search should make large or small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mtnas.errors import TaskError
+
+
+class TaskKind(StrEnum):
+    """What kind of label a task has; it decides the loss and the number of tower outputs."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Metric(StrEnum):
+    """How well a task is done."""
+
+    AUC = "auc"
+    LOG_LOSS = "log_loss"
+    ACCURACY = "accuracy"
+    RMSE = "rmse"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger value is a better one."""
+        return self in (Metric.AUC, Metric.ACCURACY)
+
+
+_METRICS_OF_KIND = {
+    TaskKind.BINARY: (Metric.AUC, Metric.LOG_LOSS, Metric.ACCURACY),
+    TaskKind.MULTICLASS: (Metric.ACCURACY, Metric.LOG_LOSS),
+    TaskKind.REGRESSION: (Metric.RMSE,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One supervised objective.
+
+    Attributes:
+        name: unique among the job's tasks; an identifier.
+        kind: binary, multiclass or regression.
+        label: the column that holds the label; missing values are masked out of the loss.
+        metric: the figure the task is judged by; by default the first that fits its kind.
+        weight: factor on the task's loss, positive.
+        tower: widths of the tower's hidden layers; empty means one linear layer.
+        num_classes: classes of a multiclass task; 1 for the other kinds.
+
+    Raises:
+        TaskError: a value that contradicts another.
+    """
+
+    name: str
+    kind: TaskKind
+    label: str
+    metric: Metric | None = None
+    weight: float = 1.0
+    tower: tuple[int, ...] = (32,)
+    num_classes: int = 1
+
+    def __post_init__(self) -> None:
+        where = f"task {self.name!r}"
+        if not self.name.isidentifier():
+            raise TaskError(expected="an identifier as the task's name", found=repr(self.name), where="tasks")
+        if self.weight <= 0:
+            raise TaskError(expected="a positive weight", found=str(self.weight), where=where)
+        if any(width < 1 for width in self.tower):
+            raise TaskError(expected="tower widths of at least 1", found=str(self.tower), where=where)
+        if (self.kind is TaskKind.MULTICLASS) != (self.num_classes > 1):
+            raise TaskError(
+                expected="num_classes > 1 for a multiclass task and 1 for any other",
+                found=f"{self.kind} with num_classes={self.num_classes}",
+                where=where,
+            )
+        if self.metric is not None and self.metric not in _METRICS_OF_KIND[self.kind]:
+            allowed = ", ".join(_METRICS_OF_KIND[self.kind])
+            raise TaskError(expected=f"one of {allowed} as metric of a {self.kind} task", found=self.metric, where=where)
+
+    @property
+    def judged_by(self) -> Metric:
+        """The task's metric, defaults resolved."""
+        return self.metric or _METRICS_OF_KIND[self.kind][0]
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs of the task's tower: logits, or one value."""
+        return self.num_classes
+
+
+class Direction(StrEnum):
+    """Which way an objective is better."""
+
+    MAX = "max"
+    MIN = "min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """One axis of the search's answer.
+
+    Attributes:
+        metric: ``mean_gain``, ``worst_gain``, ``num_params``, ``macs``, or ``<task>.<metric>``.
+        direction: which way is better.
+    """
+
+    metric: str
+    direction: Direction
+
+    def signed(self, value: float) -> float:
+        """The value with its sign set so that larger is better."""
+        return value if self.direction is Direction.MAX else -value

@@ -1,0 +1,96 @@
+"""Candidates and what became of them: settings, trials, evaluations. Plain values that travel between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mtnas.routes import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything about a candidate that is not structure.
+
+    Attributes:
+        lr: peak learning rate.
+        weight_decay: decoupled weight decay.
+        dropout: probability of dropping a unit of a sub-network's output.
+        seed: decides initial weights and noise.
+        data_seed: decides the order of the rows.
+        gate: settings of the gates by name, such as ``temperature`` or ``k``.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 1e-5
+    dropout: float = 0.0
+    seed: int = 0
+    data_seed: int = 0
+    gate: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A route and the settings to train it with."""
+
+    route: Route
+    settings: Settings
+
+
+class TrialState(StrEnum):
+    """What became of a trial."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a trial ran."""
+
+    node: str
+    process: int
+    device: str
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A candidate's figures on one part of the data.
+
+    Attributes:
+        part: ``search``, ``valid`` or ``test``.
+        per_task: metrics by task name, then by metric name; NaN where a part holds no labels.
+        costs: ``num_params``, ``macs``, ``device_seconds``, ``candidate_steps``.
+    """
+
+    part: str
+    per_task: Mapping[str, Mapping[str, float]]
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A candidate being or having been run.
+
+    Attributes:
+        number: unique and dense within the job; searchers see trials sorted by it.
+        phase: the phase of the job that ran it.
+        label: what the trial is for a reader (``mmoe``, ``search``, ``finalist-1``).
+        failure: why it failed, for failed trials.
+        values: the objectives' values by metric name, for complete trials.
+    """
+
+    number: int
+    phase: str
+    label: str
+    candidate: Candidate
+    state: TrialState
+    evaluations: tuple[Evaluation, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    place: Place | None = None
+    failure: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
