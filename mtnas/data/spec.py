@@ -1,0 +1,170 @@
+"""The data part of the job specification: sources, features, splits. ``mtnas.spec`` hands these on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MISSING_TEXTS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
+
+
+class Part(BaseModel):
+    """A part of the specification: unknown fields are refused, and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CatalogueSource(Part):
+    """A public data set by name, with its options (``planted`` takes many, the others few)."""
+
+    kind: Literal["catalogue"] = "catalogue"
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DatasetSource(Part):
+    """A data set that was registered before, by its name or id."""
+
+    kind: Literal["dataset"] = "dataset"
+    name: str
+
+
+class JoinedTable(Part):
+    """A further table whose columns join the main one on equal keys: a left join, keys unique on its side.
+
+    ``prefix`` goes before the names of its columns (the keys aside), where they would clash with others.
+    """
+
+    path: str
+    on: Annotated[tuple[str, ...], Field(min_length=1)]
+    prefix: str = ""
+
+
+class FileSource(Part):
+    """Files below a data root: CSV or Parquet, one or several tables of one schema, or tables to join.
+
+    ``paths`` are concatenated. ``join`` adds columns from further tables by key. For CSV files (which may be
+    compressed): ``delimiter``; ``column_names`` where the files in ``paths`` have no header; the texts that mean
+    a ``missing`` value.
+    """
+
+    kind: Literal["file"] = "file"
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    join: tuple[JoinedTable, ...] = ()
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    column_names: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = MISSING_TEXTS
+
+
+Source = Annotated[CatalogueSource | DatasetSource | FileSource, Field(discriminator="kind")]
+
+
+class Feature(Part):
+    """One input column and how to read it.
+
+    ``separator`` splits a multi-valued text column, and a dense vector in a text column. Values that do not get
+    one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary.
+    """
+
+    column: str
+    kind: Literal["numeric", "categorical", "dense_vector", "multi_valued"]
+    separator: Annotated[str, Field(min_length=1)] = " "
+    max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
+    embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8
+
+
+class RatioSplit(Part):
+    """Rows at random; the rest after ``valid`` and ``test`` is for training."""
+
+    kind: Literal["ratio"] = "ratio"
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> RatioSplit:
+        _check_shares(self.valid, self.test)
+        return self
+
+
+class ColumnSplit(Part):
+    """Rows by the value of a column; values that are not named are left out.
+
+    With ``halve_test`` the rows named in ``test`` are cut 1:1 at random into ``valid`` and ``test``.
+    """
+
+    kind: Literal["column"] = "column"
+    column: str
+    train: Annotated[tuple[str, ...], Field(min_length=1)]
+    valid: tuple[str, ...] = ()
+    test: Annotated[tuple[str, ...], Field(min_length=1)]
+    halve_test: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _parts_are_disjoint(self) -> ColumnSplit:
+        named = (*self.train, *self.valid, *self.test)
+        doubled = sorted({value for value in named if named.count(value) > 1})
+        if doubled:
+            raise ValueError(f"each value of column {self.column!r} in one part only, found {doubled} twice")
+        if bool(self.valid) == self.halve_test:
+            raise ValueError("either values for valid, or halve_test to take half of the test rows")
+        return self
+
+
+class TimeSplit(Part):
+    """Rows in the order of a column: the last go to ``test``, those before to ``valid``.
+
+    Rows of one moment stay together, so the shares are kept as nearly as ties allow.
+    """
+
+    kind: Literal["time"] = "time"
+    column: str
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> TimeSplit:
+        _check_shares(self.valid, self.test)
+        return self
+
+
+class GroupSplit(Part):
+    """Whole groups (users, sessions) at random, so that no group is in two parts."""
+
+    kind: Literal["group"] = "group"
+    column: str
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> GroupSplit:
+        _check_shares(self.valid, self.test)
+        return self
+
+
+Split = Annotated[RatioSplit | ColumnSplit | TimeSplit | GroupSplit, Field(discriminator="kind")]
+
+
+class DataSpec(Part):
+    """Where the rows come from, which columns are inputs, and how rows are split.
+
+    ``split`` and ``features`` may be left to a catalogue set's own protocol (``None``, ``"infer"``); for other
+    data ``None`` means ``RatioSplit()``. ``search_share`` is the part of the training rows held back for
+    architecture decisions (PROTOCOL.md point 1). ``max_rows`` takes a sample, the same in every job; a row keeps
+    the part that it has in the whole.
+    """
+
+    source: Source
+    features: Literal["infer"] | Annotated[tuple[Feature, ...], Field(min_length=1)] = "infer"
+    exclude: tuple[str, ...] = ()
+    split: Split | None = None
+    search_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125
+    max_rows: Annotated[int, Field(ge=1)] | None = None
+
+
+def _check_shares(valid: float, test: float) -> None:
+    if valid + test >= 1:
+        raise ValueError(f"shares of valid and test below 1 together, found {valid} + {test}")

@@ -1,0 +1,269 @@
+"""The job specification, version 1: what a user may ask for, validated without torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mtnas.data.spec import (
+    CatalogueSource,
+    ColumnSplit,
+    DatasetSource,
+    DataSpec,
+    Feature,
+    FileSource,
+    GroupSplit,
+    JoinedTable,
+    Part,
+    RatioSplit,
+    Source,
+    Split,
+    TimeSplit,
+)
+from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
+
+__all__ = [
+    "BASELINES",
+    "BudgetSpec",
+    "CatalogueSource",
+    "ColumnSplit",
+    "ConstraintsSpec",
+    "DataSpec",
+    "DatasetSource",
+    "EqualBalancer",
+    "ExportSpec",
+    "Feature",
+    "FileSource",
+    "GridChoice",
+    "GroupSplit",
+    "JobSpec",
+    "JoinedTable",
+    "ObjectiveSpec",
+    "Part",
+    "ProtocolSpec",
+    "RandomSearch",
+    "RatioSplit",
+    "ReinforceSearch",
+    "ResourcesSpec",
+    "Search",
+    "Source",
+    "SpaceSpec",
+    "Split",
+    "TaskSpec",
+    "TimeSplit",
+    "TrainingSpec",
+]
+
+# --- tasks --------------------------------------------------------------------------------------------------
+
+
+class TaskSpec(Part):
+    """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields."""
+
+    name: str
+    kind: TaskKind
+    label: str | None = None
+    metric: Metric | None = None
+    weight: float = 1.0
+    tower: tuple[int, ...] = (32,)
+    num_classes: int = 1
+
+    def to_task(self) -> Task:
+        """The value object, with the label column defaulting to the task's name."""
+        return Task(
+            name=self.name,
+            kind=self.kind,
+            label=self.label or self.name,
+            metric=self.metric,
+            weight=self.weight,
+            tower=self.tower,
+            num_classes=self.num_classes,
+        )
+
+    @model_validator(mode="after")
+    def _is_a_task(self) -> TaskSpec:
+        self.to_task()
+        return self
+
+
+# --- search -------------------------------------------------------------------------------------------------
+
+
+class SpaceSpec(Part):
+    """A search space by catalogue name with its options, or a whole inline space (``graph``)."""
+
+    name: str = "mtnas"
+    options: dict[str, Any] = Field(default_factory=dict)
+    graph: dict[str, Any] | None = None
+
+
+class ReinforceSearch(Part):
+    """Policy-gradient search over routes with shared weights (MTNAS; METHODS.md section 1)."""
+
+    kind: Literal["reinforce"] = "reinforce"
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    routes_per_step: Annotated[int, Field(ge=4)] = 4
+    lr: Annotated[float, Field(gt=0)] = 0.05
+    entropy: Annotated[float, Field(ge=0)] = 0.001
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    policy_every: Annotated[int, Field(ge=1)] = 1
+    searches: Annotated[int, Field(ge=1)] = 1
+
+
+class RandomSearch(Part):
+    """Uniform random routes, each trained alone."""
+
+    kind: Literal["random"] = "random"
+    generation: Annotated[int, Field(ge=1)] = 16
+
+
+Search = Annotated[ReinforceSearch | RandomSearch, Field(discriminator="kind")]
+
+
+class GridChoice(Part):
+    """Values to try; the best on ``valid`` wins."""
+
+    grid: Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class EqualBalancer(Part):
+    """The tasks' losses, weighted by ``Task.weight`` alone."""
+
+    kind: Literal["equal"] = "equal"
+
+
+class TrainingSpec(Part):
+    """How every candidate, baselines included, is trained."""
+
+    batch_size: Annotated[int, Field(ge=2)] = 1024
+    epochs: Annotated[int, Field(ge=1)] = 4
+    lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    balancer: EqualBalancer = EqualBalancer()
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def lr_grid(self) -> tuple[float, ...]:
+        """The learning rates to try, one or several."""
+        return self.lr.grid if isinstance(self.lr, GridChoice) else (self.lr,)
+
+
+class ObjectiveSpec(Part):
+    """One axis of the answer."""
+
+    metric: str
+    direction: Direction
+
+    def to_objective(self) -> Objective:
+        """The value object."""
+        return Objective(metric=self.metric, direction=self.direction)
+
+
+class ConstraintsSpec(Part):
+    """What every route of the space must keep to."""
+
+    max_params: Annotated[int, Field(ge=1)] | None = None
+    max_macs: Annotated[int, Field(ge=1)] | None = None
+    max_in_degree: Annotated[int, Field(ge=1)] | None = None
+
+
+BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing")
+
+
+class ProtocolSpec(Part):
+    """How much proof to gather. ``quick`` gives no verdict."""
+
+    level: Literal["quick", "standard", "headline"] = "quick"
+    baselines: tuple[str, ...] | None = None
+    boosted_trees: bool | None = None
+    random_search: bool | None = None
+    seeds: Annotated[int, Field(ge=1)] | None = None
+    finalists: Annotated[int, Field(ge=1)] = 3
+
+    @property
+    def named_baselines(self) -> tuple[str, ...]:
+        """The baselines to train; three at the quick level unless the user names others."""
+        if self.baselines is not None:
+            return self.baselines
+        return BASELINES[:3] if self.level == "quick" else BASELINES
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds per baseline and finalist."""
+        return self.seeds or {"quick": 2, "standard": 5, "headline": 10}[self.level]
+
+    @model_validator(mode="after")
+    def _baselines_exist(self) -> ProtocolSpec:
+        unknown = [name for name in self.named_baselines if name not in BASELINES]
+        if unknown:
+            raise ValueError(f"unknown baselines {unknown}; known are {list(BASELINES)}")
+        return self
+
+
+class BudgetSpec(Part):
+    """Where the search stops; the first limit reached counts. ``deadline_s`` makes a job non-reproducible."""
+
+    trials: Annotated[int, Field(ge=1)] = 64
+    candidate_steps: Annotated[int, Field(ge=1)] | None = None
+    deadline_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class ResourcesSpec(Part):
+    """What a job may use."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpus_per_pack: Annotated[float, Field(ge=0)] = 1.0
+    max_packs: Annotated[int, Field(ge=1)] = 2
+    pack_size: Annotated[int, Field(ge=1)] | None = None
+    memory_mib: Annotated[int, Field(ge=64)] = 2048
+
+
+class ExportSpec(Part):
+    """What to export when the search ends."""
+
+    top: Annotated[int, Field(ge=0)] = 1
+    formats: tuple[Literal["module"], ...] = ("module",)
+
+
+class JobSpec(Part):
+    """A search job: everything has a default except the data and the tasks."""
+
+    version: Literal[1] = 1
+    kind: Literal["search"] = "search"
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    data: DataSpec
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1, max_length=256)]
+    space: SpaceSpec = SpaceSpec()
+    search: Search = ReinforceSearch()
+    training: TrainingSpec = TrainingSpec()
+    objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)] = (
+        ObjectiveSpec(metric="mean_gain", direction=Direction.MAX),
+        ObjectiveSpec(metric="num_params", direction=Direction.MIN),
+    )
+    constraints: ConstraintsSpec = ConstraintsSpec()
+    protocol: ProtocolSpec = ProtocolSpec()
+    budget: BudgetSpec = BudgetSpec()
+    resources: ResourcesSpec = ResourcesSpec()
+    export: ExportSpec = ExportSpec()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> JobSpec:
+        names = [task.name for task in self.tasks]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"task names must differ, found {doubled} more than once")
+        known = {"mean_gain", "worst_gain", "num_params", "macs"}
+        for task in self.tasks:
+            known.add(f"{task.name}.{task.to_task().judged_by}")
+        for objective in self.objectives:
+            if objective.metric not in known:
+                raise ValueError(f"unknown objective {objective.metric!r}; known are {sorted(known)}")
+        if any(lr <= 0 or not math.isfinite(lr) for lr in self.training.lr_grid):
+            raise ValueError(f"learning rates must be positive, found {self.training.lr_grid}")
+        return self
