@@ -60,9 +60,7 @@ class Block:
         """
         match = re.fullmatch(r"(\w+)(?:\(([\d,]+)\)(-?))?", text)
         if match is None or match[1] not in set(BlockKind):
-            raise SpaceError(
-                expected=f"one of {[str(k) for k in BlockKind]} with widths", found=text, where="block"
-            )
+            raise SpaceError(expected=f"one of {[str(k) for k in BlockKind]} with widths", found=text, where="block")
         widths = tuple(int(width) for width in match[2].split(",")) if match[2] else ()
         return Block(kind=BlockKind(match[1]), widths=widths, norm=match[3] != "-")
 

@@ -2,7 +2,7 @@
 
 Colour refinement orders interchangeable slots by how they are wired; ties that refinement cannot break are broken
 by trying each member and keeping the smallest text (individualisation-refinement; McKay and Piperno, 2014,
-https://arxiv.org/abs/1301.1493). Slots of a tie that are wired alike are tried once, since swapping them changes nothing.
+https://arxiv.org/abs/1301.1493). Slots of a tie that are wired alike are tried once: swapping them changes nothing.
 """
 
 from __future__ import annotations
@@ -51,10 +51,7 @@ def interchangeable_slots(graph: RouteGraph) -> dict[str, str]:
             if edge.source in used_by:
                 used_by[edge.source].append(f"{_junction_key(graph, readers, junction)}{_edge_key(edge)}")
     queried = {
-        q.removeprefix(JUNCTION_QUERY)
-        for j in graph.junctions
-        for q in j.queries
-        if q.startswith(JUNCTION_QUERY)
+        q.removeprefix(JUNCTION_QUERY) for j in graph.junctions for q in j.queries if q.startswith(JUNCTION_QUERY)
     }
     classes = {}
     for slot in graph.slots:
@@ -79,9 +76,7 @@ def _junction_key(graph: RouteGraph, readers: Mapping[str, tuple[object, ...]], 
         edges = [edge.source + _edge_key(edge) for edge in junction.edges]
         limits = [junction.min_inputs, junction.most_inputs]
         owner = [audience[0].layer, audience[0].owner or "", [block.text for block in audience[0].choices]]
-        return canonical_json(
-            [edges, [str(g) for g in junction.gates], list(junction.queries), limits, owner]
-        )
+        return canonical_json([edges, [str(g) for g in junction.gates], list(junction.queries), limits, owner])
     return junction.name
 
 
@@ -100,7 +95,7 @@ class _Wiring:
         readers = graph.readers_of()
         self.readers: dict[str, list[str]] = {name: [] for name in classes}
         self.private = {
-            name: [node.name for node in nodes if isinstance(node, Slot)][0]
+            name: next(node.name for node in nodes if isinstance(node, Slot))
             for name, nodes in readers.items()
             if len(nodes) == 1 and isinstance(nodes[0], Slot)
         }

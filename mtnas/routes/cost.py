@@ -68,9 +68,7 @@ def output_widths(graph: RouteGraph, route: Route, inputs: InputShape) -> dict[s
         if name not in junction_widths:
             found = {slot_width(source) for source in mixes[name].inputs}
             if len(found) != 1:
-                raise SpaceError(
-                    expected="sources of one width", found=str(sorted(found)), where=f"junction {name}"
-                )
+                raise SpaceError(expected="sources of one width", found=str(sorted(found)), where=f"junction {name}")
             junction_widths[name] = found.pop()
         return junction_widths[name]
 

@@ -48,18 +48,14 @@ def to_svg(graph: RouteGraph, route: Route, *, title: str = "") -> str:
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     if title:
-        parts.append(
-            f'<text x="{MARGIN}" y="{MARGIN}" font-size="15" font-weight="600">{escape(title)}</text>'
-        )
+        parts.append(f'<text x="{MARGIN}" y="{MARGIN}" font-size="15" font-weight="600">{escape(title)}</text>')
     for source, target, users, forward_only in edges:
         parts.append(_draw_edge(place[source], place[target], users, forward_only=forward_only))
     parts.extend(_draw_box(place[name], box) for name, box in boxes.items())
     return "\n".join((*parts, "</svg>"))
 
 
-def _layout(
-    graph: RouteGraph, route: Route
-) -> tuple[dict[str, _Box], list[tuple[str, str, tuple[int, ...], bool]]]:
+def _layout(graph: RouteGraph, route: Route) -> tuple[dict[str, _Box], list[tuple[str, str, tuple[int, ...], bool]]]:
     reached, mixes, blocks = reach(graph, route), route.mix_of(), route.block_of()
     paths = [task_path(graph, route, task) for task in graph.tasks]
 
@@ -109,8 +105,8 @@ def _draw_box(at: tuple[float, float], box: _Box) -> str:
     x, y = at
     colour = _colour(box.users)
     bars = "".join(
-        f'<rect x="{x + 8 + 14 * i}" y="{y + BOX_HEIGHT - 6}" width="12" height="3" fill="{PALETTE[u % len(PALETTE)]}"/>'
-        for i, u in enumerate(box.users[:8])
+        f'<rect x="{x + 8 + 14 * i}" y="{y + BOX_HEIGHT - 6}" width="12" height="3" fill="{_colour((user,))}"/>'
+        for i, user in enumerate(box.users[:8])
     )
     return (
         f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="white" stroke="{colour}" '

@@ -61,7 +61,8 @@ class RouteGraph:
     def readers_of(self) -> dict[str, tuple[Slot | Tower, ...]]:
         """Who reads each junction."""
         readers: dict[str, list[Slot | Tower]] = {junction.name: [] for junction in self.junctions}
-        for node in (*self.slots, *self.towers):
+        nodes: tuple[Slot | Tower, ...] = (*self.slots, *self.towers)
+        for node in nodes:
             readers[node.reads].append(node)
         return {name: tuple(nodes) for name, nodes in readers.items()}
 
@@ -103,22 +104,18 @@ class RouteGraph:
 
 
 def _check(graph: RouteGraph) -> None:
-    names = [node.name for node in (*graph.encoders, *graph.slots)]
+    names = [encoder.name for encoder in graph.encoders] + [slot.name for slot in graph.slots]
     _no_doubles(names, "encoders and slots")
     _no_doubles([junction.name for junction in graph.junctions], "junctions")
     _no_doubles([tower.task for tower in graph.towers], "towers")
     if not graph.encoders or not graph.towers:
         raise SpaceError(expected="at least one encoder and one tower", found="none", where="graph")
-    layer_of = {encoder.name: 0 for encoder in graph.encoders} | {
-        slot.name: slot.layer for slot in graph.slots
-    }
+    layer_of = {encoder.name: 0 for encoder in graph.encoders} | {slot.name: slot.layer for slot in graph.slots}
     junctions = graph.junction_of()
     reader_layer: dict[str, int] = {}
     for slot in graph.slots:
         if slot.layer < 1 or not slot.choices:
-            raise SpaceError(
-                expected="layer >= 1 and at least one block", found=str(slot), where=f"slot {slot.name}"
-            )
+            raise SpaceError(expected="layer >= 1 and at least one block", found=str(slot), where=f"slot {slot.name}")
         _note_reader(reader_layer, junctions, slot.reads, slot.layer, f"slot {slot.name}")
     for tower in graph.towers:
         _note_reader(reader_layer, junctions, tower.reads, graph.num_layers + 1, f"tower of {tower.task!r}")

@@ -52,8 +52,7 @@ def layered_graph(
             if layer > 1:
                 junctions.append(_mix_of(reads, below, gates, queries, max_inputs))
         below = names
-    for tower in towers:
-        junctions.append(_mix_of(tower_junction(tower.task), below, gates, queries, max_inputs))
+    junctions.extend(_mix_of(tower_junction(tower.task), below, gates, queries, max_inputs) for tower in towers)
     return RouteGraph(
         encoders=(Encoder(name=ENCODER),),
         slots=tuple(slots),

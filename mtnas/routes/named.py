@@ -93,9 +93,7 @@ NAMED_ROUTES: dict[str, Callable[[Sequence[Tower], Size], NamedRoute]] = {
 }
 
 
-def matched(
-    name: str, towers: Sequence[Tower], size: Size, inputs: InputShape, *, num_params: int
-) -> NamedRoute:
+def matched(name: str, towers: Sequence[Tower], size: Size, inputs: InputShape, *, num_params: int) -> NamedRoute:
     """The named route at the width whose parameters come closest to ``num_params`` (PROTOCOL.md point 2).
 
     Parameters grow with the width, so the width is found by bisection.
@@ -119,9 +117,7 @@ def matched(
     return min((build(low), build(high)), key=lambda built: abs(built[1] - num_params))[0]
 
 
-def _named(
-    name: str, towers: Sequence[Tower], slots: Sequence[Slot], junctions: Sequence[Junction]
-) -> NamedRoute:
+def _named(name: str, towers: Sequence[Tower], slots: Sequence[Slot], junctions: Sequence[Junction]) -> NamedRoute:
     graph = RouteGraph(
         encoders=(Encoder(name=ENCODER),),
         slots=tuple(slots),

@@ -64,7 +64,7 @@ class Junction:
         gates: gate kinds a route may choose here (``pass`` is always allowed for exactly one input).
         queries: query vectors of gates that take one: ``input`` (the encoder's vector), ``mean`` (mean of the chosen
             inputs), ``static`` (a learned vector that does not depend on the example: METHODS.md's task embedding,
-            which followed by a linear map is a free vector of logits), ``junction:<name>`` (another junction's output).
+            which followed by a linear map is a free vector of logits), ``junction:<name>`` (a junction's output).
         min_inputs: fewest active edges.
         max_inputs: most active edges, None for all.
     """

@@ -79,6 +79,4 @@ def write_tower(tower: Tower) -> dict[str, Any]:
 
 def read_tower(data: Mapping[str, Any]) -> Tower:
     """A tower read back."""
-    return Tower(
-        task=data["task"], reads=data["reads"], hidden=tuple(data["hidden"]), outputs=data["outputs"]
-    )
+    return Tower(task=data["task"], reads=data["reads"], hidden=tuple(data["hidden"]), outputs=data["outputs"])

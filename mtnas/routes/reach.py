@@ -38,9 +38,7 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
             continue
         seen_junctions.add(name)
         if name not in mixes:
-            raise SpaceError(
-                expected=f"a mix for junction {name}, which a tower reaches", found="none", where="route"
-            )
+            raise SpaceError(expected=f"a mix for junction {name}, which a tower reaches", found="none", where="route")
         mix = mixes[name]
         if mix.query == INPUT_QUERY:
             seen_encoders.add(graph.encoders[0].name)
@@ -54,9 +52,7 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
                 open_junctions.append(slots[source].reads)
             else:
                 raise SpaceError(expected="a source of the graph", found=source, where=f"junction {name}")
-    return Reach(
-        slots=frozenset(seen_slots), junctions=frozenset(seen_junctions), encoders=frozenset(seen_encoders)
-    )
+    return Reach(slots=frozenset(seen_slots), junctions=frozenset(seen_junctions), encoders=frozenset(seen_encoders))
 
 
 def task_path(graph: RouteGraph, route: Route, task: str) -> Reach:

@@ -110,9 +110,7 @@ class Route:
         """Blocks by slot name."""
         return dict(self.blocks)
 
-    def replace(
-        self, *, mixes: Mapping[str, Mix] | None = None, blocks: Mapping[str, Block] | None = None
-    ) -> Route:
+    def replace(self, *, mixes: Mapping[str, Mix] | None = None, blocks: Mapping[str, Block] | None = None) -> Route:
         """The route with some entries exchanged."""
         return Route.of(self.mix_of() | dict(mixes or {}), self.block_of() | dict(blocks or {}))
 

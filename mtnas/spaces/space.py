@@ -1,0 +1,250 @@
+"""The SearchSpace: which routes are legal, drawing them at random, listing and counting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+from math import comb, prod
+from typing import Any
+
+import numpy as np
+
+from mtnas.errors import SpaceError
+from mtnas.routes import Cost, InputShape, Mix, Route, RouteGraph, canonical_route, cost, reach
+from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
+
+SAMPLE_ATTEMPTS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """What every route must keep to; None is no limit.
+
+    Attributes:
+        max_params: trainable numbers of the reachable part.
+        max_macs: multiply-accumulates per example of the reachable part.
+        max_in_degree: active inputs of any one junction.
+    """
+
+    max_params: int | None = None
+    max_macs: int | None = None
+    max_in_degree: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpace:
+    """A route graph plus constraints.
+
+    Attributes:
+        name: the scheme, for people.
+        graph: every node and edge a route may use.
+        constraints: limits on top of the graph's own.
+        inputs: shape of the data's inputs; needed where a limit counts parameters or products.
+    """
+
+    name: str
+    graph: RouteGraph
+    constraints: Constraints = Constraints()
+    inputs: InputShape | None = None
+
+    def check(self, route: Route) -> str | None:
+        """Why the route is not in the space, or None when it is."""
+        try:
+            reached = reach(self.graph, route)
+        except SpaceError as error:
+            return str(error)
+        junctions, slots = self.graph.junction_of(), self.graph.slot_of()
+        for name, mix in route.mixes:
+            if name not in junctions:
+                return f"route: expected one of the junctions {sorted(junctions)}, found {name}"
+            reason = _check_mix(junctions[name], mix, self._in_degree(junctions[name]))
+            if reason is not None:
+                return f"junction {name}: {reason}"
+        blocks = route.block_of()
+        for name, block in blocks.items():
+            if name not in slots or block not in slots[name].choices:
+                allowed = [choice.text for choice in slots[name].choices] if name in slots else []
+                return f"slot {name}: expected one of {allowed}, found {block.text}"
+        missing = sorted(reached.slots - set(blocks))
+        if missing:
+            return f"route: expected a block for every reached slot, found none for {missing}"
+        return self._check_cost(route)
+
+    def contains(self, route: Route) -> bool:
+        """Whether the route is in the space."""
+        return self.check(route) is None
+
+    def cost(self, route: Route) -> Cost:
+        """Cost of a route for the space's inputs.
+
+        Raises:
+            SpaceError: the space does not know the shape of its inputs yet.
+        """
+        if self.inputs is None:
+            raise SpaceError(expected="a space with known inputs", found="none", where=f"space {self.name!r}")
+        return cost(self.graph, route, self.inputs)
+
+    def sample(self, rng: np.random.Generator) -> Route:
+        """A route, uniform over the choices of each junction and slot, until one keeps to the constraints.
+
+        Raises:
+            SpaceError: the constraints leave (almost) nothing.
+        """
+        for _ in range(SAMPLE_ATTEMPTS):
+            mixes = {junction.name: self.sample_mix(junction, rng) for junction in self.graph.junctions}
+            blocks = {slot.name: slot.choices[int(rng.integers(len(slot.choices)))] for slot in self.graph.slots}
+            route = Route.of(mixes, blocks)
+            if self._check_cost(route) is None:
+                return route
+        cheapest = self.cheapest()
+        reason = self._check_cost(cheapest)
+        if reason is None:
+            return cheapest
+        raise SpaceError(
+            expected="constraints that some route keeps to",
+            found=f"the cheapest route already breaks them ({reason})",
+            where="constraints",
+        )
+
+    def sample_mix(self, junction: Junction, rng: np.random.Generator) -> Mix:
+        """One junction's choice, uniform over its active sets and over gates and queries."""
+        required = [edge.source for edge in junction.edges if edge.required]
+        optional = [edge.source for edge in junction.edges if not edge.required]
+        sizes = [k for k in range(len(optional) + 1) if self._size_allowed(junction, k + len(required))]
+        weights = np.array([comb(len(optional), k) for k in sizes], dtype=float)
+        count = int(rng.choice(sizes, p=weights / weights.sum()))
+        chosen = {*required, *rng.permutation(optional)[:count].tolist()} if optional else set(required)
+        states = {
+            edge.source: edge.states[int(rng.integers(len(edge.states)))]
+            for edge in junction.edges
+            if edge.source in chosen
+        }
+        gate = junction.gates[int(rng.integers(len(junction.gates)))]
+        query = junction.queries[int(rng.integers(len(junction.queries)))] if junction.queries else None
+        return Mix.of(junction, states, gate=gate, query=query)
+
+    def mixes(self, junction: Junction) -> Iterator[Mix]:
+        """Every choice a junction has, each once."""
+        required = {edge.source for edge in junction.edges if edge.required}
+        sizes = range(junction.min_inputs, self._in_degree(junction) + 1)
+        subsets = chain.from_iterable(combinations(junction.edges, size) for size in sizes)
+        for edges in subsets:
+            if not required <= {edge.source for edge in edges}:
+                continue
+            for states in product(*(edge.states for edge in edges)):
+                chosen = {edge.source: state for edge, state in zip(edges, states, strict=True)}
+                yield from (
+                    Mix.of(junction, chosen, gate=gate, query=query) for gate, query in _manners(junction, len(edges))
+                )
+
+    def enumerate(self) -> Iterator[Route]:
+        """Every architecture of the space once, in canonical spelling; for small spaces only."""
+        junctions, slots = self.graph.junctions, self.graph.slots
+        seen: set[str] = set()
+        for mixes in product(*(tuple(self.mixes(junction)) for junction in junctions)):
+            for blocks in product(*(slot.choices for slot in slots)):
+                route = Route.of(
+                    {junction.name: mix for junction, mix in zip(junctions, mixes, strict=True)},
+                    {slot.name: block for slot, block in zip(slots, blocks, strict=True)},
+                )
+                canonical = canonical_route(self.graph, route)
+                if canonical.text not in seen and self._check_cost(canonical) is None:
+                    seen.add(canonical.text)
+                    yield canonical
+
+    def size(self) -> int:
+        """Number of combinations of choices, before constraints on cost and before merging equal architectures."""
+        mixes = prod(self._num_mixes(junction) for junction in self.graph.junctions)
+        return mixes * prod(len(slot.choices) for slot in self.graph.slots)
+
+    def cheapest(self) -> Route:
+        """A route with as few inputs as allowed everywhere and the smallest blocks: the first edges of each junction."""
+        mixes = {}
+        for junction in self.graph.junctions:
+            edges = sorted(junction.edges, key=lambda edge: not edge.required)[: max(junction.min_inputs, 1)]
+            edges += [edge for edge in junction.edges if edge.required and edge not in edges]
+            mixes[junction.name] = Mix.of(junction, {edge.source: edge.states[0] for edge in edges})
+        blocks = {slot.name: min(slot.choices, key=lambda b: b.num_params(64)) for slot in self.graph.slots}
+        return Route.of(mixes, blocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as plain data, self-contained."""
+        limits = {
+            "max_params": self.constraints.max_params,
+            "max_macs": self.constraints.max_macs,
+            "max_in_degree": self.constraints.max_in_degree,
+        }
+        return {"name": self.name, "graph": self.graph.to_json(), "constraints": limits}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> SearchSpace:
+        """Read plain data back.
+
+        Raises:
+            SpaceError: not a space.
+        """
+        try:
+            graph, limits = RouteGraph.from_json(data["graph"]), Constraints(**data.get("constraints", {}))
+            return SearchSpace(name=str(data["name"]), graph=graph, constraints=limits)
+        except (KeyError, TypeError) as error:
+            raise SpaceError(expected="name, graph and constraints", found=repr(error), where="space") from error
+
+    def _in_degree(self, junction: Junction) -> int:
+        limit = self.constraints.max_in_degree
+        required = sum(edge.required for edge in junction.edges)
+        bound = junction.most_inputs if limit is None else min(limit, junction.most_inputs)
+        return max(bound, required, junction.min_inputs)
+
+    def _size_allowed(self, junction: Junction, size: int) -> bool:
+        return junction.min_inputs <= size <= self._in_degree(junction)
+
+    def _num_mixes(self, junction: Junction) -> int:
+        required = [edge for edge in junction.edges if edge.required]
+        optional = [edge for edge in junction.edges if not edge.required]
+        if all(len(edge.states) == 1 for edge in junction.edges):
+            return sum(
+                comb(len(optional), size - len(required)) * len(_manners(junction, size))
+                for size in range(max(junction.min_inputs, len(required)), self._in_degree(junction) + 1)
+            )
+        return sum(1 for _ in self.mixes(junction))
+
+    def _check_cost(self, route: Route) -> str | None:
+        limits = self.constraints
+        if self.inputs is None or (limits.max_params is None and limits.max_macs is None):
+            return None
+        found = cost(self.graph, route, self.inputs)
+        if limits.max_params is not None and found.num_params > limits.max_params:
+            return f"expected at most {limits.max_params} parameters, found {found.num_params}"
+        if limits.max_macs is not None and found.macs > limits.max_macs:
+            return f"expected at most {limits.max_macs} multiply-accumulates, found {found.macs}"
+        return None
+
+
+def _manners(junction: Junction, fan_in: int) -> list[tuple[GateKind, str]]:
+    """The distinct ways to mix this many inputs."""
+    if fan_in == 1:
+        return [(GateKind.PASS, NO_QUERY)]
+    gates = [gate for gate in junction.gates if gate is not GateKind.PASS]
+    return [(gate, query) for gate in gates for query in (junction.queries if gate.takes_query else (NO_QUERY,))]
+
+
+def _check_mix(junction: Junction, mix: Mix, in_degree: int) -> str | None:
+    edges = {edge.source: edge for edge in junction.edges}
+    unknown = [source for source in mix.inputs if source not in edges]
+    if unknown:
+        return f"expected inputs among {list(edges)}, found {unknown}"
+    if not junction.min_inputs <= len(mix.inputs) <= in_degree:
+        return f"expected {junction.min_inputs} to {in_degree} inputs, found {len(mix.inputs)}"
+    missing = [source for source, edge in edges.items() if edge.required and source not in mix.inputs]
+    if missing:
+        return f"expected the required inputs {missing}, found {list(mix.inputs)}"
+    for source in mix.inputs:
+        state = EdgeState.FORWARD_ONLY if source in mix.forward_only else EdgeState.ON
+        if state not in edges[source].states:
+            return f"expected {source} in a state of {[str(s) for s in edges[source].states]}, found {state}"
+    if len(mix.inputs) > 1 and mix.gate not in junction.gates:
+        return f"expected a gate of {[str(gate) for gate in junction.gates]}, found {mix.gate}"
+    if mix.gate.takes_query and mix.query not in junction.queries:
+        return f"expected a query of {list(junction.queries)}, found {mix.query}"
+    return None

@@ -1,0 +1,64 @@
+"""Search spaces by name, and how to build one from a job's options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mtnas.errors import SpaceError
+from mtnas.routes import Tower
+from mtnas.spaces import SearchSpace
+from mtnas.tasks import Task
+from search_spaces.mtnas_layers import mtnas_space
+
+CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
+    "mtnas": mtnas_space,
+}
+
+
+def build(name: str, tasks: Sequence[Task], options: Mapping[str, Any]) -> SearchSpace:
+    """The catalogue's space for these tasks.
+
+    Raises:
+        SpaceError: no such space, an option it does not have, or a value that the option cannot take.
+    """
+    if name not in CATALOGUE:
+        raise SpaceError(expected=f"one of {sorted(CATALOGUE)}", found=repr(name), where="space.name")
+    function = CATALOGUE[name]
+    known = _options(function)
+    for option, value in options.items():
+        if option not in known:
+            raise SpaceError(expected=f"one of {sorted(known)}", found=option, where="space.options")
+        default = known[option]
+        if default is not None and value is not None and not _fits(default, value):
+            raise SpaceError(expected=f"a value like {default!r}", found=repr(value), where=f"space.options.{option}")
+    towers = [Tower(task=task.name, reads="", hidden=task.tower, outputs=task.num_outputs) for task in tasks]
+    return function(towers, **{option: _plain(value) for option, value in options.items()})
+
+
+def describe() -> list[dict[str, Any]]:
+    """Every space of the catalogue: name, first line of its documentation, options with defaults."""
+    return [
+        {"name": name, "summary": (inspect.getdoc(function) or "").split("\n")[0], "options": _options(function)}
+        for name, function in sorted(CATALOGUE.items())
+    ]
+
+
+def _options(function: Callable[..., SearchSpace]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _fits(default: object, value: object) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

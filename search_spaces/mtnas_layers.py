@@ -1,0 +1,61 @@
+"""The layered space of MTNAS: every sub-network and tower chooses a subset of the layer below and a gate query.
+
+Source: "Boosting Share Routing for Multi-task Learning" (Chen et al., WWW 2021, https://arxiv.org/abs/2009.00387),
+section 3; METHODS.md section 1. A search block before every sub-network of layers 2..L and before every tower chooses
+a local sharing route (a non-empty subset of the layer below) and the query of the softmax gate that mixes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtnas.errors import SpaceError
+from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes.layered import layered_graph
+from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY, STATIC_QUERY
+from mtnas.spaces import SearchSpace
+
+QUERIES = (INPUT_QUERY, MEAN_QUERY, STATIC_QUERY)
+MOST_SUBNETS = 32
+MOST_LAYERS = 8
+
+
+def mtnas_space(
+    towers: Sequence[Tower],
+    *,
+    layers: int = 2,
+    subnets: int = 4,
+    width: int = 64,
+    queries: tuple[str, ...] = QUERIES,
+    norm: bool = True,
+) -> SearchSpace:
+    """Sparse routes through layers of equal sub-networks, with searched gate queries (MTNAS).
+
+    Args:
+        towers: the tasks' towers.
+        layers: layers of sub-networks, at most 8.
+        subnets: sub-networks per layer, at most 32.
+        width: units of each sub-network.
+        queries: what gates may look at: ``input``, ``mean`` and ``static``.
+        norm: whether sub-networks normalise their units.
+
+    Raises:
+        SpaceError: a number outside its range, or an unknown query.
+    """
+    for name, value, most in (
+        ("layers", layers, MOST_LAYERS),
+        ("subnets", subnets, MOST_SUBNETS),
+        ("width", width, 4096),
+    ):
+        if not 1 <= value <= most:
+            raise SpaceError(expected=f"1 to {most}", found=str(value), where=f"space.options.{name}")
+    if not queries or not set(queries) <= set(QUERIES):
+        raise SpaceError(expected=f"some of {list(QUERIES)}", found=str(list(queries)), where="space.options.queries")
+    graph = layered_graph(
+        towers,
+        subnets=(subnets,) * layers,
+        choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=norm),),
+        gates=(GateKind.SOFTMAX,),
+        queries=queries,
+    )
+    return SearchSpace(name="mtnas", graph=graph)
