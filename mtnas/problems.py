@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457 without the HTTP part): one text for an error, whether the API, a failed job or a terminal shows it."""
+"""Problem documents (RFC 9457, less the HTTP part): one text for an error in the API, in a failed job, in a terminal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def from_validation(errors: Sequence[Mapping[str, Any]], document: Any) -> tuple
     Args:
         errors: ``ValidationError.errors()``.
         document: the input that was validated. Pydantic's locations also name the members of unions; walking the
-            input tells those from real fields.
+            input tells those from real fields. With ``None`` locations are taken as they are.
     """
     expected_by_place: dict[tuple[str, str], list[str]] = {}
     for error in errors:
@@ -79,9 +79,11 @@ def _classes_by_type() -> dict[str, type[MtnasError]]:
 
 def _real_location(error: Mapping[str, Any], document: Any) -> list[str | int]:
     """The steps of a pydantic location that exist in the input, and the missing field itself."""
+    location = error["loc"]
+    if document is None:
+        return list(location)
     steps: list[str | int] = []
     current = document
-    location = error["loc"]
     for index, step in enumerate(location):
         if isinstance(current, Mapping) and step in current:
             current = current[step]
@@ -98,6 +100,8 @@ def _expected(error: Mapping[str, Any]) -> str:
         return "a value"
     if error["type"] == "extra_forbidden":
         return "a known field"
+    if error["type"] == "json_invalid":
+        return f"JSON ({error['ctx']['error']})"
     message = str(error["msg"])
     for prefix in ("Input should be ", "Value error, "):
         message = message.removeprefix(prefix)
@@ -109,5 +113,7 @@ def _found(error: Mapping[str, Any]) -> str:
         return "nothing"
     if error["type"] == "extra_forbidden":
         return f"field {error['loc'][-1]!r}"
+    if error["type"] == "json_invalid":
+        return f"something else at character {error['loc'][-1]}"
     text = repr(error.get("input"))
     return text if len(text) <= _MAX_FOUND else text[:_MAX_FOUND] + "..."

@@ -1,0 +1,109 @@
+"""Errors on the wire: one table from error class to status, and RFC 9457 documents without stack traces."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from mtnas import errors, problems
+
+STATUSES: dict[type[errors.MtnasError], int] = {
+    errors.MtnasError: 500,
+    errors.SpecError: 422,
+    errors.SpaceError: 422,
+    errors.TaskError: 422,
+    errors.DataError: 422,
+    errors.DataAccessError: 422,
+    errors.TrainingError: 500,
+    errors.DivergedError: 500,
+    errors.OutOfMemoryError: 500,
+    errors.SearchError: 500,
+    errors.ExportError: 500,
+    errors.StoreError: 503,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.LeaseLostError: 409,
+    errors.ServiceError: 502,
+    errors.CancelledError: 409,
+}
+"""The status of every error class of ``mtnas.errors``."""
+
+_MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error with a problem document."""
+    app.add_exception_handler(errors.MtnasError, _on_mtnas_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def http_problem(status: int, *, instance: str, expected: str, found: str, where: str) -> JSONResponse:
+    """A problem of the protocol itself, which no class of ``mtnas.errors`` stands for."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "detail": f"{where}: expected {expected}, found {found}",
+        "expected": expected,
+        "found": found,
+        "where": where,
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return _response(document, status=status, instance=instance, headers=headers)
+
+
+def error_problem(error: errors.MtnasError, *others: errors.MtnasError, instance: str) -> JSONResponse:
+    """The document of an error; further errors found at the same time go to the extension member ``errors``."""
+    document = problems.to_document(error)
+    if others:
+        document["errors"] = [
+            {"expected": each.expected, "found": each.found, "where": each.where} for each in (error, *others)
+        ]
+    return _response(document, status=STATUSES[type(error)], instance=instance)
+
+
+def _response(
+    document: dict[str, Any], *, status: int, instance: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    content = {**document, "status": status, "instance": instance}
+    return JSONResponse(content, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+async def _on_mtnas_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.MtnasError)
+    return error_problem(error, instance=request.url.path)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    in_body = [{**item, "loc": item["loc"][1:]} for item in error.errors() if item["loc"][0] == "body"]
+    elsewhere = [item for item in error.errors() if item["loc"][0] != "body"]
+    found = problems.from_validation(in_body, error.body) + problems.from_validation(elsewhere, None)
+    return error_problem(*found, instance=request.url.path)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    place = {404: "path", 405: "method", 413: "body"}.get(error.status_code, "request")
+    return http_problem(
+        error.status_code,
+        instance=request.url.path,
+        expected="a request that the service knows" if error.status_code < 500 else "an answer",
+        found=str(error.detail),
+        where=place,
+    )
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("unexpected error", exc_info=error, extra={"path": request.url.path})
+    return http_problem(
+        500, instance=request.url.path, expected="an answer", found="an internal error, see the log", where="service"
+    )

@@ -1,0 +1,123 @@
+"""What may come in: loopback unless tokens are set, known hosts, own origins, bounded bodies."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import http_problem
+from api.settings import Settings, is_loopback
+from mtnas.errors import SpecError
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def check_bind(settings: Settings) -> None:
+    """Refuse to listen beyond this machine without tokens.
+
+    Raises:
+        SpecError: the address is not a loopback one and no token is configured.
+    """
+    if not is_loopback(settings.host) and not settings.token_hashes:
+        raise SpecError(
+            expected="a loopback address, or MTNAS_TOKEN_HASHES to be set",
+            found=f"address {settings.host} and no tokens",
+            where="MTNAS_HOST",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a request is turned away."""
+
+    status: int
+    expected: str
+    found: str
+    where: str
+
+
+class BorderGuard:
+    """ASGI middleware that answers what may not come in with a problem document."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = _LOOPBACK_NAMES | {settings.host.strip("[]").lower(), *settings.allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a refused request, hand on any other."""
+        if scope["type"] == "http" and (refusal := self.refuse(scope)):
+            response = http_problem(
+                refusal.status,
+                instance=scope["path"],
+                expected=refusal.expected,
+                found=refusal.found,
+                where=refusal.where,
+            )
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def refuse(self, scope: Scope) -> Refusal | None:
+        """The first reason to refuse, or ``None``."""
+        headers = Headers(scope=scope)
+        return (
+            self._refuse_peer(scope)
+            or self._refuse_host(headers)
+            or self._refuse_origin(scope["method"], headers)
+            or self._refuse_size(headers)
+            or self._refuse_token(scope["path"], headers)
+        )
+
+    def _refuse_peer(self, scope: Scope) -> Refusal | None:
+        # The server may be started with another address than the settings say; the peer's address cannot lie.
+        peer = scope.get("client")
+        if self._settings.token_hashes or peer is None or is_loopback(peer[0]):
+            return None
+        return Refusal(status=403, expected="a request from this machine", found=f"peer {peer[0]}", where="connection")
+
+    def _refuse_host(self, headers: Headers) -> Refusal | None:
+        host = headers.get("host", "")
+        if _host_name(f"//{host}") in self._hosts:
+            return None
+        return Refusal(status=400, expected="a host name of this service", found=repr(host), where="header.host")
+
+    def _refuse_origin(self, method: str, headers: Headers) -> Refusal | None:
+        origin = headers.get("origin")
+        if method in _SAFE_METHODS or origin is None or origin in self._settings.allowed_origins:
+            return None
+        if urlsplit(origin).netloc.lower() == headers.get("host", "").lower():
+            return None
+        return Refusal(status=403, expected="the service's own origin", found=repr(origin), where="header.origin")
+
+    def _refuse_size(self, headers: Headers) -> Refusal | None:
+        limit = self._settings.max_body_bytes
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) <= limit:
+            return None
+        return Refusal(status=413, expected=f"at most {limit} bytes", found=f"{length} bytes", where="body")
+
+    def _refuse_token(self, path: str, headers: Headers) -> Refusal | None:
+        if not self._settings.token_hashes or path in _OPEN_PATHS:
+            return None
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(token.strip().encode()).hexdigest()
+        matches = [hmac.compare_digest(digest, known.lower()) for known in self._settings.token_hashes]
+        if scheme.lower() == "bearer" and any(matches):
+            return None
+        found = "another token" if token else "none"
+        return Refusal(status=401, expected="a known bearer token", found=found, where="header.authorization")
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

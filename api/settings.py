@@ -1,0 +1,49 @@
+"""Settings of the web process, read once from the environment (prefix ``MTNAS_``)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from mtnas.places import Places
+
+
+class Settings(Places):
+    """How the web process listens and what it lets through.
+
+    Attributes:
+        host: address to listen on; any but a loopback address needs tokens.
+        token_hashes: sha256 (hex) of the bearer tokens that may come in; empty: no token is asked, loopback only.
+        allowed_hosts: names a ``Host`` header may carry besides the loopback ones and ``host``.
+        allowed_origins: origins a browser may send changes from besides the service's own.
+        max_body_bytes: largest request body.
+        events_poll_s: seconds between two looks for new events of a job.
+        events_heartbeat_s: seconds of silence after which an event stream sends a comment.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8420
+    token_hashes: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 2**20
+    events_poll_s: Annotated[float, Field(gt=0)] = 0.5
+    events_heartbeat_s: Annotated[float, Field(gt=0)] = 15.0
+
+    @field_validator("token_hashes", "allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

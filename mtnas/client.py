@@ -1,0 +1,288 @@
+"""Python client of the REST API: typed answers in, mtnas errors out.
+
+client = Client("http://127.0.0.1:8420")
+job = client.submit(spec)
+for event in client.events(job.id):
+    print(event.kind, event.payload)
+best = client.routes(job.id, limit=1).items[0]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+import uuid
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from mtnas import messages as m
+from mtnas import problems
+from mtnas.errors import ExportError, MtnasError, ServiceError
+from mtnas.sse import ServerSentEvent, read_events
+
+DEFAULT_URL = "http://127.0.0.1:8420"
+_Answer = TypeVar("_Answer", bound=m.Answer)
+_RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Client:
+    """Talks to one service.
+
+    Args:
+        url: where the service listens.
+        token: bearer token, where the service asks for one.
+        timeout_s: seconds to wait for an answer; event streams wait for ever.
+        http: a ready connection pool, instead of ``url``, ``token`` and ``timeout_s``.
+
+    Raises (every method):
+        MtnasError: what the service's problem document says, as the class of ``mtnas.errors`` that it names.
+        ServiceError: the service could not be reached.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        timeout_s: float = 60.0,
+        http: httpx.Client | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = http or httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------
+
+    def submit(self, spec: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
+        """Submit a search job. Repeating a call with the same key makes no second job."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._ask(m.Job, "POST", "/v1/jobs", json=dict(spec), headers=headers)
+
+    def validate(self, spec: Mapping[str, Any]) -> m.Plan:
+        """What the specification would do, without a job being made."""
+        return self._ask(m.Plan, "POST", "/v1/jobs", json=dict(spec), params={"validate_only": "true"})
+
+    def jobs(self, *, state: str | None = None, limit: int = 50, cursor: str | None = None) -> m.JobPage:
+        """Jobs, newest first."""
+        return self._ask(m.JobPage, "GET", "/v1/jobs", params={"state": state, "limit": limit, "cursor": cursor})
+
+    def job(self, job_id: str) -> m.Job:
+        """One job."""
+        return self._ask(m.Job, "GET", f"/v1/jobs/{_quoted(job_id)}")
+
+    def cancel(self, job_id: str) -> m.Job:
+        """Ask for a job to stop; a queued one stops at once."""
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
+
+    def trials(
+        self, job_id: str, *, phase: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> m.TrialPage:
+        """Trials of a job, by number."""
+        params = {"phase": phase, "limit": limit, "cursor": cursor}
+        return self._ask(m.TrialPage, "GET", f"/v1/jobs/{_quoted(job_id)}/trials", params=params)
+
+    def report(self, job_id: str) -> m.Report:
+        """The answer of a job."""
+        return self._ask(m.Report, "GET", f"/v1/jobs/{_quoted(job_id)}/report")
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[m.Event]:
+        """Events of a job as they happen, until it has ended; lost connections are taken up again.
+
+        Args:
+            job_id: the job.
+            after: the last event already seen.
+        """
+        failures = 0
+        while True:
+            try:
+                for message in self._stream(job_id, after):
+                    if message.event == "end":
+                        return
+                    event = m.Event.model_validate_json(message.data)
+                    after, failures = event.seq, 0
+                    yield event
+            except httpx.TransportError as error:
+                if failures == len(_RECONNECT_S):
+                    raise self._unreachable(error) from error
+            time.sleep(_RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)])
+            failures += 1
+
+    def wait(self, job_id: str) -> m.Job:
+        """Wait until a job has ended, however it did."""
+        for _ in self.events(job_id):
+            pass
+        return self.job(job_id)
+
+    # --- routes and exports -------------------------------------------------------------------------------------
+
+    def routes(
+        self, job_id: str | None = None, *, sort: str = "rank", limit: int = 20, cursor: str | None = None
+    ) -> m.RoutePage:
+        """Routes of a job, or of all jobs, by a figure (``-`` before its name: largest first)."""
+        path = "/v1/routes" if job_id is None else f"/v1/jobs/{_quoted(job_id)}/routes"
+        return self._ask(m.RoutePage, "GET", path, params={"sort": sort, "limit": limit, "cursor": cursor})
+
+    def front(self, job_id: str) -> m.RoutePage:
+        """The routes of a job that no other beats on every objective."""
+        return self._ask(m.RoutePage, "GET", f"/v1/jobs/{_quoted(job_id)}/front")
+
+    def route(self, digest: str) -> m.Route:
+        """One route, with the figures of the newest job that has it."""
+        return self._ask(m.Route, "GET", f"/v1/routes/{_quoted(digest)}")
+
+    def drawing(self, digest: str) -> str:
+        """A route as an SVG picture."""
+        return self._request("GET", f"/v1/routes/{_quoted(digest)}", params={"format": "svg"}).text
+
+    def exports(self, route_digest: str) -> m.ExportPage:
+        """Exports of a route, newest first."""
+        return self._ask(m.ExportPage, "GET", f"/v1/routes/{_quoted(route_digest)}/exports")
+
+    def export(self, route_digest: str) -> m.Export:
+        """Ask for a route to be trained and exported; the answer names the job that does it."""
+        return self._ask(m.Export, "POST", f"/v1/routes/{_quoted(route_digest)}/exports", json={})
+
+    def export_state(self, export_id: str) -> m.Export:
+        """One export."""
+        return self._ask(m.Export, "GET", f"/v1/exports/{_quoted(export_id)}")
+
+    def download(self, export_id: str, folder: Path) -> Path:
+        """Unpack a ready export into a folder, after comparing its digest.
+
+        Raises:
+            ExportError: the bytes are not those the service announced.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with tempfile.TemporaryFile() as file:
+            with self._open(f"/v1/exports/{_quoted(export_id)}/download") as response:
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+                    file.write(chunk)
+            announced = response.headers["etag"].strip('"')
+            if digest.hexdigest() != announced:
+                raise ExportError(expected=f"sha256 {announced}", found=digest.hexdigest(), where=f"export {export_id}")
+            with zipfile.ZipFile(file) as archive:
+                archive.extractall(folder)
+        return folder
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def search_spaces(self) -> tuple[m.SearchSpaceEntry, ...]:
+        """The catalogue of search spaces."""
+        return self._ask(m.SearchSpacePage, "GET", "/v1/search-spaces").items
+
+    def datasets(self) -> tuple[m.Dataset, ...]:
+        """The data sets of the catalogue and the registered ones."""
+        return self._ask(m.DatasetPage, "GET", "/v1/datasets").items
+
+    def dataset(self, name: str) -> m.Dataset:
+        """One data set with its profile."""
+        return self._ask(m.Dataset, "GET", f"/v1/datasets/{_quoted(name)}")
+
+    def register_dataset(self, name: str, source: Mapping[str, Any]) -> m.Dataset:
+        """Register data below a data root under a name; the answer names the job that profiles it."""
+        return self._ask(m.Dataset, "POST", "/v1/datasets", json={"name": name, "source": dict(source)})
+
+    def ready(self) -> m.Health:
+        """Whether the service can serve.
+
+        Raises:
+            ServiceError: it cannot, or cannot be reached.
+        """
+        return self._ask(m.Health, "GET", "/readyz")
+
+    # --- the wire -----------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        answer: type[_Answer],
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _Answer:
+        response = self._request(method, path, params=params, json=json, headers=headers)
+        return answer.model_validate_json(response.content)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            response = self._http.request(method, path, params=given, json=json, headers=headers)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _error_of(response)
+        return response
+
+    @contextmanager
+    def _open(self, path: str) -> Iterator[httpx.Response]:
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                    raise _error_of(response)
+                yield response
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _stream(self, job_id: str, after: int) -> Iterator[ServerSentEvent]:
+        path, headers = f"/v1/jobs/{_quoted(job_id)}/events", {"Last-Event-ID": str(after)}
+        timeout = httpx.Timeout(self._http.timeout, read=None)
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            if response.is_error:
+                response.read()
+                raise _error_of(response)
+            yield from read_events(response.iter_text())
+
+    def _unreachable(self, error: httpx.TransportError) -> ServiceError:
+        return ServiceError(
+            expected="a running service (mtnas serve)",
+            found=f"{type(error).__name__}: {error}",
+            where=str(self._http.base_url),
+        )
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _error_of(response: httpx.Response) -> MtnasError:
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        document = response.json()
+        error = problems.from_document(document)
+        for other in document.get("errors", [])[1:]:
+            error.add_note(f"{other['where']}: expected {other['expected']}, found {other['found']}")
+        return error
+    return ServiceError(
+        expected="an answer", found=f"{response.status_code} {response.reason_phrase}", where=str(response.url)
+    )

@@ -1,0 +1,221 @@
+"""What the service says: the answers of the REST API as typed values, one definition for both ends of the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+
+_JOB_ID = "0199c1f0a7b27c51a3c4d5e6f7a8b9c0"
+_ROUTE_ID = "5d41402abc4b2a76b9719d911017c592a1f0e6b3c2d4958677889900aabbccdd"
+
+
+class Answer(BaseModel):
+    """Base of the answers; a field that this version does not know is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+
+class Page(Answer, Generic[Item]):
+    """Some items, and the cursor of those that follow (``None``: these were the last)."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+
+
+class Problem(Answer):
+    """A problem document (RFC 9457). ``errors`` lists all problems when there is more than one."""
+
+    type: str = Field(examples=["urn:mtnas:problem:spec-error"])
+    title: str = Field(examples=["Spec error"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["training.epochs: expected greater than or equal to 1, found 0"])
+    instance: str = Field(examples=["/v1/jobs"])
+    expected: str = Field(examples=["greater than or equal to 1"])
+    found: str = Field(examples=["0"])
+    where: str = Field(examples=["training.epochs"])
+    errors: tuple[dict[str, str], ...] = ()
+
+
+class JobSummary(Answer):
+    """A job and its state, without its specification."""
+
+    id: str = Field(examples=[_JOB_ID])
+    kind: str = Field(examples=["search"])
+    name: str = Field(examples=["flights-three-tasks"])
+    state: str = Field(examples=["running"])
+    phase: str | None = Field(examples=["search"])
+    progress: dict[str, Any] = Field(examples=[{"done": 12, "total": 40, "steps_per_s": 310.5, "left_s": 55.0}])
+    attempt: int = Field(examples=[1])
+    worker: str | None = None
+    cancel_requested: bool = False
+    failure_kind: str | None = None
+    failure: dict[str, Any] | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self.state in ("succeeded", "failed", "cancelled")
+
+
+class Job(JobSummary):
+    """A job with its specification, the search space written out."""
+
+    spec: dict[str, Any] = Field(examples=[{"version": 1, "name": "flights-three-tasks"}])
+
+
+class JobPage(Page[JobSummary]):
+    """Jobs, newest first."""
+
+
+class Plan(Answer):
+    """What a specification would do, without a job being made.
+
+    Attributes:
+        spec: the specification with every default and the search space written out.
+        space_size: routes in the space, as text since it may pass 2**64; ``None`` when counting takes too long.
+        route_cost: parameters and multiply-accumulates of a typical route; ``None`` when the inputs are not known yet.
+        estimate: trials and candidate-steps, and what they are made of.
+        warnings: what will work, but probably not as meant.
+    """
+
+    spec: dict[str, Any]
+    space_size: str | None = Field(examples=["1185921"])
+    route_cost: dict[str, int] | None = Field(examples=[{"num_params": 51234, "macs": 48211}])
+    estimate: dict[str, Any] = Field(examples=[{"trials": 24, "candidate_steps": 7900}])
+    warnings: tuple[str, ...] = ()
+
+
+class Place(Answer):
+    """Where a trial ran."""
+
+    node: str = Field(examples=["node-1"])
+    process: int = Field(examples=[4242])
+    device: str = Field(examples=["cpu"])
+    actor: str | None = None
+
+
+class Trial(Answer):
+    """A candidate that is being or was run."""
+
+    number: int
+    phase: str = Field(examples=["search"])
+    label: str = Field(examples=["finalist-1"])
+    state: str = Field(examples=["complete"])
+    candidate: dict[str, Any]
+    route_digest: str | None = Field(examples=[_ROUTE_ID])
+    values: dict[str, float | None] = Field(examples=[{"mean_gain": 0.012}])
+    evaluations: tuple[dict[str, Any], ...] = ()
+    place: Place | None = None
+    failure: str | None = None
+    notes: dict[str, Any] = Field(default_factory=dict)
+    attempt: int
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class TrialPage(Page[Trial]):
+    """Trials of a job."""
+
+
+class Route(Answer):
+    """A route and its figures in one job. Figures compare within one ``data_digest`` only."""
+
+    digest: str = Field(examples=[_ROUTE_ID])
+    graph_digest: str
+    job_id: str = Field(examples=[_JOB_ID])
+    text: str = Field(examples=["task:a<-l1.0+l1.2:softmax(input); l1.0=mlp(64)"])
+    data_digest: str
+    num_params: int = Field(examples=[51234])
+    macs: int = Field(examples=[48211])
+    role: str = Field(examples=["finalist"])
+    label: str = Field(examples=["finalist-1"])
+    phase: str = Field(examples=["retrain"])
+    rank: int | None = Field(examples=[1])
+    values: dict[str, float | None] = Field(examples=[{"mean_gain": 0.012, "income.auc": 0.951}])
+    details: dict[str, Any] = Field(default_factory=dict)
+    created_at: datetime
+
+
+class RoutePage(Page[Route]):
+    """Routes, in the order that was asked for."""
+
+
+class Report(Answer):
+    """The answer of a job: table, verdict, curves."""
+
+    job_id: str = Field(examples=[_JOB_ID])
+    report: dict[str, Any]
+    updated_at: datetime
+
+
+class Event(Answer):
+    """Something that happened to a job; ``seq`` counts 1, 2, 3 within it."""
+
+    job_id: str = Field(examples=[_JOB_ID])
+    seq: int = Field(examples=[17])
+    kind: str = Field(examples=["progress"])
+    payload: dict[str, Any]
+    at: datetime
+
+
+class Export(Answer):
+    """A trained module that runs without mtnas, or the promise of one (``state``: pending, ready, failed)."""
+
+    id: str
+    job_id: str = Field(examples=[_JOB_ID])
+    route_digest: str = Field(examples=[_ROUTE_ID])
+    format: str = Field(examples=["module"])
+    state: str = Field(examples=["ready"])
+    artifact: str | None = None
+    manifest: dict[str, Any] | None = None
+    failure: dict[str, Any] | None = None
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class ExportPage(Page[Export]):
+    """Exports, newest first."""
+
+
+class SearchSpaceEntry(Answer):
+    """A search space of the catalogue."""
+
+    name: str = Field(examples=["mtnas"])
+    summary: str = Field(examples=["Layers of sub-networks, every edge free"])
+    options: dict[str, Any] = Field(examples=[{"layers": 2, "subnets": 4, "width": 64}])
+
+
+class SearchSpacePage(Page[SearchSpaceEntry]):
+    """The catalogue of search spaces."""
+
+
+class Dataset(Answer):
+    """A data set: of the catalogue (no id), or registered, with what its profile job found."""
+
+    name: str = Field(examples=["flights"])
+    kind: str = Field(examples=["registered"])
+    id: str | None = None
+    source: dict[str, Any] = Field(examples=[{"kind": "file", "paths": ["clicks.parquet"]}])
+    state: str = Field(examples=["ready"])
+    profile: dict[str, Any] | None = None
+    digest: str | None = None
+    failure: dict[str, Any] | None = None
+    job_id: str | None = None
+
+
+class DatasetPage(Page[Dataset]):
+    """The catalogue's data sets, then the registered ones."""
+
+
+class Health(Answer):
+    """Whether the process is up, and, for readiness, able to serve."""
+
+    status: str = Field(examples=["ok"])
+    version: str = Field(examples=["0.1.0"])
