@@ -7,6 +7,7 @@ from mtnas.routes.drawing import to_svg
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.named import NAMED_ROUTES, NamedRoute
+from mtnas.routes.narrow import narrow, shape_graph
 from mtnas.routes.nodes import Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
 from mtnas.routes.reach import Reach, reach, task_path
 from mtnas.routes.route import Mix, Route
@@ -31,8 +32,10 @@ __all__ = [
     "Tower",
     "canonical_route",
     "cost",
+    "narrow",
     "reach",
     "route_digest",
+    "shape_graph",
     "task_path",
     "to_svg",
 ]

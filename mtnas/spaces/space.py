@@ -159,7 +159,7 @@ class SearchSpace:
         return mixes * prod(len(slot.choices) for slot in self.graph.slots)
 
     def cheapest(self) -> Route:
-        """A route with as few inputs as allowed everywhere and the smallest blocks: the first edges of each junction."""
+        """A route with as few inputs as allowed everywhere (each junction's first edges) and the smallest blocks."""
         mixes = {}
         for junction in self.graph.junctions:
             edges = sorted(junction.edges, key=lambda edge: not edge.required)[: max(junction.min_inputs, 1)]

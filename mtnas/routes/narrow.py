@@ -1,0 +1,59 @@
+"""Smaller graphs for one route: exactly its own nodes and edges, or the shape it shares with others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mtnas.routes.blocks import Block
+from mtnas.routes.graph import RouteGraph
+from mtnas.routes.nodes import NO_QUERY, Edge, EdgeState, GateKind, Junction
+from mtnas.routes.reach import Reach, reach
+from mtnas.routes.route import Mix, Route
+
+
+def shape_graph(graph: RouteGraph, route: Route) -> RouteGraph:
+    """The graph without the nodes the route does not reach, every slot filled, all permitted edges kept.
+
+    Routes with equal shape graphs (their *shape signature*) can train in one pack. Give canonical routes: slots are
+    kept by name.
+    """
+    reached, blocks = reach(graph, route), route.block_of()
+    sources = reached.slots | {encoder.name for encoder in graph.encoders}
+    junctions = [
+        replace(junction, edges=tuple(edge for edge in junction.edges if edge.source in sources))
+        for junction in graph.junctions
+        if junction.name in reached.junctions
+    ]
+    return _part(graph, reached, [_capped(j) for j in junctions], {name: blocks[name] for name in reached.slots})
+
+
+def narrow(graph: RouteGraph, route: Route) -> RouteGraph:
+    """The graph that holds this route and nothing else: what a frozen module is built from."""
+    reached, blocks, mixes = reach(graph, route), route.block_of(), route.mix_of()
+    junctions = [_fixed(j, mixes[j.name]) for j in graph.junctions if j.name in reached.junctions]
+    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots})
+
+
+def _part(graph: RouteGraph, reached: Reach, junctions: list[Junction], blocks: Mapping[str, Block]) -> RouteGraph:
+    return RouteGraph(
+        encoders=graph.encoders,
+        slots=tuple(replace(slot, choices=(blocks[slot.name],)) for slot in graph.slots if slot.name in reached.slots),
+        junctions=tuple(junctions),
+        towers=graph.towers,
+    )
+
+
+def _capped(junction: Junction) -> Junction:
+    if len(junction.edges) == 1:
+        return replace(junction, gates=(GateKind.PASS,), queries=(), min_inputs=1, max_inputs=None)
+    return replace(junction, min_inputs=min(junction.min_inputs, len(junction.edges)))
+
+
+def _fixed(junction: Junction, mix: Mix) -> Junction:
+    def state(source: str) -> EdgeState:
+        return EdgeState.FORWARD_ONLY if source in mix.forward_only else EdgeState.ON
+
+    edges = tuple(Edge(source=source, states=(state(source),), required=True) for source in mix.inputs)
+    queries = (mix.query,) if mix.query != NO_QUERY else ()
+    return Junction(name=junction.name, edges=edges, gates=(mix.gate,), queries=queries, min_inputs=len(edges))

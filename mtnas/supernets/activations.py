@@ -1,0 +1,39 @@
+"""Outputs of nodes during a forward pass, kept in the bundles in which they were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Activations:
+    """Tensors ``[K, len(names), B, W]`` by the names of their nodes.
+
+    Asking for a bundle as it was put costs nothing; other groupings are stacked from single nodes once.
+    """
+
+    def __init__(self) -> None:
+        self._bundles: dict[tuple[str, ...], Tensor] = {}
+        self._bundle_of: dict[str, tuple[str, ...]] = {}
+        self._single: dict[str, Tensor] = {}
+
+    def put(self, names: tuple[str, ...], outputs: Tensor) -> None:
+        """Keep outputs ``[K, len(names), B, W]``."""
+        self._bundles[names] = outputs
+        self._bundle_of |= dict.fromkeys(names, names)
+
+    def get(self, names: Sequence[str]) -> Tensor:
+        """Outputs of these nodes, in this order."""
+        key = tuple(names)
+        if key not in self._bundles:
+            self._bundles[key] = torch.stack([self.one(name) for name in key], dim=1)
+        return self._bundles[key]
+
+    def one(self, name: str) -> Tensor:
+        """Output ``[K, B, W]`` of one node."""
+        if name not in self._single:
+            bundle = self._bundle_of[name]
+            self._single |= dict(zip(bundle, self._bundles[bundle].unbind(1), strict=True))
+        return self._single[name]

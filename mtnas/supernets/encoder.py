@@ -1,0 +1,103 @@
+"""The encoder: a batch's features to one vector per row and candidate.
+
+Legend: K pack, S data seeds, B batch, C categorical features, D numeric inputs, V table rows.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mtnas.routes import InputShape
+from mtnas.supernets.initial import Initial
+
+EMBEDDING_DEVIATION = 0.05
+
+
+class Features(Protocol):
+    """The input part of a batch.
+
+    Attributes:
+        categorical: ``[S, B, C]`` row numbers of the tables.
+        numeric: ``[S, B, D]``.
+        bags: per multi-valued feature ``[S, B, L]`` row numbers, -1 where a bag is shorter.
+        seed_of: ``[K]`` the data seed each candidate reads, or None when S is 1.
+    """
+
+    categorical: Tensor
+    numeric: Tensor
+    bags: tuple[Tensor, ...]
+    seed_of: Tensor | None
+
+
+class Encoder(nn.Module):
+    """Embeds categorical features and bags, and puts the numeric inputs beside them."""
+
+    first_row: Tensor
+
+    def __init__(self, name: str, inputs: InputShape, initial: Initial) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.groups = _groups_by_width(inputs.embedding_widths)
+        self.tables = nn.ParameterList()
+        for width, features in self.groups:
+            tables = [
+                initial.normal([f"{name}/table.{f}"], (inputs.vocabularies[f], width), EMBEDDING_DEVIATION)[:, 0]
+                for f in features
+            ]
+            self.tables.append(torch.cat(tables, dim=1))
+        self.bags = nn.ParameterList(
+            initial.normal([f"{name}/bag.{f}"], (rows, width), EMBEDDING_DEVIATION)[:, 0]
+            for f, (rows, width) in enumerate(zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True))
+        )
+        first = [0] * len(inputs.vocabularies)
+        for _, features in self.groups:
+            starts = accumulate((inputs.vocabularies[f] for f in features), initial=0)
+            for feature, start in zip(features, starts, strict=False):
+                first[feature] = start
+        self.register_buffer("first_row", torch.tensor(first, dtype=torch.long), persistent=False)
+
+    def forward(self, batch: Features) -> Tensor:
+        """``[K, B, width]``: embeddings, numbers, bags."""
+        K = (self.tables[0] if self.groups else self.bags[0] if len(self.bags) else batch.numeric).shape[0]
+        parts: dict[int, Tensor] = {}
+        rows_SBC = batch.categorical + self.first_row
+        for (_, features), table in zip(self.groups, self.tables, strict=True):
+            chosen = rows_SBC if len(self.groups) == 1 else rows_SBC[..., list(features)]
+            embedded = _look_up(table, _per_candidate(chosen, batch.seed_of, K))
+            if len(self.groups) == 1:
+                parts[0] = embedded.flatten(2)
+            else:
+                parts |= dict(zip(features, embedded.unbind(2), strict=True))
+        encoded = [parts[feature] for feature in sorted(parts)]
+        if self.inputs.num_numeric:
+            encoded.append(_per_candidate(batch.numeric, batch.seed_of, K))
+        for table, rows in zip(self.bags, batch.bags, strict=True):
+            encoded.append(_mean_of_bag(table, _per_candidate(rows, batch.seed_of, K)))
+        return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
+
+
+def _groups_by_width(widths: tuple[int, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((width, tuple(f for f, w in enumerate(widths) if w == width)) for width in sorted(set(widths)))
+
+
+def _per_candidate(x: Tensor, seed_of: Tensor | None, K: int) -> Tensor:
+    """``[S, ...]`` to ``[K, ...]``; without copies when all candidates read the same rows."""
+    return x.expand(K, *x.shape[1:]) if seed_of is None else x.index_select(0, seed_of)
+
+
+def _look_up(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows [K, ...] of every candidate's own table [K, V, W]."""
+    K, V, W = table.shape
+    offset = torch.arange(K, device=rows.device).mul_(V).view(K, *[1] * (rows.dim() - 1))
+    return F.embedding(rows + offset, table.reshape(K * V, W))
+
+
+def _mean_of_bag(table: Tensor, rows: Tensor) -> Tensor:
+    present = (rows >= 0).unsqueeze(-1)
+    embedded = _look_up(table, rows.clamp(min=0)) * present
+    return embedded.sum(-2) / present.sum(-2).clamp(min=1)

@@ -1,0 +1,81 @@
+"""Freezing: one candidate's route as a module of its own, with exactly the parameters the route uses."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from mtnas.routes import Route, narrow
+from mtnas.supernets.banks import MlpBank
+from mtnas.supernets.junctions import JunctionGroup
+from mtnas.supernets.supernet import Supernet
+from mtnas.supernets.towers import TowerGroup
+
+
+def freeze(supernet: Supernet, route: Route, *, candidate: int = 0) -> Supernet:
+    """The route of one candidate as a supernet of its narrowed graph, K = 1, with copied weights.
+
+    ``freeze(supernet, route)(x, whole_route) == supernet(x, route)`` for that candidate; nodes that no tower
+    reaches are gone.
+    """
+    graph = narrow(supernet.graph, route)
+    weight = next(supernet.parameters())
+    frozen = Supernet(graph, supernet.inputs, [0], device=weight.device, dtype=weight.dtype)
+    with torch.no_grad():
+        _copy(frozen.encoder, supernet.encoder, candidate)
+        _copy_banks(frozen, supernet, candidate)
+        _copy_gates(frozen, supernet, candidate)
+        _copy_towers(frozen, supernet, candidate)
+    return frozen
+
+
+def _copy(target: nn.Module, source: nn.Module, candidate: int) -> None:
+    for mine, theirs in zip(target.parameters(), source.parameters(), strict=True):
+        mine.copy_(theirs[candidate : candidate + 1])
+
+
+def _copy_banks(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
+    sources = {
+        (slot.name, group.block.text): (bank, index)
+        for group, bank in supernet.slot_banks()
+        for index, slot in enumerate(group.slots)
+    }
+    for group, bank in frozen.slot_banks():
+        for index, slot in enumerate(group.slots):
+            source, at = sources[slot.name, group.block.text]
+            if isinstance(bank, MlpBank):
+                for mine, theirs in zip(bank.parameters(), source.parameters(), strict=True):
+                    mine[0, index] = theirs[candidate, at]
+
+
+def _copy_gates(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
+    sources = {
+        name: (group, index)
+        for group in supernet.junction_groups.values()
+        if isinstance(group, JunctionGroup)
+        for index, name in enumerate(group.names)
+    }
+    for group in frozen.junction_groups.values():
+        assert isinstance(group, JunctionGroup)
+        for index, name in enumerate(group.names):
+            source, at = sources[name]
+            columns = [source.sources.index(node) for node in group.sources]
+            for key in group.biases:
+                group.biases[key][0, index] = source.biases[key][candidate, at, columns]
+            for key in group.weights:
+                group.weights[key][0, index] = source.weights[key][candidate, at][:, columns]
+
+
+def _copy_towers(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
+    sources = {
+        task: (group, index)
+        for group in supernet.tower_groups
+        if isinstance(group, TowerGroup)
+        for index, task in enumerate(group.tasks)
+    }
+    for group in frozen.tower_groups:
+        assert isinstance(group, TowerGroup)
+        for index, task in enumerate(group.tasks):
+            source, at = sources[task]
+            for mine, theirs in zip(group.parameters(), source.parameters(), strict=True):
+                mine[0, index] = theirs[candidate, at]

@@ -1,0 +1,111 @@
+"""Selection: what a forward pass is told about routes.
+
+Legend: K pack, G route groups along the batch, E edges, A gates, Q queries, C blocks (positions of a Layout).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtnas.errors import SpaceError
+from mtnas.routes import GateKind, Route, RouteGraph
+from mtnas.routes.nodes import NO_QUERY
+from mtnas.supernets.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which choices are active, per candidate and route group: 0 or 1, or a relaxed sample that carries gradients.
+
+    The batch is cut into G equal consecutive groups of rows; group g of candidate k follows entry [k, g].
+
+    Attributes:
+        edges: ``[K, G, E]``.
+        gates: ``[K, G, A]``.
+        queries: ``[K, G, Q]``.
+        blocks: ``[K, G, C]``.
+        forward_only: ``[K, G, E]``, 1 where the gradient stops at an active edge; None when it never does.
+    """
+
+    edges: Tensor
+    gates: Tensor
+    queries: Tensor
+    blocks: Tensor
+    forward_only: Tensor | None = None
+
+    @property
+    def num_groups(self) -> int:
+        """Route groups along the batch."""
+        return self.edges.shape[1]
+
+    @staticmethod
+    def from_route(graph: RouteGraph, route: Route, *, device: torch.device | str = "cpu") -> Selection:
+        """One route for one candidate."""
+        return Selection.from_routes(graph, [[route]], device=device)
+
+    @staticmethod
+    def from_routes(
+        graph: RouteGraph,
+        routes: Sequence[Sequence[Route]],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Selection:
+        """Routes ``[K][G]`` of one graph; choices that a route leaves out stay inactive.
+
+        Raises:
+            SpaceError: a route uses something the graph does not have, or rows of different lengths.
+        """
+        layout = Layout.of(graph)
+        num_groups = len(routes[0])
+        if any(len(row) != num_groups for row in routes):
+            found = str([len(row) for row in routes])
+            raise SpaceError(expected="equally many route groups per candidate", found=found, where="selection")
+        edges, forward_only, gates, queries, blocks = (
+            torch.zeros(len(routes), num_groups, size)
+            for size in (
+                len(layout.edges),
+                len(layout.edges),
+                len(layout.gates),
+                len(layout.queries),
+                len(layout.blocks),
+            )
+        )
+        for k, row in enumerate(routes):
+            for g, route in enumerate(row):
+                try:
+                    for name, mix in route.mixes:
+                        edges[k, g, [layout.edges[name, source] for source in mix.inputs]] = 1
+                        forward_only[k, g, [layout.edges[name, source] for source in mix.forward_only]] = 1
+                        if mix.gate is not GateKind.PASS:
+                            gates[k, g, layout.gates[name, mix.gate]] = 1
+                        if mix.query != NO_QUERY:
+                            queries[k, g, layout.queries[name, mix.query]] = 1
+                    for name, block in route.blocks:
+                        blocks[k, g, layout.blocks[name, block.text]] = 1
+                except KeyError as error:
+                    raise SpaceError(
+                        expected="choices of the graph", found=str(error), where=f"route {route.text}"
+                    ) from error
+        stops = bool(forward_only.any())
+        return Selection(
+            edges=edges.to(device, dtype),
+            gates=gates.to(device, dtype),
+            queries=queries.to(device, dtype),
+            blocks=blocks.to(device, dtype),
+            forward_only=forward_only.to(device, dtype) if stops else None,
+        )
+
+    def keep(self, index: Tensor) -> Selection:
+        """The selection of some candidates: ``index`` [K'] into the pack axis."""
+        return Selection(
+            edges=self.edges.index_select(0, index),
+            gates=self.gates.index_select(0, index),
+            queries=self.queries.index_select(0, index),
+            blocks=self.blocks.index_select(0, index),
+            forward_only=None if self.forward_only is None else self.forward_only.index_select(0, index),
+        )
