@@ -1,0 +1,85 @@
+"""The store: one database and one folder of files, and everything that may be done with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from mtnas.store.artifacts import Artifacts
+from mtnas.store.checkpoints import Checkpoints
+from mtnas.store.database import Database
+from mtnas.store.datasets import Datasets
+from mtnas.store.events import Events
+from mtnas.store.exports import Exports
+from mtnas.store.holding import Holding
+from mtnas.store.jobs import Jobs
+from mtnas.store.leases import Leases
+from mtnas.store.migration import check_revision, migrate
+from mtnas.store.records import Lease
+from mtnas.store.references import collect_garbage
+from mtnas.store.reports import Reports, TestReads
+from mtnas.store.routes import Graphs, Routes
+from mtnas.store.trials import Trials
+
+
+class Store:
+    """The truth. Threads may share one; processes open their own, and none may be carried over a fork."""
+
+    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+        self._database = database
+        self.artifacts = artifacts
+        self.jobs = Jobs(database)
+        self.leases = Leases(database)
+        self.trials = Trials(database)
+        self.routes = Routes(database)
+        self.graphs = Graphs(database)
+        self.events = Events(database)
+        self.reports = Reports(database)
+        self.test_reads = TestReads(database)
+        self.checkpoints = Checkpoints(database)
+        self.exports = Exports(database)
+        self.datasets = Datasets(database)
+
+    @classmethod
+    def open(cls, url: str, *, artifacts: Path) -> Store:
+        """Open a store and bring its schema up to date; the file and the folder are made if they are missing.
+
+        Args:
+            url: `sqlite:////folder/mtnas.db`, or `postgresql://user@host/name`.
+            artifacts: the folder of files, on a file system that all processes of this store see.
+
+        Raises:
+            SpecError: another kind of database.
+            StoreError: it does not answer, or belongs to a later version.
+        """
+        database = Database(url)
+        migrate(database)
+        return cls(database, Artifacts(artifacts))
+
+    def hold(self, lease: Lease) -> Holding:
+        """The methods of the lease's holder. Proves nothing yet; each method does."""
+        return Holding(self._database, self.artifacts, lease)
+
+    def check(self) -> None:
+        """Prove that the database answers and has the schema of this version.
+
+        Raises:
+            StoreError: it does not.
+        """
+        check_revision(self._database)
+
+    def collect_garbage(self, *, older_than_s: float = 86_400.0) -> tuple[str, ...]:
+        """Remove files that no row names, if they were stored so many seconds ago; gives their names."""
+        return collect_garbage(self._database, self.artifacts, older_than_s=older_than_s)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
