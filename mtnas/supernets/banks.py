@@ -32,14 +32,14 @@ class MlpBank(nn.Module):
         super().__init__()
         self.norm = block.norm
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        self.scales, self.shifts = nn.ParameterList(), nn.ParameterList()
+        self.norm_scales, self.norm_shifts = nn.ParameterList(), nn.ParameterList()
         for depth, (fan_in, width) in enumerate(zip((in_width, *block.widths), block.widths, strict=False)):
             names = [f"{site}/{depth}" for site in sites]
             self.weights.append(initial.uniform(names, (fan_in, width), sqrt(6 / fan_in)))
             self.biases.append(initial.constant(names, (width,), 0.0))
             if block.norm:
-                self.scales.append(initial.constant(names, (width,), 1.0))
-                self.shifts.append(initial.constant(names, (width,), 0.0))
+                self.norm_scales.append(initial.constant(names, (width,), 1.0))
+                self.norm_shifts.append(initial.constant(names, (width,), 0.0))
 
     def forward(self, x: Tensor, noise: DropoutNoise | None) -> Tensor:
         """``x`` [K, I, B, D], or [K, 1, B, D] read by all; gives [K, I, B, W]."""
@@ -63,7 +63,9 @@ class MlpBank(nn.Module):
         if not self.norm:
             return F.relu(x + self.biases[depth].unsqueeze(across))
         normal = F.layer_norm(x + self.biases[depth].unsqueeze(across), x.shape[-1:])
-        scaled = torch.addcmul(self.shifts[depth].unsqueeze(across), normal, self.scales[depth].unsqueeze(across))
+        scaled = torch.addcmul(
+            self.norm_shifts[depth].unsqueeze(across), normal, self.norm_scales[depth].unsqueeze(across)
+        )
         return F.relu(scaled)
 
 

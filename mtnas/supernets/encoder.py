@@ -5,6 +5,7 @@ Legend: K pack, S data seeds, B batch, C categorical features, D numeric inputs,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Protocol
 
@@ -18,20 +19,36 @@ from mtnas.supernets.initial import Initial
 EMBEDDING_DEVIATION = 0.05
 
 
+class BagFeature(Protocol):
+    """A multi-valued feature of a batch."""
+
+    @property
+    def values(self) -> Tensor:
+        """Row numbers of the table, ``[S, B, M]``."""
+
+    @property
+    def weights(self) -> Tensor:
+        """Share of each value in the mean, ``[S, B, M]``; 0 in the padding."""
+
+
 class Features(Protocol):
-    """The input part of a batch.
+    """The input part of a batch."""
 
-    Attributes:
-        categorical: ``[S, B, C]`` row numbers of the tables.
-        numeric: ``[S, B, D]``.
-        bags: per multi-valued feature ``[S, B, L]`` row numbers, -1 where a bag is shorter.
-        seed_of: ``[K]`` the data seed each candidate reads, or None when S is 1.
-    """
+    @property
+    def categorical(self) -> Tensor:
+        """Row numbers of the tables, ``[S, B, C]``."""
 
-    categorical: Tensor
-    numeric: Tensor
-    bags: tuple[Tensor, ...]
-    seed_of: Tensor | None
+    @property
+    def numeric(self) -> Tensor:
+        """``[S, B, D]``."""
+
+    @property
+    def bags(self) -> Sequence[BagFeature]:
+        """One per multi-valued feature."""
+
+    @property
+    def seed_of(self) -> Tensor | None:
+        """The data seed each candidate reads, ``[K]``, or None when S is 1."""
 
 
 class Encoder(nn.Module):
@@ -76,8 +93,9 @@ class Encoder(nn.Module):
         encoded = [parts[feature] for feature in sorted(parts)]
         if self.inputs.num_numeric:
             encoded.append(_per_candidate(batch.numeric, batch.seed_of, K))
-        for table, rows in zip(self.bags, batch.bags, strict=True):
-            encoded.append(_mean_of_bag(table, _per_candidate(rows, batch.seed_of, K)))
+        for table, bag in zip(self.bags, batch.bags, strict=True):
+            values, weights = (_per_candidate(x, batch.seed_of, K) for x in (bag.values, bag.weights))
+            encoded.append((_look_up(table, values) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
 
 
@@ -95,9 +113,3 @@ def _look_up(table: Tensor, rows: Tensor) -> Tensor:
     K, V, W = table.shape
     offset = torch.arange(K, device=rows.device).mul_(V).view(K, *[1] * (rows.dim() - 1))
     return F.embedding(rows + offset, table.reshape(K * V, W))
-
-
-def _mean_of_bag(table: Tensor, rows: Tensor) -> Tensor:
-    present = (rows >= 0).unsqueeze(-1)
-    embedded = _look_up(table, rows.clamp(min=0)) * present
-    return embedded.sum(-2) / present.sum(-2).clamp(min=1)

@@ -51,11 +51,11 @@ def _copy_banks(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
 def _copy_gates(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
     sources = {
         name: (group, index)
-        for group in supernet.junction_groups.values()
+        for group in supernet.gates.values()
         if isinstance(group, JunctionGroup)
         for index, name in enumerate(group.names)
     }
-    for group in frozen.junction_groups.values():
+    for group in frozen.gates.values():
         assert isinstance(group, JunctionGroup)
         for index, name in enumerate(group.names):
             source, at = sources[name]

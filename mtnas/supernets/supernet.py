@@ -61,12 +61,12 @@ class Supernet(nn.Module):
         self._plan = plan(graph, inputs)
         initial = Initial(seeds=tuple(seeds), device=device, dtype=dtype)
         self.encoder = Encoder(graph.encoders[0].name, inputs, initial)
-        self.junction_groups, self.banks, self.tower_groups = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleList()
+        self.gates, self.banks, self.tower_groups = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleList()
         for number, layer in enumerate(self._plan.layers):
             for index, junctions in enumerate(layer.junctions):
                 widths = self._query_widths() | {MEAN_QUERY: self._plan.widths[junctions[0].name]}
                 group = JunctionGroup(junctions, self.layout, widths, initial)
-                self.junction_groups[f"{number}_{index}"] = group
+                self.gates[f"{number}_{index}"] = group
             for index, slots in enumerate(layer.slots):
                 sites = [f"{slot.weights_of}/{slots.block.text}" for slot in slots.slots]
                 self.banks[f"{number}_{index}"] = make_bank(sites, slots.block, slots.in_width, initial)
@@ -84,7 +84,7 @@ class Supernet(nn.Module):
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
         for number, layer in enumerate(self._plan.layers):
             for index in range(len(layer.junctions)):
-                group = self.junction_groups[f"{number}_{index}"]
+                group = self.gates[f"{number}_{index}"]
                 assert isinstance(group, JunctionGroup)
                 queries = self._query_vectors(group, encoded_KBW, mixed)
                 mixed.put(group.names, group(nodes.get(group.sources), queries, selection))
