@@ -1,0 +1,195 @@
+"""A pack's trained parameters and gradients as two buffers, so that a step is a few whole-buffer operations.
+
+Legend: K pack, P elements of one candidate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.errors import TrainingError
+
+_ALIGNMENT = 16  # elements: every parameter of every candidate starts on a 64-byte border, whatever K is
+_NOT_DECAYED = frozenset({"bias", "biases", "gate", "gates", "norm", "norms"})
+
+
+def is_decayed(name: str) -> bool:
+    """Whether weight decay applies to the parameter of this name.
+
+    Everything is decayed but what belongs to a bias, a gate or a normalisation: no word of the dotted name (split at
+    dots, underscores and digits) is ``bias``, ``gate`` or ``norm`` (or their plurals). Shapes cannot tell, since
+    batched biases are matrices.
+    """
+    return _NOT_DECAYED.isdisjoint(re.split(r"[^a-z]+", name.lower()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatSlot:
+    """Where one parameter lies in the buffers.
+
+    Attributes:
+        name: the parameter's dotted name.
+        shape: its shape for one candidate.
+        offset: its first element in a candidate's row.
+        decayed: whether weight decay applies to it.
+    """
+
+    name: str
+    shape: torch.Size
+    offset: int
+    decayed: bool
+
+
+class FlatParameters:
+    """All trainable parameters of a module as views ``[K, ...]`` of one buffer ``[K, P]``; gradients in another.
+
+    The module gets new ``nn.Parameter`` objects, here and at every :meth:`keep`, so it must read its parameters
+    through its attributes, and must not be moved or cast afterwards. Parameters that do not require gradients stay
+    outside the buffers but shrink along. Buffers of the module are its own affair.
+
+    Gradients are gathered after the backward pass, in one concatenation, instead of being views of the buffer:
+    accumulating into views costs a pass over zeros and two over sums (155 against 72 us for K = 8, P = 100k).
+
+    Decayed parameters come first: ``weights[:, :num_decayed]`` are they, the rest follows. Gaps from alignment
+    hold zeros for ever.
+
+    Attributes:
+        weights: ``[K, P]``, contiguous.
+        grads: ``[K, P]``, contiguous; what an optimiser steps with.
+        parameters: the trainable parameters, in the order of ``slots``.
+        slots: where each parameter lies.
+        num_decayed: elements of a row that weight decay applies to.
+    """
+
+    def __init__(self, module: nn.Module, *, decays: Callable[[str], bool] = is_decayed) -> None:
+        """Move a module's parameters into a new buffer.
+
+        Args:
+            module: its parameters all have the pack as leading axis, one dtype and one device.
+            decays: whether weight decay applies to a parameter, by its name.
+
+        Raises:
+            TrainingError: no trainable parameter, or parameters that disagree on K, dtype or device.
+        """
+        named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+        self._frozen = [parameter for parameter in module.parameters() if not parameter.requires_grad]
+        _check_agreement(named, self._frozen)
+        self._owners = _owners(module)
+        self.slots, self.num_decayed, width = _lay_out(named, decays)
+        self.parameters = tuple(named[slot.name] for slot in self.slots)
+        first = self.parameters[0]
+        self.weights = torch.zeros((first.shape[0], width), dtype=first.dtype, device=first.device)
+        with torch.no_grad():
+            for slot, parameter in zip(self.slots, self.parameters, strict=True):
+                self._view(slot).copy_(parameter)
+        self._bind()
+
+    @property
+    def num_candidates(self) -> int:
+        """K."""
+        return self.weights.shape[0]
+
+    @property
+    def num_params(self) -> int:
+        """Trainable parameters of one candidate, gaps not counted."""
+        return sum(slot.shape.numel() for slot in self.slots)
+
+    def backward(self, loss: Tensor) -> None:
+        """Put the gradient of a scalar into ``grads``, over what was there."""
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+        torch.cat(self._pieces(gradients), dim=1, out=self.grads)
+
+    def gather(self, gradients: Sequence[Tensor | None]) -> Tensor:
+        """Gradients of the ``parameters`` as ``[K, P]``, such as one task's for a balancer; ``None`` means zero."""
+        return torch.cat(self._pieces(gradients), dim=1)
+
+    def keep(self, index: Sequence[int]) -> None:
+        """Shrink the pack to the candidates at these positions, in this order; gradients become zero."""
+        positions = torch.tensor(index, dtype=torch.int64, device=self.weights.device)
+        self.weights = self.weights.index_select(0, positions)
+        self._bind()
+        self._frozen = [
+            self._replace(parameter, nn.Parameter(parameter.index_select(0, positions), requires_grad=False))
+            for parameter in self._frozen
+        ]
+
+    def _bind(self) -> None:
+        """Make every parameter a view of the buffer.
+
+        New objects, because autograd remembers a parameter's shape for as long as any old loss lives.
+        """
+        self.grads = torch.zeros_like(self.weights)
+        self._gaps = [self.grads.new_zeros((self.num_candidates, _gap(slot))) for slot in self.slots]
+        self.parameters = tuple(
+            self._replace(parameter, nn.Parameter(self._view(slot)))
+            for slot, parameter in zip(self.slots, self.parameters, strict=True)
+        )
+
+    def _pieces(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        pieces: list[Tensor] = []
+        for slot, gap, gradient in zip(self.slots, self._gaps, gradients, strict=True):
+            if gradient is None:
+                gradient = self.grads.new_zeros((self.num_candidates, *slot.shape))
+            pieces.append(gradient.flatten(1))
+            if gap.shape[1]:
+                pieces.append(gap)
+        return pieces
+
+    def _replace(self, old: nn.Parameter, new: nn.Parameter) -> nn.Parameter:
+        owners = self._owners.pop(id(old))
+        for owner, attribute in owners:
+            owner.register_parameter(attribute, new)
+        self._owners[id(new)] = owners
+        return new
+
+    def _view(self, slot: FlatSlot) -> Tensor:
+        elements = self.weights[:, slot.offset : slot.offset + slot.shape.numel()]
+        return elements.view(self.num_candidates, *slot.shape)
+
+
+def _gap(slot: FlatSlot) -> int:
+    """Elements between the end of a slot and the next border."""
+    return -slot.shape.numel() % _ALIGNMENT
+
+
+def _owners(module: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
+    """Every module and attribute that names a parameter, by the parameter's id: tied ones have several."""
+    owners: dict[int, list[tuple[nn.Module, str]]] = {}
+    for owner in module.modules():
+        for attribute, parameter in owner.named_parameters(recurse=False, remove_duplicate=False):
+            owners.setdefault(id(parameter), []).append((owner, attribute))
+    return owners
+
+
+def _lay_out(named: dict[str, nn.Parameter], decays: Callable[[str], bool]) -> tuple[tuple[FlatSlot, ...], int, int]:
+    """Slots with the decayed ones first, the elements those take, and the elements that all take."""
+    slots: list[FlatSlot] = []
+    ends = []
+    offset = 0
+    for decayed in (True, False):
+        for name, parameter in named.items():
+            if decays(name) is decayed:
+                shape = parameter.shape[1:]
+                slots.append(FlatSlot(name=name, shape=shape, offset=offset, decayed=decayed))
+                offset += shape.numel() + _gap(slots[-1])
+        ends.append(offset)
+    return tuple(slots), ends[0], ends[1]
+
+
+def _check_agreement(named: dict[str, nn.Parameter], frozen: Sequence[nn.Parameter]) -> None:
+    if not named:
+        raise TrainingError(expected="at least one trainable parameter", found="none", where="pack")
+    first_name, first = next(iter(named.items()))
+    for name, parameter in (*named.items(), *(("a frozen parameter", parameter) for parameter in frozen)):
+        leading = parameter.shape[0] if parameter.ndim else None
+        if (leading, parameter.dtype, parameter.device) != (first.shape[0], first.dtype, first.device):
+            raise TrainingError(
+                expected=f"leading axis {first.shape[0]}, {first.dtype} on {first.device} as {first_name!r} has",
+                found=f"shape {tuple(parameter.shape)}, {parameter.dtype} on {parameter.device}",
+                where=f"pack, parameter {name!r}",
+            )

@@ -1,0 +1,95 @@
+"""The tasks' losses on a batch, for all candidates at once.
+
+Legend: K pack, L label sets (1 if all candidates see the same rows, else K), B batch, T tasks, G tasks of one
+group, C outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mtnas.errors import TrainingError
+from mtnas.tasks import Task, TaskKind
+
+_UNLABELLED = -100
+
+
+def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task]) -> Tensor:
+    """Mean loss per candidate and task over the labelled rows of a batch; never waits for the device.
+
+    Binary tasks have cross-entropy with logits, multiclass ones cross-entropy, regressions the squared error in the
+    labels' unit. Task weights are left to the balancer. A task without a labelled row has loss zero and no gradient.
+    Tasks of one kind and width are computed together.
+
+    Args:
+        outputs: per task ``[K, B, task.num_outputs]``.
+        labels_LBT: ``[1, B, T]`` or ``[K, B, T]``; NaN where a row has no label.
+        tasks: in the order of ``outputs`` and of the labels' last axis.
+
+    Returns:
+        ``[K, T]``, at least float32.
+
+    Raises:
+        TrainingError: shapes that do not fit.
+    """
+    _check(outputs, labels_LBT, tasks)
+    groups: dict[tuple[TaskKind, int], list[int]] = {}
+    for position, task in enumerate(tasks):
+        groups.setdefault((task.kind, task.num_outputs), []).append(position)
+    if len(groups) == 1:
+        return _group_losses(tasks[0].kind, torch.stack(tuple(outputs), dim=2), labels_LBT)
+    columns = labels_LBT.unbind(2)
+    losses: list[Tensor] = [labels_LBT] * len(tasks)
+    for (kind, _), positions in groups.items():
+        outputs_KBGC = torch.stack([outputs[position] for position in positions], dim=2)
+        labels_LBG = torch.stack([columns[position] for position in positions], dim=2)
+        for position, loss_K in zip(positions, _group_losses(kind, outputs_KBGC, labels_LBG).unbind(1), strict=True):
+            losses[position] = loss_K
+    return torch.stack(losses, dim=1)
+
+
+def _group_losses(kind: TaskKind, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tensor:
+    """Losses ``[K, G]`` of tasks of one kind and width."""
+    outputs_KBGC = outputs_KBGC.to(torch.promote_types(outputs_KBGC.dtype, torch.float32))
+    labelled_LBG = ~labels_LBG.isnan()
+    match kind:
+        case TaskKind.MULTICLASS:
+            classes_KBG = torch.where(labelled_LBG, labels_LBG, _UNLABELLED).long().expand(outputs_KBGC.shape[:3])
+            losses_KBG = functional.cross_entropy(
+                outputs_KBGC.flatten(0, 2), classes_KBG.flatten(), ignore_index=_UNLABELLED, reduction="none"
+            ).view(classes_KBG.shape)
+        case TaskKind.BINARY:
+            targets = labels_LBG.nan_to_num(0.0).to(outputs_KBGC.dtype)
+            values = outputs_KBGC.squeeze(3)
+            losses_KBG = functional.binary_cross_entropy_with_logits(
+                values, targets.expand(values.shape), reduction="none"
+            )
+        case TaskKind.REGRESSION:
+            losses_KBG = (outputs_KBGC.squeeze(3) - labels_LBG.nan_to_num(0.0)).square()
+    weights_LBG = labelled_LBG.to(losses_KBG.dtype)
+    return (losses_KBG * weights_LBG).sum(1) / weights_LBG.sum(1).clamp(min=1.0)
+
+
+def _check(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task]) -> None:
+    if labels_LBT.ndim != 3 or not tasks or not len(outputs) == len(tasks) == labels_LBT.shape[2]:
+        raise TrainingError(
+            expected="one output and one column of labels [1 or K, B, T] per task",
+            found=f"{len(tasks)} tasks, {len(outputs)} outputs, labels {tuple(labels_LBT.shape)}",
+            where="losses",
+        )
+    num_candidates, batch = outputs[0].shape[0], labels_LBT.shape[1]
+    for task, output in zip(tasks, outputs, strict=True):
+        if output.shape != (num_candidates, batch, task.num_outputs):
+            raise TrainingError(
+                expected=f"outputs [{num_candidates}, {batch}, {task.num_outputs}]",
+                found=str(tuple(output.shape)),
+                where=f"loss of task {task.name!r}",
+            )
+    if labels_LBT.shape[0] not in (1, num_candidates):
+        raise TrainingError(
+            expected=f"labels of 1 or {num_candidates} candidates", found=str(labels_LBT.shape[0]), where="losses"
+        )
