@@ -8,7 +8,9 @@ https://arxiv.org/abs/1301.1493). Slots of a tie that are wired alike are tried 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.nodes import JUNCTION_QUERY, Edge, Junction, Slot
@@ -41,7 +43,8 @@ def route_digest(graph: RouteGraph, route: Route) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def interchangeable_slots(graph: RouteGraph) -> dict[str, str]:
+@lru_cache(maxsize=64)  # depends on the graph alone and was nine tenths of the time of canonical_route
+def interchangeable_slots(graph: RouteGraph) -> Mapping[str, str]:
     """For every slot the name of its class; any two slots of one class can swap places in the graph."""
     readers = graph.readers_of()
     junctions = graph.junction_of()
@@ -66,7 +69,7 @@ def interchangeable_slots(graph: RouteGraph) -> dict[str, str]:
             sorted(used_by[slot.name]),
         ]
         classes[slot.name] = canonical_json(key)
-    return classes
+    return MappingProxyType(classes)
 
 
 def _junction_key(graph: RouteGraph, readers: Mapping[str, tuple[object, ...]], junction: Junction) -> str:

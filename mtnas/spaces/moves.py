@@ -18,7 +18,7 @@ def mutate(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route:
     reached = reach(space.graph, route)
     junctions = [j for j in space.graph.junctions if j.name in reached.junctions and _has_choice(space, j.name)]
     slots = [slot for slot in space.graph.slots if slot.name in reached.slots and len(slot.choices) > 1]
-    filled = _filled(space, route, rng)
+    filled = fill(space, route, rng)
     for _ in range(SAMPLE_ATTEMPTS if junctions or slots else 0):
         index = int(rng.integers(len(junctions) + len(slots)))
         if index < len(junctions):
@@ -34,7 +34,7 @@ def mutate(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route:
 
 def cross(space: SearchSpace, first: Route, second: Route, rng: np.random.Generator) -> Route:
     """Every choice from one of two parents at random; the first parent when no mixture keeps to the constraints."""
-    parents = [_filled(space, first, rng), _filled(space, second, rng)]
+    parents = [fill(space, first, rng), fill(space, second, rng)]
     mixes = [parent.mix_of() for parent in parents]
     blocks = [parent.block_of() for parent in parents]
     for _ in range(SAMPLE_ATTEMPTS // 100):
@@ -47,7 +47,7 @@ def cross(space: SearchSpace, first: Route, second: Route, rng: np.random.Genera
     return parents[0]
 
 
-def _filled(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route:
+def fill(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route:
     """The route with choices for the nodes it leaves out, so that newly reached ones have some."""
     mixes = {j.name: space.sample_mix(j, rng) for j in space.graph.junctions} | route.mix_of()
     blocks = {s.name: s.choices[int(rng.integers(len(s.choices)))] for s in space.graph.slots} | route.block_of()

@@ -58,7 +58,7 @@ class SearchSpace:
         for name, mix in route.mixes:
             if name not in junctions:
                 return f"route: expected one of the junctions {sorted(junctions)}, found {name}"
-            reason = _check_mix(junctions[name], mix, self._in_degree(junctions[name]))
+            reason = _check_mix(junctions[name], mix, self.most_inputs(junctions[name]))
             if reason is not None:
                 return f"junction {name}: {reason}"
         blocks = route.block_of()
@@ -124,10 +124,17 @@ class SearchSpace:
         query = junction.queries[int(rng.integers(len(junction.queries)))] if junction.queries else None
         return Mix.of(junction, states, gate=gate, query=query)
 
+    def most_inputs(self, junction: Junction) -> int:
+        """The most active edges a route may have at this junction, the space's own limit included."""
+        limit = self.constraints.max_in_degree
+        required = sum(edge.required for edge in junction.edges)
+        bound = junction.most_inputs if limit is None else min(limit, junction.most_inputs)
+        return max(bound, required, junction.min_inputs)
+
     def mixes(self, junction: Junction) -> Iterator[Mix]:
         """Every choice a junction has, each once."""
         required = {edge.source for edge in junction.edges if edge.required}
-        sizes = range(junction.min_inputs, self._in_degree(junction) + 1)
+        sizes = range(junction.min_inputs, self.most_inputs(junction) + 1)
         subsets = chain.from_iterable(combinations(junction.edges, size) for size in sizes)
         for edges in subsets:
             if not required <= {edge.source for edge in edges}:
@@ -190,14 +197,8 @@ class SearchSpace:
         except (KeyError, TypeError) as error:
             raise SpaceError(expected="name, graph and constraints", found=repr(error), where="space") from error
 
-    def _in_degree(self, junction: Junction) -> int:
-        limit = self.constraints.max_in_degree
-        required = sum(edge.required for edge in junction.edges)
-        bound = junction.most_inputs if limit is None else min(limit, junction.most_inputs)
-        return max(bound, required, junction.min_inputs)
-
     def _size_allowed(self, junction: Junction, size: int) -> bool:
-        return junction.min_inputs <= size <= self._in_degree(junction)
+        return junction.min_inputs <= size <= self.most_inputs(junction)
 
     def _num_mixes(self, junction: Junction) -> int:
         required = [edge for edge in junction.edges if edge.required]
@@ -205,7 +206,7 @@ class SearchSpace:
         if all(len(edge.states) == 1 for edge in junction.edges):
             return sum(
                 comb(len(optional), size - len(required)) * len(_manners(junction, size))
-                for size in range(max(junction.min_inputs, len(required)), self._in_degree(junction) + 1)
+                for size in range(max(junction.min_inputs, len(required)), self.most_inputs(junction) + 1)
             )
         return sum(1 for _ in self.mixes(junction))
 
