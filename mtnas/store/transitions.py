@@ -108,7 +108,11 @@ def tell_state(
 def append_event(connection: Connection, job_id: str, kind: str, payload: Json) -> int:
     """Add the job's next event. Its seq comes from the job's row, which stays locked until commit: no gaps, and
     nobody ever sees an event before an earlier one."""
-    statement = update(JOBS).where(JOBS.c.id == job_id).values(last_event=JOBS.c.last_event + 1)
+    statement = (
+        update(JOBS)
+        .where(JOBS.c.id == job_id)
+        .values(last_event=JOBS.c.last_event + 1, updated_at=JOBS.c.updated_at)  # the change told of has set it
+    )
     seq = connection.execute(statement.returning(JOBS.c.last_event)).scalar_one()
     connection.execute(insert(EVENTS).values(job_id=job_id, seq=seq, kind=kind, payload=payload))
     return int(seq)
