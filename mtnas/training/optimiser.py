@@ -22,9 +22,10 @@ class PackAdamW:
 
     On the CPU the library's fused kernel runs on each candidate's two contiguous ranges (decayed or not); elsewhere
     the formula runs over whole buffers, so that kernel launches do not grow with K.
-    Measured on one thread, us a step at P = 100k / 300k / 1M: K = 1 43 / 128 / 462, K = 8 386 / 1,230 / 4,298; library
-    fused AdamW over 24 tensors 127 / 209 / 562 and 402 / 1,252 / 4,301, its default 563 / 779 / 2,035 and
-    1,510 / 4,050 / 12,356; whole buffers 132 / 339 / 1,569 and 947 / 3,921 / 15,165; chunks in cache no better.
+    Measured interleaved on one CPU thread, us a step at P = 100k / 300k / 1M, K = 1 and K = 8: this 60 / 158 / 609 and
+    496 / 1,504 / 4,880; library fused AdamW on 24 tensors 224 / 417 / 1,071 and 722 / 1,688 / 5,173; its default 919 /
+    1,341 / 2,776 and 1,801 / 4,835 / 15,564; whole buffers 190 / 443 / 1,981 and 1,215 / 4,400 / 16,828; chunks that
+    stay in cache were no faster than whole buffers.
     """
 
     def __init__(
