@@ -80,6 +80,8 @@ class Trial:
         number: unique and dense within the job; searchers see trials sorted by it.
         phase: the phase of the job that ran it.
         label: what the trial is for a reader (``mmoe``, ``search``, ``finalist-1``).
+        graph_digest: digest of the graph the candidate's route belongs to.
+        route_digest: digest of the route.
         failure: why it failed, for failed trials.
         values: the objectives' values by metric name, for complete trials.
     """
@@ -89,8 +91,21 @@ class Trial:
     label: str
     candidate: Candidate
     state: TrialState
+    graph_digest: str = ""
+    route_digest: str = ""
     evaluations: tuple[Evaluation, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     place: Place | None = None
     failure: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, part: str) -> Evaluation:
+        """The evaluation on one part of the data.
+
+        Raises:
+            KeyError: the trial was not evaluated there.
+        """
+        for evaluation in self.evaluations:
+            if evaluation.part == part:
+                return evaluation
+        raise KeyError(part)

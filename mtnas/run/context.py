@@ -1,0 +1,280 @@
+"""What every phase of a job works with, and how it has trials run: planned, packed, executed, written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mtnas.data import EncodedData
+from mtnas.errors import OutOfMemoryError, SearchError
+from mtnas.routes import RouteGraph, Tower, canonical_route, cost, route_digest, shape_graph
+from mtnas.routes.named import Size
+from mtnas.run.executor import Executor
+from mtnas.run.journal import Journal
+from mtnas.run.packs import (
+    Outcome,
+    PackCheckpoint,
+    PackEvent,
+    PackFailed,
+    PackProgress,
+    PackStarted,
+    PackTask,
+    ReinforceResult,
+    TrainResult,
+    TrainWork,
+)
+from mtnas.spaces import SearchSpace
+from mtnas.spec import JobSpec
+from mtnas.tasks import Task
+from mtnas.training.recipe import Recipe
+from mtnas.trials import Candidate, Evaluation, Place, Trial, TrialState
+
+Values = Callable[[Sequence[Evaluation]], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A trial before it runs: a candidate of a graph, and what it is for."""
+
+    number: int
+    phase: str
+    label: str
+    graph: RouteGraph
+    candidate: Candidate
+
+
+class Context:
+    """A job at work."""
+
+    def __init__(
+        self,
+        *,
+        spec: JobSpec,
+        tasks: Sequence[Task],
+        data: EncodedData,
+        space: SearchSpace,
+        size: Size,
+        journal: Journal,
+        executor: Executor,
+        device: str,
+    ) -> None:
+        self.spec, self.tasks, self.data, self.space, self.size = spec, tuple(tasks), data, space, size
+        self.journal, self.executor, self.device = journal, executor, device
+        self.recipe = Recipe(
+            batch_size=spec.training.batch_size,
+            epochs=spec.training.epochs,
+            schedule=spec.training.schedule,
+            evaluate_every=spec.training.evaluate_every,
+            precision="float32" if spec.training.precision == "auto" else spec.training.precision,
+        )
+        self._last_report = 0.0
+
+    @property
+    def towers(self) -> list[Tower]:
+        """The tasks' towers, for building graphs."""
+        return [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in self.tasks]
+
+    def plan(self, first: int, phase: str, wanted: Sequence[tuple[str, RouteGraph, Candidate]]) -> list[Planned]:
+        """Number candidates from ``first`` on; routes are put into canonical spelling."""
+        return [
+            Planned(
+                number=first + offset,
+                phase=phase,
+                label=label,
+                graph=graph,
+                candidate=replace(candidate, route=canonical_route(graph, candidate.route)),
+            )
+            for offset, (label, graph, candidate) in enumerate(wanted)
+        ]
+
+    def train(
+        self,
+        planned: Sequence[Planned],
+        *,
+        parts: tuple[str, ...],
+        evaluate_on: tuple[str, ...],
+        values: Values,
+        keep_weights: Callable[[Planned], bool] = lambda _: False,
+    ) -> list[Trial]:
+        """Run trials that have not run yet and give all of them back, finished, in the order of the plan.
+
+        Raises:
+            SearchError: none of them could be trained.
+        """
+        done = {trial.number: trial for trial in self.journal.trials()}
+        waiting = [trial for trial in planned if trial.number not in done]
+        if waiting:
+            self.journal.add_graphs({p.graph.digest: p.graph.to_json() for p in waiting})
+            self.journal.add_trials([self._trial(p) for p in waiting])
+            by_key, tasks = {}, []
+            for members in self._packs(waiting, keep_weights):
+                key = f"{members[0].phase}/{members[0].number}+{len(members)}"
+                by_key[key] = members
+                tasks.append(self._task(key, members, parts, evaluate_on, keep=keep_weights(members[0])))
+            for result in self._execute(tasks):
+                if isinstance(result, TrainResult):
+                    self._finish(by_key[result.key], result.outcomes, result.place, values)
+                elif isinstance(result, PackFailed):
+                    if isinstance(result.error, OutOfMemoryError) and len(by_key[result.key]) > 1:
+                        self._halve(by_key[result.key], parts, evaluate_on, values, keep_weights)
+                    else:
+                        failed = Outcome(failure=str(result.error))
+                        members = by_key[result.key]
+                        self._finish(members, [failed] * len(members), result.place, values)
+        done = {trial.number: trial for trial in self.journal.trials()}
+        trials = [done[p.number] for p in planned]
+        if trials and all(trial.state is TrialState.FAILED for trial in trials):
+            raise SearchError(
+                expected="at least one trial that can be trained",
+                found=f"{len(trials)} failed trials, the first with: {trials[0].failure}",
+                where=f"phase {planned[0].phase!r}",
+            )
+        return trials
+
+    def execute_one(self, task: PackTask) -> ReinforceResult | TrainResult | PackFailed:
+        """Run one pack, from its checkpoint if there is one."""
+        return next(iter(self._execute([task])))
+
+    def _execute(self, tasks: Sequence[PackTask]) -> Iterator[TrainResult | ReinforceResult | PackFailed]:
+        """Results of packs; progress and checkpoints go to the journal on the way."""
+        resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}")) for task in tasks]
+        meter = _Meter(len(tasks))
+        events = self.executor.run(resumed, self.data)
+        try:
+            for event in events:
+                match event:
+                    case PackCheckpoint():
+                        self.journal.save_checkpoint(f"pack/{event.key}", event.state)
+                    case TrainResult() | ReinforceResult() | PackFailed():
+                        meter.note(event)
+                        self._progress(meter)
+                        yield event
+                    case PackStarted() | PackProgress():
+                        meter.note(event)
+                        self._progress(meter)
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    def _progress(self, meter: _Meter) -> None:
+        """Write at most two reports a second; followers see throughput and time left."""
+        now = time.monotonic()
+        if now - self._last_report > 0.5 or meter.finished:
+            self._last_report = now
+            self.journal.progress(meter.figures())
+
+    def _packs(
+        self, planned: Sequence[Planned], keep_weights: Callable[[Planned], bool]
+    ) -> list[list[Planned]]:
+        groups: dict[tuple[str, bool], list[Planned]] = {}
+        for trial in planned:
+            shape = shape_graph(trial.graph, trial.candidate.route).digest
+            groups.setdefault((shape, keep_weights(trial)), []).append(trial)
+        size = self.spec.resources.pack_size or self._pack_size()
+        return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+    def _pack_size(self) -> int:
+        """Candidates per pack: on a CPU the cache rules and few at a time are best; a GPU wants many."""
+        return 4 if self.device == "cpu" else 64
+
+    def _task(
+        self, key: str, members: Sequence[Planned], parts: tuple[str, ...], evaluate_on: tuple[str, ...], *, keep: bool
+    ) -> PackTask:
+        work = TrainWork(
+            graph=shape_graph(members[0].graph, members[0].candidate.route),
+            candidates=tuple(member.candidate for member in members),
+            parts=parts,
+            evaluate_on=evaluate_on,
+            keep_weights=keep,
+        )
+        return PackTask(key=key, work=work, tasks=self.tasks, recipe=self.recipe, device=self.device)
+
+    def _halve(
+        self,
+        members: Sequence[Planned],
+        parts: tuple[str, ...],
+        evaluate_on: tuple[str, ...],
+        values: Values,
+        keep_weights: Callable[[Planned], bool],
+    ) -> None:
+        for half in (members[: len(members) // 2], members[len(members) // 2 :]):
+            key = f"{half[0].phase}/{half[0].number}+{len(half)}"
+            result = self.execute_one(self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0])))
+            if isinstance(result, TrainResult):
+                self._finish(half, result.outcomes, result.place, values)
+            elif isinstance(result, PackFailed):
+                if isinstance(result.error, OutOfMemoryError) and len(half) > 1:
+                    self._halve(half, parts, evaluate_on, values, keep_weights)
+                else:
+                    self._finish(half, [Outcome(failure=str(result.error))] * len(half), result.place, values)
+
+    def _trial(self, planned: Planned) -> Trial:
+        return Trial(
+            number=planned.number,
+            phase=planned.phase,
+            label=planned.label,
+            candidate=planned.candidate,
+            state=TrialState.RUNNING,
+            graph_digest=planned.graph.digest,
+            route_digest=route_digest(planned.graph, planned.candidate.route),
+        )
+
+    def _finish(
+        self, members: Sequence[Planned], outcomes: Sequence[Outcome], place: Place | None, values: Values
+    ) -> None:
+        trials = []
+        for member, outcome in zip(members, outcomes, strict=True):
+            trial = replace(self._trial(member), place=place)
+            if outcome.failure is not None:
+                trials.append(replace(trial, state=TrialState.FAILED, failure=outcome.failure))
+                continue
+            if outcome.weights is not None:
+                self.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
+            found = cost(member.graph, member.candidate.route, self.data.inputs)
+            costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
+            evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
+            figures = dict(values(evaluations)) | costs
+            trials.append(
+                replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures)
+            )
+        self.journal.finish_trials(trials)
+        for trial in trials:
+            self.journal.event(
+                "trial",
+                {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)},
+            )
+
+
+class _Meter:
+    """Counts steps of running packs for throughput and time left."""
+
+    def __init__(self, num_packs: int) -> None:
+        self.num_packs, self.started = num_packs, time.monotonic()
+        self.done = 0
+        self.latest: dict[str, PackProgress] = {}
+
+    @property
+    def finished(self) -> bool:
+        return self.done == self.num_packs
+
+    def note(self, event: PackEvent) -> None:
+        if isinstance(event, PackProgress):
+            self.latest[event.key] = event
+        elif isinstance(event, TrainResult | ReinforceResult | PackFailed):
+            self.done += 1
+
+    def figures(self) -> dict[str, float | int | None]:
+        """Packs, share of the phase's work done, candidate-steps per second, seconds left (None while unknown)."""
+        seconds = time.monotonic() - self.started
+        steps = sum(progress.candidate_steps for progress in self.latest.values())
+        share = sum(progress.step / progress.total_steps for progress in self.latest.values()) / max(self.num_packs, 1)
+        share = max(share, self.done / self.num_packs)
+        return {
+            "packs": self.num_packs,
+            "packs_done": self.done,
+            "share": round(share, 4),
+            "candidate_steps_per_s": round(steps / seconds, 1) if seconds > 0 else 0.0,
+            "seconds_left": round(seconds * (1 - share) / share, 1) if share > 0.01 else None,
+        }

@@ -1,0 +1,34 @@
+"""Figures that phases compare: gains over single-task training, and one score for choosing on ``valid``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from mtnas.tasks import Task
+from mtnas.training.gains import mean_gain, task_gains, worst_gain
+from mtnas.trials import Evaluation
+
+Metrics = Mapping[str, Mapping[str, float]]
+
+
+def gains_on(part: str, tasks: Sequence[Task], evaluations: Sequence[Evaluation], reference: Metrics) -> dict[str, float]:
+    """``mean_gain``, ``worst_gain`` and ``<task>.<metric>`` on one part, against single-task metrics of that part."""
+    found = next(evaluation for evaluation in evaluations if evaluation.part == part)
+    gains = task_gains(tasks, found.per_task, reference)
+    return judged(tasks, found.per_task) | {"mean_gain": mean_gain(gains), "worst_gain": worst_gain(gains)}
+
+
+def judged(tasks: Sequence[Task], metrics: Metrics) -> dict[str, float]:
+    """Every task's judged metric as ``<task>.<metric>``."""
+    return {f"{task.name}.{task.judged_by}": metrics[task.name][task.judged_by] for task in tasks}
+
+
+def valid_score(tasks: Sequence[Task], evaluations: Sequence[Evaluation]) -> float:
+    """Mean over tasks of the judged metric on ``valid``, errors negated: larger is better."""
+    found = next(evaluation for evaluation in evaluations if evaluation.part == "valid")
+    return fmean(
+        value if task.judged_by.higher_is_better else -value
+        for task in tasks
+        for value in (found.per_task[task.name][task.judged_by],)
+    )

@@ -1,0 +1,270 @@
+"""Packs as work that travels: what to train or search, and the events it gives back. ``execute`` does it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from mtnas.data import EncodedData
+from mtnas.errors import DivergedError, MtnasError, OutOfMemoryError
+from mtnas.routes import Route, RouteGraph
+from mtnas.spaces import SearchSpace
+from mtnas.supernets import freeze
+from mtnas.tasks import Task
+from mtnas.training.evaluate import of_candidate
+from mtnas.training.recipe import Recipe
+from mtnas.training.reinforce import Proposal, Reinforce, ReinforceSearcher
+from mtnas.training.rows import ResidentData
+from mtnas.training.trainer import PackTrainer
+from mtnas.trials import Candidate, Evaluation, Place, Settings
+
+Metrics = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainWork:
+    """Train candidates of one shape from scratch.
+
+    Attributes:
+        graph: the candidates' shape graph.
+        candidates: one pack.
+        parts: rows to train on.
+        evaluate_on: parts to evaluate the best weights on.
+        keep_weights: whether to give the frozen weights back.
+    """
+
+    graph: RouteGraph
+    candidates: tuple[Candidate, ...]
+    parts: tuple[str, ...]
+    evaluate_on: tuple[str, ...]
+    keep_weights: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinforceWork:
+    """Search with shared weights and a policy; one search per settings.
+
+    Attributes:
+        num_samples: routes to draw from every final policy beside the derived one.
+    """
+
+    space: SearchSpace
+    settings: tuple[Settings, ...]
+    search: Reinforce
+    num_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackTask:
+    """One pack of work.
+
+    Attributes:
+        key: unique within the job; names the pack's checkpoint.
+        resume: the state of a checkpoint to go on from.
+        checkpoint_every_s: seconds between checkpoints.
+    """
+
+    key: str
+    work: TrainWork | ReinforceWork
+    tasks: tuple[Task, ...]
+    recipe: Recipe
+    device: str = "cpu"
+    resume: bytes | None = None
+    checkpoint_every_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackStarted:
+    """A pack has found its place."""
+
+    key: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackProgress:
+    """How far a pack is; ``candidate_steps`` counts the steps of all its candidates."""
+
+    key: str
+    step: int
+    total_steps: int
+    candidate_steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackCheckpoint:
+    """A state to resume from, as safetensors bytes."""
+
+    key: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one candidate: evaluations, or why there are none; weights of the frozen route if kept."""
+
+    evaluations: tuple[Evaluation, ...] = ()
+    failure: str | None = None
+    weights: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """A trained pack, outcomes in the order of its candidates."""
+
+    key: str
+    place: Place
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinforceResult:
+    """Finished searches: proposals per search, steps and seconds of the whole pack."""
+
+    key: str
+    place: Place
+    proposals: tuple[tuple[Proposal, ...], ...]
+    candidate_steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackFailed:
+    """A pack that could not be done; the error says why."""
+
+    key: str
+    place: Place | None
+    error: MtnasError
+
+
+PackEvent = PackStarted | PackProgress | PackCheckpoint | TrainResult | ReinforceResult | PackFailed
+
+
+def here(device: str, actor: str | None = None) -> Place:
+    """This process as a place."""
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return Place(node=platform.node() or "localhost", process=os.getpid(), device=name, actor=actor)
+
+
+def execute(task: PackTask, data: EncodedData, *, actor: str | None = None) -> Iterator[PackEvent]:
+    """Do one pack's work, step by step; the last event is its result or its failure."""
+    place = here(task.device, actor)
+    yield PackStarted(key=task.key, place=place)
+    try:
+        match task.work:
+            case TrainWork():
+                yield from _train(task, task.work, data, place)
+            case ReinforceWork():
+                yield from _reinforce(task, task.work, data, place)
+    except torch.OutOfMemoryError as error:
+        found = OutOfMemoryError(
+            expected="a pack that fits into the device", found=str(error), where=f"pack {task.key!r}"
+        )
+        yield PackFailed(key=task.key, place=place, error=found)
+    except MtnasError as error:
+        yield PackFailed(key=task.key, place=place, error=error)
+
+
+def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
+    started = time.monotonic()
+    resident = ResidentData.of(data, torch.device(task.device))
+    routes = [candidate.route for candidate in work.candidates]
+    trainer = PackTrainer(
+        graph=work.graph,
+        inputs=data.inputs,
+        routes=routes,
+        settings=[candidate.settings for candidate in work.candidates],
+        tasks=task.tasks,
+        data=resident,
+        recipe=task.recipe,
+        parts=work.parts,
+    )
+    if task.resume is not None:
+        trainer.load_state(safetensors.torch.load(task.resume))
+    saved = time.monotonic()
+    for look in trainer.run():
+        yield PackProgress(
+            key=task.key,
+            step=look.step,
+            total_steps=look.total_steps,
+            candidate_steps=look.step * len(routes),
+            seconds=time.monotonic() - started,
+        )
+        if time.monotonic() - saved > task.checkpoint_every_s and look.step < look.total_steps:
+            yield PackCheckpoint(key=task.key, state=_bytes(trainer.state()))
+            saved = time.monotonic()
+    seconds = time.monotonic() - started
+    found = {part: trainer.evaluate(part) for part in work.evaluate_on}
+    costs = {"device_seconds": seconds / len(routes), "candidate_steps": float(trainer.total_steps)}
+    outcomes = []
+    for k, route in enumerate(routes):
+        evaluations = tuple(
+            Evaluation(part=part, per_task=of_candidate(metrics, k), costs=costs) for part, metrics in found.items()
+        )
+        failure = _why_diverged(evaluations)
+        weights = _frozen_bytes(trainer, route, k) if work.keep_weights and failure is None else None
+        outcomes.append(Outcome(evaluations=evaluations, failure=failure, weights=weights))
+    yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes))
+
+
+def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
+    started = time.monotonic()
+    searcher = ReinforceSearcher(
+        space=work.space,
+        inputs=data.inputs,
+        settings=work.settings,
+        tasks=task.tasks,
+        data=ResidentData.of(data, torch.device(task.device)),
+        recipe=task.recipe,
+        search=work.search,
+    )
+    if task.resume is not None:
+        searcher.load_state(safetensors.torch.load(task.resume))
+    saved = time.monotonic()
+    for pulse in searcher.run():
+        if not bool(pulse.entropy.isfinite().all()):
+            raise DivergedError(expected="a finite policy", found="NaN", where=f"search {task.key!r}")
+        yield PackProgress(
+            key=task.key,
+            step=pulse.step,
+            total_steps=pulse.total_steps,
+            candidate_steps=pulse.step * len(work.settings),
+            seconds=time.monotonic() - started,
+        )
+        if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
+            yield PackCheckpoint(key=task.key, state=_bytes(searcher.state()))
+            saved = time.monotonic()
+    proposals = searcher.proposals(work.num_samples)
+    yield ReinforceResult(
+        key=task.key,
+        place=place,
+        proposals=tuple(tuple(of_search) for of_search in proposals),
+        candidate_steps=searcher.total_steps * len(work.settings),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _why_diverged(evaluations: Sequence[Evaluation]) -> str | None:
+    """A candidate whose every figure on a part is undefined has diverged; a part without labels is no proof."""
+    for evaluation in evaluations:
+        figures = [value for of_task in evaluation.per_task.values() for value in of_task.values()]
+        if figures and all(value != value for value in figures):
+            return f"{evaluation.part}: expected finite outputs, found NaN; a smaller learning rate may help"
+    return None
+
+
+def _frozen_bytes(trainer: PackTrainer, route: Route, candidate: int) -> bytes:
+    frozen = freeze(trainer.net, route, candidate=candidate)
+    return _bytes({name: tensor.detach().clone() for name, tensor in frozen.state_dict().items()})
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    return safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})

@@ -1,0 +1,72 @@
+"""Evaluation of a pack on one part of the data: no noise, every row once.
+
+Legend: K pack, N rows, T tasks, O outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mtnas.supernets import Selection, Supernet
+from mtnas.tasks import Metric, Task
+from mtnas.training.batches import rows_in_order
+from mtnas.training.metrics import evaluate_task
+from mtnas.training.rows import ResidentData
+
+EVALUATION_ROWS = 4096
+
+PackMetrics = Mapping[str, Mapping[str, Tensor]]
+
+
+@torch.no_grad()
+def predict(net: Supernet, selection: Selection, data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
+    """Outputs ``[K, N, O]`` per task over the rows of the parts, in their order."""
+    batches = [net(batch, selection) for batch in rows_in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
+    return [torch.cat(outputs, dim=1) for outputs in zip(*batches, strict=True)]
+
+
+def evaluate(
+    net: Supernet, selection: Selection, data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]
+) -> PackMetrics:
+    """Metrics ``[K]`` by task and metric name; deterministic, and NaN where a part holds no labels."""
+    labels_NT = data.labels_of(parts)
+    outputs = predict(net, selection, data, parts)
+    return {
+        task.name: evaluate_task(task, out, labels_NT[:, t])
+        for t, (task, out) in enumerate(zip(tasks, outputs, strict=True))
+    }
+
+
+def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str, float]) -> Tensor:
+    """One figure ``[K]`` for choosing checkpoints, larger is better: the mean over tasks of the judged metric.
+
+    Errors count negatively; those of regressions are measured in the label's own spread.
+    """
+    figures = []
+    for task in tasks:
+        value = metrics[task.name][task.judged_by]
+        if task.judged_by is Metric.RMSE:
+            value = value / label_scales[task.name]
+        figures.append(value if task.judged_by.higher_is_better else -value)
+    return torch.stack(figures).mean(0)
+
+
+def label_scales(data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, float]:
+    """Standard deviation of every task's labels over the parts, 1 where it is zero or unknown."""
+    labels_NT = data.labels_of(parts)
+    scales = {}
+    for t, task in enumerate(tasks):
+        column = labels_NT[:, t]
+        deviation = float(column[~column.isnan()].double().std(correction=0))
+        scales[task.name] = deviation if deviation > 0 else 1.0
+    return scales
+
+
+def of_candidate(metrics: PackMetrics, candidate: int) -> dict[str, dict[str, float]]:
+    """One candidate's metrics as plain numbers."""
+    return {
+        task: {str(name): float(values[candidate]) for name, values in found.items()} for task, found in metrics.items()
+    }

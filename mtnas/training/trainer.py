@@ -1,0 +1,146 @@
+"""Training a pack: K candidates of one graph, every one with its own weights, in the same steps.
+
+Legend: K pack, P elements of one candidate, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtnas.routes import InputShape, Route, RouteGraph
+from mtnas.supernets import Selection, Supernet
+from mtnas.tasks import Task
+from mtnas.training.batches import BatchStream
+from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
+from mtnas.training.flat import FlatParameters
+from mtnas.training.losses import task_losses
+from mtnas.training.noise import Noise
+from mtnas.training.optimiser import PackAdamW
+from mtnas.training.recipe import Recipe
+from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.schedule import lr_factor
+from mtnas.trials import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look at ``valid`` during training.
+
+    Attributes:
+        step: steps taken so far.
+        total_steps: steps of the whole run.
+        scores: ``[K]`` the figure that checkpoints are chosen by, on the CPU.
+    """
+
+    step: int
+    total_steps: int
+    scores: Tensor
+
+
+class PackTrainer:
+    """Trains K candidates and keeps each one's best weights by its score on ``valid``."""
+
+    def __init__(
+        self,
+        *,
+        graph: RouteGraph,
+        inputs: InputShape,
+        routes: Sequence[Route],
+        settings: Sequence[Settings],
+        tasks: Sequence[Task],
+        data: ResidentData,
+        recipe: Recipe,
+        parts: Sequence[str],
+        valid: str = "valid",
+    ) -> None:
+        """Build the pack.
+
+        Args:
+            graph: holds all the routes; the pack computes all of it, so give the routes' shape graph.
+            inputs: shape of the data's features.
+            routes: one per candidate.
+            settings: one per candidate.
+            tasks: in the order of the graph's towers.
+            data: where batches come from, and the device.
+            recipe: what the candidates have in common.
+            parts: rows to train on.
+            valid: rows to choose checkpoints on.
+        """
+        self.tasks, self.data, self.recipe, self.valid = tuple(tasks), data, recipe, valid
+        dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+        seeds = [s.seed for s in settings]
+        self.net = Supernet(graph, inputs, seeds, device=data.device, dtype=dtype)
+        self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype)
+        self._flat = FlatParameters(self.net)
+        self._optimiser = PackAdamW(
+            self._flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
+        )
+        self._noise = Noise(seeds=seeds, dropout=[s.dropout for s in settings], device=data.device)
+        self._stream = BatchStream(
+            data, parts=parts, batch_size=recipe.batch_size, data_seeds=[s.data_seed for s in settings]
+        )
+        self._weights_T = torch.tensor([task.weight for task in tasks], device=data.device, dtype=dtype)
+        self._scales = label_scales(data, tasks, parts)
+        self._step = 0
+        self._best_scores = torch.full((len(routes),), -torch.inf, dtype=torch.float64, device=data.device)
+        self._best_weights = self._flat.weights.clone()
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.recipe.epochs * self._stream.num_batches
+
+    def run(self) -> Iterator[Look]:
+        """Train to the end, from wherever the state is; afterwards the net holds every candidate's best weights."""
+        every = self.recipe.evaluate_every or self._stream.num_batches
+        while self._step < self.total_steps:
+            epoch, first = divmod(self._step, self._stream.num_batches)
+            for batch in self._stream.epoch(epoch, first_step=first):
+                self._train_step(batch)
+                self._step += 1
+                if self._step % every == 0 or self._step == self.total_steps:
+                    yield self._look()
+        with torch.no_grad():
+            self._flat.weights.copy_(self._best_weights)
+
+    def evaluate(self, part: str) -> PackMetrics:
+        """Metrics on one part with the weights the net holds now."""
+        return evaluate(self.net, self.selection, self.data, self.tasks, (part,))
+
+    def state(self) -> dict[str, Tensor]:
+        """All that a later run needs to go on exactly from here."""
+        return self._optimiser.state_dict() | {
+            "step": torch.tensor(self._step),
+            "best_scores": self._best_scores.clone(),
+            "best_weights": self._best_weights.clone(),
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state of the same pack."""
+        own = {"step", "best_scores", "best_weights"}
+        self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
+        self._step = int(state["step"])
+        self._best_scores.copy_(state["best_scores"])
+        self._best_weights.copy_(state["best_weights"])
+
+    def _train_step(self, batch: Batch) -> None:
+        self._noise.at_step(self._step)
+        bfloat16 = self.recipe.precision == "bfloat16"
+        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=bfloat16):
+            outputs = self.net(batch, self.selection, self._noise)
+        losses_KT = task_losses(outputs, batch.for_candidates(batch.labels), self.tasks)
+        self._flat.backward((losses_KT * self._weights_T).sum())
+        factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
+        self._optimiser.step(factor)
+
+    def _look(self) -> Look:
+        found = evaluate(self.net, self.selection, self.data, self.tasks, (self.valid,))
+        scores = score(self.tasks, found, self._scales)
+        better = scores > self._best_scores
+        self._best_scores = torch.where(better, scores, self._best_scores)
+        self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
+        return Look(step=self._step, total_steps=self.total_steps, scores=scores.cpu())
