@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import http_problem
 from api.settings import Settings, is_loopback
@@ -63,7 +64,21 @@ class BorderGuard:
             )
             await response(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, self._limited(receive), send)
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Bodies without an announced length are cut off where they pass the limit."""
+        received = 0
+
+        async def receive_some() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._settings.max_body_bytes:
+                raise HTTPException(413, f"more than {self._settings.max_body_bytes} bytes")
+            return message
+
+        return receive_some
 
     def refuse(self, scope: Scope) -> Refusal | None:
         """The first reason to refuse, or ``None``."""

@@ -257,7 +257,7 @@ class Client:
 
     def _stream(self, job_id: str, after: int) -> Iterator[ServerSentEvent]:
         path, headers = f"/v1/jobs/{_quoted(job_id)}/events", {"Last-Event-ID": str(after)}
-        timeout = httpx.Timeout(self._http.timeout, read=None)
+        timeout = httpx.Timeout(**(self._http.timeout.as_dict() | {"read": None}))
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if response.is_error:
                 response.read()

@@ -1,0 +1,75 @@
+"""The web application: ``uvicorn api.app:app``, or ``python -m api``, which reads the address from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+import mtnas
+from api import errors
+from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, trials
+from api.security import BorderGuard, check_bind
+from api.settings import Settings
+from mtnas.messages import Problem
+from mtnas.store import Store
+
+_DESCRIPTION = """
+Neural architecture search for multi-task sharing routes. Submit a search (`POST /v1/jobs`), follow it
+(`GET /v1/jobs/{job_id}/events`), query the routes it found, export one as a PyTorch module.
+Every error is a problem document (RFC 9457).
+"""
+
+_PROBLEMS: dict[str, Any] = {
+    "description": "What was expected, what was found, and where.",
+    "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for these settings; the store is opened when it starts.
+
+    Raises:
+        SpecError: the settings would open the service beyond this machine without tokens.
+    """
+    check_bind(settings)
+    app = FastAPI(
+        title="mtnas",
+        version=mtnas.__version__,
+        description=_DESCRIPTION,
+        lifespan=_open_store,
+        generate_unique_id_function=_operation_id,
+        responses={"4XX": _PROBLEMS},
+    )
+    app.state.settings = settings
+    app.add_middleware(BorderGuard, settings=settings)
+    errors.install(app)
+    for module in (jobs, trials, routes, exports, events, search_spaces, datasets, health):
+        app.include_router(module.router)
+    return app
+
+
+@asynccontextmanager
+async def _open_store(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    settings.home.mkdir(parents=True, exist_ok=True)
+    app.state.store = await run_in_threadpool(Store.open, settings.database, artifacts=settings.artifacts)
+    try:
+        yield
+    finally:
+        app.state.store.close()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def __getattr__(name: str) -> FastAPI:
+    # Made on first use: importing this module must not read settings or refuse to start.
+    if name == "app":
+        return create_app(Settings())
+    raise AttributeError(name)

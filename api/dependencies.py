@@ -1,0 +1,55 @@
+"""What endpoints ask for: the store, the settings, paging."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from api.settings import Settings
+from mtnas.data.access import DataAccess
+from mtnas.errors import SpecError
+from mtnas.store import Store
+
+
+def get_store(request: Request) -> Store:
+    """The store that the app opened at its start."""
+    store: Store = request.app.state.store
+    return store
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings that the app was made with."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def get_access(settings: Annotated[Settings, Depends(get_settings)]) -> DataAccess:
+    """Where requests may name files."""
+    return DataAccess(roots=settings.data_roots, cache=settings.cache)
+
+
+def get_offset(cursor: Annotated[str | None, Query(max_length=20, examples=["o20"])] = None) -> int:
+    """Rows to pass over, from the cursor of the page before.
+
+    Raises:
+        SpecError: not a cursor that a page gave.
+    """
+    if cursor is None:
+        return 0
+    if not (cursor.startswith("o") and cursor[1:].isdecimal()):
+        raise SpecError(expected="a cursor from the page before", found=repr(cursor), where="query.cursor")
+    return int(cursor[1:])
+
+
+def next_offset(found: int, *, limit: int, offset: int) -> str | None:
+    """The cursor of the next page, or ``None`` when this page was not full."""
+    return f"o{offset + limit}" if found == limit else None
+
+
+StoreParam = Annotated[Store, Depends(get_store)]
+SettingsParam = Annotated[Settings, Depends(get_settings)]
+AccessParam = Annotated[DataAccess, Depends(get_access)]
+Offset = Annotated[int, Depends(get_offset)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Identifier = Annotated[str, Path(min_length=1, max_length=200)]

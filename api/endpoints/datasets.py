@@ -1,0 +1,37 @@
+"""Data sets: the catalogue's and those that were registered."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.cataloguing import catalogue_datasets
+from api.dependencies import AccessParam, Identifier, Limit, Offset, StoreParam, next_offset
+from api.schemas import NewDataset
+from mtnas.messages import Dataset, DatasetPage
+from mtnas.store import DatasetRecord
+
+router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+
+
+@router.get("")
+def list_datasets(store: StoreParam, offset: Offset, limit: Limit = 100) -> DatasetPage:
+    """The data sets of the catalogue (on the first page), then the registered ones."""
+    found = store.datasets.list(limit=limit, offset=offset)
+    items = tuple(Dataset.model_validate(record) for record in found)
+    items = (*(catalogue_datasets() if offset == 0 else ()), *items)
+    return DatasetPage(items=items, next=next_offset(len(found), limit=limit, offset=offset))
+
+
+@router.post("", status_code=202, response_model=Dataset)
+def register_dataset(request: NewDataset, store: StoreParam, access: AccessParam, response: Response) -> DatasetRecord:
+    """Register data below a data root under a name; a job profiles it."""
+
+    dataset, _ = store.datasets.register(request.name, request.source.model_dump(mode="json"))
+    response.headers["Location"] = f"/v1/datasets/{dataset.name}"
+    return dataset
+
+
+@router.get("/{name}", response_model=Dataset)
+def get_dataset(name: Identifier, store: StoreParam) -> DatasetRecord:
+    """One registered data set and what its profile job found."""
+    return store.datasets.get(name)

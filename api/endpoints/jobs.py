@@ -1,0 +1,67 @@
+"""Jobs: submit a search, look at it, ask it to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from api.dependencies import AccessParam, Identifier, Limit, StoreParam
+from api.examples import JOB_SPECS
+from api.planning import plan_search
+from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
+from mtnas.spec import JobSpec
+from mtnas.store import JobKind, JobRecord, JobState, ReportRecord
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=202, response_model=Job | Plan)
+def submit_job(
+    spec: Annotated[JobSpec, Body(openapi_examples=JOB_SPECS)],
+    store: StoreParam,
+    access: AccessParam,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    validate_only: Annotated[bool, Query(description="Only say what would be done (200).")] = False,
+) -> JobRecord | Plan:
+    """Submit a search. Repeating a request with the same ``Idempotency-Key`` makes no second job."""
+    plan = plan_search(spec, store=store, access=access)
+    if validate_only:
+        response.status_code = 200
+        return plan
+    job, _ = store.jobs.submit(JobKind.SEARCH, spec.name, plan.spec, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
+
+
+@router.get("")
+def list_jobs(
+    store: StoreParam,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="``next`` of the page before.")] = None,
+) -> JobPage:
+    """Jobs, newest first."""
+    found = store.jobs.list(state=state, kind=kind, limit=limit, before=cursor)
+    items = tuple(JobSummary.model_validate(record) for record in found)
+    return JobPage(items=items, next=found[-1].id if len(found) == limit else None)
+
+
+@router.get("/{job_id}", response_model=Job)
+def get_job(job_id: Identifier, store: StoreParam) -> JobRecord:
+    """One job with its state, progress and specification."""
+    return store.jobs.get(job_id)
+
+
+@router.post("/{job_id}:cancel", status_code=202, response_model=Job)
+def cancel_job(job_id: Identifier, store: StoreParam) -> JobRecord:
+    """Ask for a job to stop: a queued one stops at once, a running one with its worker's next heartbeat."""
+    return store.jobs.request_cancel(job_id)
+
+
+@router.get("/{job_id}/report", response_model=Report)
+def get_report(job_id: Identifier, store: StoreParam) -> ReportRecord:
+    """The answer of a job: the table of routes and baselines, and the verdict."""
+    return store.reports.get(job_id)

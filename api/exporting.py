@@ -1,0 +1,36 @@
+"""Requesting an export: a job that trains a known route as the search that found it would, and freezes it."""
+
+from __future__ import annotations
+
+from mtnas.store import ExportRecord, JobKind, Store
+
+
+def request_export(store: Store, route_digest: str, *, job_id: str | None, idempotency_key: str | None) -> ExportRecord:
+    """Queue the job. Its spec is self-contained: the specification of the search, the route and its graph.
+
+    Args:
+        store: where route and search are.
+        route_digest: the route to export.
+        job_id: the search whose settings count; by default the newest that has the route.
+        idempotency_key: repeating a request with the same key makes no second job.
+
+    Raises:
+        NotFoundError: no such route, or not in that job.
+    """
+    route = store.routes.get(route_digest, job_id=job_id)
+    source = store.jobs.get(route.job_id)
+    spec = {
+        "version": 1,
+        "source_job": source.id,
+        # A route may come from another export; that job's specification holds the search's.
+        "job": source.spec["job"] if source.kind is JobKind.EXPORT else source.spec,
+        "route": {
+            "digest": route.digest,
+            "text": route.text,
+            "label": route.label,
+            "graph": store.graphs.get(route.graph_digest),
+            "details": route.details,
+        },
+    }
+    export, _ = store.exports.submit(route, spec, idempotency_key=idempotency_key)
+    return export

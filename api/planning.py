@@ -1,0 +1,84 @@
+"""Planning a search: everything that can be known about a specification without reading data or loading torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import search_spaces
+from mtnas.data.access import DataAccess
+from mtnas.errors import SpaceError
+from mtnas.messages import Plan
+from mtnas.routes import InputShape, RouteGraph
+from mtnas.spaces import Constraints, SearchSpace
+from mtnas.spec import JobSpec
+from mtnas.store import Store
+
+
+def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
+    """Check a specification against the catalogue, its own constraints and the stored profile; write its space out.
+
+    Raises:
+        SpecError, DataError: it can never work; the message says where.
+    """
+    space = expand_space(spec)
+    check_constraints(space)
+    stored = spec.model_copy(update={"space": spec.space.model_copy(update={"graph": space.graph.to_json()})})
+    return Plan(
+        spec=stored.model_dump(mode="json"),
+        space_size=str(space.size()),
+        route_cost=None,
+        estimate=estimate(spec),
+        warnings=(),
+    )
+
+
+def expand_space(spec: JobSpec) -> SearchSpace:
+    """The whole space: the catalogue's by name, or the inline graph.
+
+    Raises:
+        SpaceError: no such space or option, or a graph whose towers are not the tasks.
+    """
+    tasks = tuple(task.to_task() for task in spec.tasks)
+    limits = Constraints(**spec.constraints.model_dump())
+    if spec.space.graph is None:
+        built = search_spaces.build(spec.space.name, tasks, spec.space.options)
+        return SearchSpace(name=built.name, graph=built.graph, constraints=limits)
+    graph = RouteGraph.from_json(spec.space.graph)
+    wanted = [(task.name, task.num_outputs) for task in tasks]
+    towers = [(tower.task, tower.outputs) for tower in graph.towers]
+    if sorted(wanted) != sorted(towers):
+        raise SpaceError(
+            expected=f"a tower and its outputs for each of {wanted}", found=str(towers), where="space.graph"
+        )
+    return SearchSpace(name=spec.space.name, graph=graph, constraints=limits)
+
+
+def check_constraints(space: SearchSpace) -> None:
+    """Refuse limits that not even the cheapest route keeps to, were there no inputs at all.
+
+    Raises:
+        SpaceError: which limit is impossible.
+    """
+    limits = space.constraints
+    least = SearchSpace(name=space.name, graph=space.graph, inputs=InputShape()).cost(space.cheapest())
+    for name, limit, found in (
+        ("max_params", limits.max_params, least.num_params),
+        ("max_macs", limits.max_macs, least.macs),
+    ):
+        if limit is not None and found > limit:
+            raise SpaceError(
+                expected=f"at least {found}, what the cheapest route takes without inputs",
+                found=str(limit),
+                where=f"constraints.{name}",
+            )
+
+
+def estimate(spec: JobSpec) -> dict[str, Any]:
+    """How many trainings the phases ask for."""
+    protocol = spec.protocol
+    baselines = len(protocol.named_baselines)
+    return {
+        "baseline_trainings": baselines * (len(spec.training.lr_grid) + protocol.num_seeds),
+        "search_trials": spec.budget.trials,
+        "finalist_trainings": protocol.finalists * protocol.num_seeds,
+    }

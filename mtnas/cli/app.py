@@ -1,0 +1,156 @@
+"""The commands, and the one place where an error becomes text and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtnas.errors import MtnasError
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+Url = Annotated[str, typer.Option("--url", envvar="MTNAS_URL", help="Where the service listens.")]
+Token = Annotated[str | None, typer.Option("--token", envvar="MTNAS_TOKEN", help="Bearer token.", show_default=False)]
+DEFAULT_URL = "http://127.0.0.1:8420"
+
+app = typer.Typer(
+    name="mtnas",
+    help="Neural architecture search for multi-task sharing routes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; every expected error ends it with one line that says what, where and why."""
+    try:
+        app()
+    except MtnasError as error:
+        print(f"mtnas: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", []):
+            print(f"       {note}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(envvar="MTNAS_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="MTNAS_PORT", help="Port to listen on.")] = 8420,
+    home: Annotated[Path, typer.Option(envvar="MTNAS_HOME", help="Folder of the service's state.")] = Path("var"),
+    data_root: Annotated[
+        list[Path] | None, typer.Option(help="Folder below which jobs may read files; may be repeated.")
+    ] = None,
+) -> None:
+    """Start the API and a worker with its own Ray, and keep them running until Ctrl-C."""
+    from mtnas.cli.serve import serve as run
+
+    run(host=host, port=port, home=home, data_roots=tuple(data_root or ()))
+
+
+@app.command()
+def submit(
+    file: Annotated[Path, typer.Argument(help="Job specification, YAML or JSON; - reads standard input.")],
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the job until it has ended.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key makes no second job.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Submit a search job."""
+    from mtnas.cli import jobs
+
+    jobs.submit(file, watch=watch, key=key, url=url, token=token)
+
+
+@app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="Job specification, YAML or JSON; - reads standard input.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Say what a specification would do, without making a job."""
+    from mtnas.cli import jobs
+
+    jobs.validate(file, url=url, token=token)
+
+
+@app.command(name="jobs")
+def list_jobs(
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """List jobs, newest first."""
+    from mtnas.cli import jobs
+
+    jobs.list_jobs(state=state, limit=limit, url=url, token=token)
+
+
+@app.command()
+def show(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Show one job."""
+    from mtnas.cli import jobs
+
+    jobs.show(job, url=url, token=token)
+
+
+@app.command()
+def watch(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Follow a job until it has ended: phase, progress, throughput and time left."""
+    from mtnas.cli import jobs
+
+    jobs.watch(job, url=url, token=token)
+
+
+@app.command()
+def cancel(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Ask for a job to stop."""
+    from mtnas.cli import jobs
+
+    jobs.cancel(job, url=url, token=token)
+
+
+@app.command()
+def routes(
+    job: Annotated[str | None, typer.Argument(help="Job; without it, the routes of all jobs.")] = None,
+    sort: Annotated[str, typer.Option(help="Figure to sort by; - before it: largest first.")] = "rank",
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """List the routes that were found."""
+    from mtnas.cli import answers
+
+    answers.routes(job, sort=sort, limit=limit, url=url, token=token)
+
+
+@app.command()
+def report(
+    job: str,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Show the answer of a job."""
+    from mtnas.cli import answers
+
+    answers.report(job, as_json=as_json, url=url, token=token)
+
+
+@app.command()
+def export(
+    route: Annotated[str, typer.Argument(help="Digest of the route.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to unpack the module into.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Download a route as a PyTorch module, after training it when that has not been done."""
+    from mtnas.cli import answers
+
+    answers.export(route, output, url=url, token=token)

@@ -1,0 +1,99 @@
+"""Commands about jobs: submit, validate, list, show, watch, cancel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from mtnas.cli.connection import connect, console, read_spec
+from mtnas.cli.watching import follow
+from mtnas.messages import Job, JobSummary
+
+_STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "paused": "yellow"}
+FAILED = 1
+
+
+def submit(file: Path, *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+    """Submit a specification; with ``watch``, follow the job."""
+    with connect(url, token) as client:
+        job = client.submit(read_spec(file), idempotency_key=key)
+        console.print(f"job {job.id}", highlight=False)
+        if watch:
+            _end(follow(client, job.id, console))
+
+
+def validate(file: Path, *, url: str, token: str | None) -> None:
+    """Say what a specification would do."""
+    with connect(url, token) as client:
+        plan = client.validate(read_spec(file))
+    console.print(f"valid: {plan.spec['name']}", highlight=False, markup=False)
+    console.print(f"routes in the space: {plan.space_size or 'not counted'}", highlight=False)
+    for title, figures in (("cost of a route", plan.route_cost), ("estimate", plan.estimate)):
+        if figures:
+            console.print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in figures.items()), markup=False)
+    for warning in plan.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def list_jobs(*, state: str | None, limit: int, url: str, token: str | None) -> None:
+    """List jobs."""
+    with connect(url, token) as client:
+        page = client.jobs(state=state, limit=limit)
+    table = Table("job", "name", "kind", "state", "phase", "created")
+    for job in page.items:
+        created = job.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        table.add_row(job.id, job.name, job.kind, _styled(job), job.phase or "", created)
+    console.print(table)
+
+
+def show(job_id: str, *, url: str, token: str | None) -> None:
+    """Show one job."""
+    with connect(url, token) as client:
+        job = client.job(job_id)
+    for name, value in (
+        ("job", job.id),
+        ("name", job.name),
+        ("kind", job.kind),
+        ("phase", job.phase or "-"),
+        ("attempt", job.attempt),
+        ("worker", job.worker or "-"),
+    ):
+        console.print(f"{name:8} {value}", highlight=False, markup=False)
+    console.print(f"{'state':8} {_styled(job)}")
+    if job.progress:
+        console.print(f"progress {json.dumps(job.progress)}", markup=False)
+    _print_failure(job)
+
+
+def watch(job_id: str, *, url: str, token: str | None) -> None:
+    """Follow a job."""
+    with connect(url, token) as client:
+        _end(follow(client, job_id, console))
+
+
+def cancel(job_id: str, *, url: str, token: str | None) -> None:
+    """Ask for a job to stop."""
+    with connect(url, token) as client:
+        job = client.cancel(job_id)
+    asked = "stopping" if job.cancel_requested and not job.is_final else job.state
+    console.print(f"job {job.id}: {asked}", highlight=False)
+
+
+def _end(job: Job) -> None:
+    console.print(f"job {job.id}: {_styled(job)}", highlight=False)
+    _print_failure(job)
+    if job.state != "succeeded":
+        raise typer.Exit(FAILED)
+
+
+def _print_failure(job: JobSummary) -> None:
+    if job.failure is not None:
+        console.print(f"{job.failure_kind}: {job.failure.get('detail')}", style="red", markup=False, highlight=False)
+
+
+def _styled(job: JobSummary) -> str:
+    style = _STATE_STYLES.get(job.state, "default")
+    return f"[{style}]{job.state}[/{style}]"

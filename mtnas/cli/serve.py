@@ -1,0 +1,77 @@
+"""``mtnas serve``: the API and a worker as child processes, kept running until a signal comes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from mtnas.cli.child import Child
+from mtnas.errors import ServiceError
+from mtnas.processes import PARENT_VARIABLE, set_on_signal
+
+READY_S, LOOK_S = 60.0, 0.2
+WORKER_END_S, API_END_S = 20.0, 6.0
+
+
+def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> None:
+    """Start both, say where, restart what dies, and end both on SIGINT or SIGTERM.
+
+    Raises:
+        ServiceError: the API did not become ready.
+    """
+    stop = threading.Event()
+    set_on_signal(stop)
+    logs = home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = _environment(host=host, port=port, home=home, data_roots=data_roots)
+    api = Child("api", (sys.executable, "-m", "api"), environment, log=logs / "api.log", end_s=API_END_S)
+    worker = Child(
+        "worker", (sys.executable, "-m", "workers"), environment, log=logs / "worker.log", end_s=WORKER_END_S
+    )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        api.start()
+        _wait_until_ready(api, url, stop)
+        worker.start()
+        if not stop.is_set():
+            print(f"mtnas: serving on {url} (documentation: {url}/docs; state and logs: {home})", flush=True)
+        while not stop.wait(LOOK_S):
+            for child in (api, worker):
+                child.restart_if_dead()
+    finally:
+        # The worker first: it gives its job back, and whoever watches can still read that.
+        worker.end()
+        api.end()
+
+
+def _environment(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> dict[str, str]:
+    environment = dict(os.environ) | {
+        "MTNAS_HOST": host,
+        "MTNAS_PORT": str(port),
+        "MTNAS_HOME": str(home.absolute()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        PARENT_VARIABLE: str(os.getpid()),
+    }
+    if data_roots:
+        environment["MTNAS_DATA_ROOTS"] = os.pathsep.join(str(root.absolute()) for root in data_roots)
+    return environment
+
+
+def _wait_until_ready(api: Child, url: str, stop: threading.Event) -> None:
+    deadline = time.monotonic() + READY_S
+    with httpx.Client(trust_env=False, timeout=2.0) as http:
+        while not stop.wait(LOOK_S):
+            try:
+                if http.get(f"{url}/readyz").is_success and api.is_alive():
+                    return
+            except httpx.TransportError:
+                pass
+            if not api.is_alive() or time.monotonic() > deadline:
+                raise ServiceError(
+                    expected="the API to become ready", found=api.last_words(), where=f"{url}, see {api.log}"
+                )

@@ -1,0 +1,68 @@
+"""Watching a job in a terminal: one live line with throughput and time left, and a line for every phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from mtnas.client import Client
+from mtnas.messages import Event, Job
+
+
+def follow(client: Client, job_id: str, console: Console) -> Job:
+    """Show a job's events until it has ended; gives the job as it ended."""
+    with Live(console=console, transient=True, refresh_per_second=4, auto_refresh=console.is_terminal) as live:
+        for event in client.events(job_id):
+            if event.kind == "progress":
+                live.update(Text(progress_line(event.payload)), refresh=console.is_terminal)
+            elif (line := event_line(event)) is not None:
+                live.console.print(line, markup=False, highlight=False)
+    return client.job(job_id)
+
+
+def event_line(event: Event) -> str | None:
+    """A line for an event that a reader wants to see, or ``None``."""
+    at = event.at.astimezone().strftime("%H:%M:%S")
+    match event.kind:
+        case "phase":
+            return f"{at}  phase {event.payload.get('phase')}"
+        case "state":
+            failure = event.payload.get("failure") or {}
+            detail = f": {failure['detail']}" if "detail" in failure else ""
+            return f"{at}  {event.payload.get('state')} (attempt {event.payload.get('attempt')}){detail}"
+        case "request":
+            return f"{at}  asked: {', '.join(event.payload)}"
+        case "log":
+            return f"{at}  {event.payload.get('message')}"
+    return None
+
+
+def progress_line(progress: Mapping[str, Any]) -> str:
+    """Done of total, throughput, time left; figures that are missing are left out."""
+    parts = [str(progress.get("phase", "working"))]
+    done, total = progress.get("done"), progress.get("total")
+    if done is not None and total:
+        parts.append(f"{_number(done)}/{_number(total)} {progress.get('unit', '')} ({100 * done / total:.0f} %)")
+    elif done is not None:
+        parts.append(f"{_number(done)} {progress.get('unit', '')}")
+    if (rate := progress.get("per_s")) is not None:
+        parts.append(f"{rate:,.1f} {progress.get('unit', '')}/s")
+    if (left_s := progress.get("left_s")) is not None:
+        parts.append(f"{duration(left_s)} left")
+    return "  ".join(" ".join(part.split()) for part in parts)
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: ``1 h 02 min``, ``3 min 07 s``, ``12 s``."""
+    whole = max(round(seconds), 0)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"

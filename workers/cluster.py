@@ -1,0 +1,107 @@
+"""The Ray cluster: one of our own on this machine, or one that is there already. Tokens are on, reports are off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workers.settings import Settings
+
+_FOLDER_PREFIX = "mtnas-"
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def cluster(settings: Settings) -> Iterator[None]:
+    """Be connected to Ray inside the context; a cluster of our own ends with it.
+
+    Must be entered before anything imports ray, which reads the environment when it is imported.
+    """
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token")
+    if settings.ray_address is None:
+        with _own_cluster(settings):
+            yield
+    else:
+        with _joined_cluster(settings.ray_address):
+            yield
+
+
+@contextmanager
+def _own_cluster(settings: Settings) -> Iterator[None]:
+    remove_leftovers()
+    # Ray puts sockets below this folder, and their paths may have 107 characters: so not below the service's home.
+    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(write_token(folder))
+    import ray
+
+    try:
+        # Without "local", init joins whatever cluster the machine's default temporary folder names.
+        ray.init(
+            address="local",
+            _temp_dir=str(folder),
+            include_dashboard=False,
+            num_cpus=settings.ray_cpus or physical_cpus(),
+            object_store_memory=settings.ray_object_store_mib * 2**20,
+            log_to_driver=False,
+            logging_level="error",
+        )
+        _log.info("ray started", extra={"resources": ray.cluster_resources()})
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _joined_cluster(address: str) -> Iterator[None]:
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+        _log.info("ray joined", extra={"address": address, "resources": ray.cluster_resources()})
+        yield
+    finally:
+        ray.shutdown()
+
+
+def write_token(folder: Path) -> Path:
+    """A fresh token in a file that only this user can read."""
+    path = folder / "token"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def physical_cpus() -> int:
+    """Physical cores among the processors that this process may use; hyper-threads of one core count once."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in allowed:
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(path.read_text() if path.is_file() else str(cpu))
+    return len(cores)
+
+
+def remove_leftovers() -> None:
+    """Delete the folders of clusters whose worker was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}[0-9]*-*"):
+        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)) and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

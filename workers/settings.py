@@ -1,0 +1,46 @@
+"""Settings of a worker process, read once from the environment (prefix ``MTNAS_``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtnas.errors import SpecError
+from mtnas.places import Places
+
+
+class Settings(Places):
+    """How a worker holds jobs and where it runs them.
+
+    Attributes:
+        lease_s: seconds a lease lasts unless renewed.
+        heartbeat_s: seconds between two renewals.
+        reap_s: seconds between two looks for leases that have run out.
+        poll_s: seconds between two looks into an empty queue.
+        job_timeout_s: seconds one attempt at a job may take; ``None`` for no limit.
+        executor: ``ray``, or ``local`` to train inside this process.
+        ray_address: the Ray cluster to join; ``None`` starts one on this machine.
+        ray_cpus: processors for Ray; ``None`` takes the physical ones this process may use.
+        ray_object_store_mib: shared memory for the data that actors read.
+    """
+
+    lease_s: Annotated[float, Field(gt=0)] = 60.0
+    heartbeat_s: Annotated[float, Field(gt=0)] = 10.0
+    reap_s: Annotated[float, Field(gt=0)] = 15.0
+    poll_s: Annotated[float, Field(gt=0)] = 1.0
+    job_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    executor: Literal["ray", "local"] = "ray"
+    ray_address: str | None = None
+    ray_cpus: Annotated[int, Field(ge=1)] | None = None
+    ray_object_store_mib: Annotated[int, Field(ge=80)] = 300
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeat(self) -> Settings:
+        if self.lease_s < 2 * self.heartbeat_s:
+            raise SpecError(
+                expected="a lease of at least two heartbeats",
+                found=f"lease {self.lease_s} s, heartbeat {self.heartbeat_s} s",
+                where="MTNAS_LEASE_S",
+            )
+        return self
