@@ -74,6 +74,15 @@ def test_other_seeds_sites_and_steps_draw_other_numbers() -> None:
     assert len({tuple(row.tolist()) for row in rows}) == 6
 
 
+def test_steps_and_sites_drop_other_units() -> None:
+    noise = Noise(seeds=[1], dropout=[0.5], device=CPU)
+    patterns = []
+    for step in (0, 1):
+        noise.at_step(step)
+        patterns += [tuple(noise.dropout(torch.ones(1, 99))[0].tolist()) for _ in range(2)]
+    assert len(set(patterns)) == 4
+
+
 def test_dropping_and_not_dropping_leave_the_other_draws_alone() -> None:
     with_dropout, without = _run([5], [0.4]), _run([5], [0.0])
     for left, right in zip(with_dropout[1::2], without[1::2], strict=True):
