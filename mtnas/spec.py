@@ -105,6 +105,7 @@ class ReinforceSearch(Part):
     kind: Literal["reinforce"] = "reinforce"
     epochs: Annotated[int, Field(ge=1)] | None = None
     routes_per_step: Annotated[int, Field(ge=4)] = 4
+    reward_rows: Annotated[int, Field(ge=16)] = 512
     lr: Annotated[float, Field(gt=0)] = 0.05
     entropy: Annotated[float, Field(ge=0)] = 0.001
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
