@@ -44,12 +44,10 @@ def expand_space(spec: JobSpec) -> SearchSpace:
         built = search_spaces.build(spec.space.name, tasks, spec.space.options)
         return SearchSpace(name=built.name, graph=built.graph, constraints=limits)
     graph = RouteGraph.from_json(spec.space.graph)
-    wanted = [(task.name, task.num_outputs) for task in tasks]
-    towers = [(tower.task, tower.outputs) for tower in graph.towers]
-    if sorted(wanted) != sorted(towers):
-        raise SpaceError(
-            expected=f"a tower and its outputs for each of {wanted}", found=str(towers), where="space.graph"
-        )
+    wanted = [(task.name, task.tower, task.num_outputs) for task in tasks]
+    found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
+    if wanted != found:
+        raise SpaceError(expected=f"towers {wanted} as the tasks say", found=str(found), where="space.graph")
     return SearchSpace(name=spec.space.name, graph=graph, constraints=limits)
 
 

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457, less the HTTP part): one text for an error in the API, in a failed job, in a terminal."""
+"""Problem documents (RFC 9457, less the HTTP part): one text for an error in the API, a failed job or a terminal."""
 
 from __future__ import annotations
 

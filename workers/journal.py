@@ -1,0 +1,117 @@
+"""The journal of a job in the store: every write proves that the lease is still held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtnas.run.journal import RouteRow
+from mtnas.store import Holding, NewRoute, RouteRole, Store, WorkState
+from mtnas.trials import Trial, TrialState
+from workers.trial_json import new_trial, stored_trial, trial_result
+
+
+class StoreJournal:
+    """Implements ``mtnas.run.journal.Journal``.
+
+    Args:
+        store: to read from.
+        holding: to write through.
+        check: raises when the work must stop; called before every read and write.
+    """
+
+    def __init__(self, store: Store, holding: Holding, check: Callable[[], None]) -> None:
+        self._store, self._holding, self._check = store, holding, check
+        self._job_id = holding.lease.job_id
+
+    def start_phase(self, name: str) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.start_phase(name)
+
+    def progress(self, figures: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.progress(figures)
+
+    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.event(kind, payload)
+
+    def trials(self) -> list[Trial]:
+        """See ``Journal``."""
+        self._check()
+        records = self._store.trials.list(self._job_id, limit=None)
+        return [stored_trial(record) for record in records if record.state is not TrialState.RUNNING]
+
+    def add_trials(self, trials: Sequence[Trial]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.add_trials([new_trial(trial) for trial in trials])
+
+    def finish_trials(self, trials: Sequence[Trial]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.finish_trials([trial_result(trial) for trial in trials])
+
+    def checkpoint(self, name: str) -> bytes | None:
+        """See ``Journal``."""
+        self._check()
+        record = self._store.checkpoints.get(self._job_id, name)
+        return None if record is None else self._store.artifacts.path(record.artifact).read_bytes()
+
+    def save_checkpoint(self, name: str, data: bytes) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.save_checkpoint(name, self._store.artifacts.put_bytes(data))
+
+    def add_graphs(self, graphs: Mapping[str, Mapping[str, Any]]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.add_graphs(graphs)
+
+    def add_routes(self, rows: Sequence[RouteRow], *, data_digest: str) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.add_routes([_new_route(row, data_digest) for row in rows])
+
+    def put_report(self, report: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.put_report(report)
+
+    def count_test_read(self, data_digest: str) -> int:
+        """See ``Journal``."""
+        self._check()
+        return self._holding.count_test_read(data_digest)
+
+    def has_export(self, route_digest: str) -> bool:
+        """See ``Journal``."""
+        self._check()
+        exports = self._store.exports.list(job_id=self._job_id, route_digest=route_digest)
+        return any(export.state is WorkState.READY for export in exports)
+
+    def add_export(self, route_digest: str, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._check()
+        export = self._holding.add_export(route_digest)
+        self._holding.finish_export(export.id, self._store.artifacts.put_folder(folder), manifest)
+
+
+def _new_route(row: RouteRow, data_digest: str) -> NewRoute:
+    return NewRoute(
+        digest=row.digest,
+        graph_digest=row.graph_digest,
+        text=row.text,
+        data_digest=data_digest,
+        num_params=row.num_params,
+        macs=row.macs,
+        role=RouteRole(row.role),
+        label=row.label,
+        phase=row.phase,
+        rank=row.rank,
+        values=row.values,
+        details=row.details,
+    )

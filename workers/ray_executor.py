@@ -1,0 +1,138 @@
+"""The Executor on Ray: packs on actors, events streamed back, packs of dead actors taken up again."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+from ray.exceptions import OutOfMemoryError as RayOutOfMemoryError
+from ray.exceptions import RayActorError, RayTaskError
+
+from mtnas.data import EncodedData
+from mtnas.errors import MtnasError, OutOfMemoryError, TrainingError
+from mtnas.run.packs import (
+    PackCheckpoint,
+    PackEvent,
+    PackFailed,
+    PackStarted,
+    PackTask,
+    ReinforceResult,
+    TrainResult,
+)
+from mtnas.trials import Place
+from workers.actor_pool import ActorPool
+
+MOST_DEATHS = 2
+"""A pack is tried again after so many deaths of its actor; after one more it has failed."""
+LOOK_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Flight:
+    """A pack on its way."""
+
+    task: PackTask
+    deaths: int = 0
+    actor: Any = None
+    place: Place | None = None
+
+
+class RayExecutor:
+    """Runs a job's packs on the actors of a pool.
+
+    Args:
+        pool: the actors.
+        max_packs: packs at one time at most.
+        gpus_per_pack: share of a GPU that a pack on a GPU gets.
+        check: raises when the work must stop; called at least twice a second.
+    """
+
+    def __init__(
+        self, pool: ActorPool, *, max_packs: int, gpus_per_pack: float, check: Callable[[], None]
+    ) -> None:
+        self._pool, self._max_packs, self._gpus_per_pack, self._check = pool, max_packs, gpus_per_pack, check
+
+    def prepare(self, device: str) -> None:
+        """Start the actors for a device without waiting for them."""
+        num_gpus = self._gpus_per_pack if device.startswith("cuda") else 0.0
+        self._pool.prepare(num_gpus=num_gpus, wanted=self._max_packs)
+
+    def run(self, tasks: Sequence[PackTask], data: EncodedData) -> Iterator[PackEvent]:
+        """See ``mtnas.run.executor.Executor``. Closing the iterator kills the actors of running packs."""
+        if not tasks:
+            return
+        self.prepare(tasks[0].device)
+        shared = ray.put(data)
+        waiting = deque(_Flight(task=task) for task in tasks)
+        running: dict[Any, _Flight] = {}
+        try:
+            while waiting or running:
+                self._check()
+                while waiting and (actor := self._pool.take()) is not None:
+                    flight = waiting.popleft()
+                    flight.actor = actor
+                    running[actor.run.options(num_returns="streaming").remote(flight.task, shared)] = flight
+                ready, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_S)
+                for stream in ready:
+                    yield from self._listen(stream, running, waiting)
+        finally:
+            for flight in running.values():
+                self._pool.discard(flight.actor)
+
+    def _listen(
+        self, stream: Any, running: dict[Any, _Flight], waiting: deque[_Flight]
+    ) -> Iterator[PackEvent]:
+        """The next event of a stream that has one, or what its end means."""
+        flight = running[stream]
+        try:
+            event: PackEvent = ray.get(next(stream))
+        except (RayActorError, RayOutOfMemoryError) as error:
+            del running[stream]
+            self._pool.discard(flight.actor)
+            flight.deaths += 1
+            _log.warning("actor died", extra={"pack": flight.task.key, "deaths": flight.deaths, "reason": str(error)})
+            if flight.deaths <= MOST_DEATHS:
+                waiting.appendleft(flight)
+            else:
+                yield PackFailed(key=flight.task.key, place=flight.place, error=_death(flight, error))
+            return
+        except RayTaskError as error:
+            # Not one of our errors, so a fault in the code: it costs this pack only, and the trace is in the log.
+            del running[stream]
+            self._pool.discard(flight.actor)
+            _log.error("pack broke", extra={"pack": flight.task.key, "trace": str(error)})
+            yield PackFailed(key=flight.task.key, place=flight.place, error=_fault(flight, error))
+            return
+        match event:
+            case PackStarted():
+                flight.place = event.place
+            case PackCheckpoint():
+                flight.task = replace(flight.task, resume=event.state)
+            case TrainResult() | ReinforceResult() | PackFailed():
+                # Before the event is handed out: whoever gets it may run a further pack in answer to it.
+                del running[stream]
+                self._pool.give_back(flight.actor)
+        yield event
+
+
+def _death(flight: _Flight, error: Exception) -> MtnasError:
+    kind = OutOfMemoryError if isinstance(error, RayOutOfMemoryError) else TrainingError
+    return kind(
+        expected="an actor that lives as long as the pack",
+        found=f"{flight.deaths} that died, the last one because: {' '.join(str(error).split())[:300]}",
+        where=f"pack {flight.task.key!r}",
+    )
+
+
+def _fault(flight: _Flight, error: RayTaskError) -> MtnasError:
+    return TrainingError(
+        expected="a pack without internal errors",
+        found=f"{type(error.cause).__name__}: {error.cause}",
+        where=f"pack {flight.task.key!r}",
+    )
