@@ -1,1 +1,29 @@
 """Reading, profiling, encoding and splitting of tabular data; the catalogue of public sets. No torch."""
+
+from mtnas.data.access import DataAccess
+from mtnas.data.catalogue import CATALOGUE, CatalogueSet
+from mtnas.data.checks import check_against_profile
+from mtnas.data.encoded import EncodedData
+from mtnas.data.encoding import EncodedRows, encode_rows
+from mtnas.data.examples import example_rows
+from mtnas.data.loading import load, profile
+from mtnas.data.problem import Problem
+from mtnas.data.profile import ColumnProfile, Profile
+from mtnas.data.schema import DataSchema
+
+__all__ = [
+    "CATALOGUE",
+    "CatalogueSet",
+    "ColumnProfile",
+    "DataAccess",
+    "DataSchema",
+    "EncodedData",
+    "EncodedRows",
+    "Problem",
+    "Profile",
+    "check_against_profile",
+    "encode_rows",
+    "example_rows",
+    "load",
+    "profile",
+]

@@ -1,0 +1,105 @@
+"""Encoded data on disk: one folder a digest, .npy arrays and one JSON, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtnas.data.encoded import EncodedData
+from mtnas.data.parts import PARTS
+from mtnas.data.problem import Problem
+from mtnas.data.schema import DataSchema
+from mtnas.errors import DataError
+
+_DESCRIPTION = "encoded.json"
+
+
+def encoded_folder(cache: Path, digest: str) -> Path:
+    """Where data of that digest is kept."""
+    return cache / "encoded" / digest
+
+
+def write_encoded(data: EncodedData, *, cache: Path) -> None:
+    """Keep the data. Two processes may do this at once: the content is the same, the first one wins."""
+    folder = encoded_folder(cache, data.digest)
+    draft = folder.with_name(f".{data.digest}.{uuid.uuid4().hex}")
+    damaged = draft.with_suffix(".damaged")
+    draft.mkdir(parents=True)
+    try:
+        sizes = {name: _write_array(draft / f"{name}.npy", array) for name, array in _arrays(data).items()}
+        description = {
+            "digest": data.digest,
+            "schema": data.schema.to_json(),
+            "truth": data.truth,
+            "warnings": [warning.to_json() for warning in data.warnings],
+            "size_bytes": sizes,
+        }
+        with (draft / _DESCRIPTION).open("w", encoding="utf-8") as file:
+            json.dump(description, file, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        if folder.exists() and read_encoded(data.digest, cache=cache) is None:
+            folder.rename(damaged)
+        with suppress(OSError):  # another process was first
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
+    """The data of that digest, its arrays mapped from disk; ``None`` if it is not there whole."""
+    folder = encoded_folder(cache, digest)
+    try:
+        description: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        sizes: dict[str, int] = description["size_bytes"]
+        if any((folder / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
+            return None
+        arrays = {name: _map_array(folder / f"{name}.npy") for name in sizes}
+        schema = DataSchema.from_json(description["schema"])
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, DataError):
+        return None
+    return EncodedData(
+        schema=schema,
+        categorical=arrays["categorical"],
+        numeric=arrays["numeric"],
+        bags=tuple((arrays[f"bag_{i}_offsets"], arrays[f"bag_{i}_values"]) for i in range(len(schema.bags))),
+        labels=arrays["labels"],
+        parts={part: arrays[f"part_{part}"] for part in PARTS},
+        digest=digest,
+        truth=description["truth"],
+        warnings=tuple(Problem.from_json(warning) for warning in description["warnings"]),
+    )
+
+
+def _arrays(data: EncodedData) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {
+        "categorical": data.categorical,
+        "numeric": data.numeric,
+        "labels": data.labels,
+    }
+    for index, (offsets, values) in enumerate(data.bags):
+        arrays[f"bag_{index}_offsets"] = offsets
+        arrays[f"bag_{index}_values"] = values
+    return arrays | {f"part_{part}": rows for part, rows in data.parts.items()}
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> int:
+    with path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    return path.stat().st_size
+
+
+def _map_array(path: Path) -> NDArray[Any]:
+    """Pages shared between processes; writable only in memory, as torch wants arrays it wraps."""
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))

@@ -1,0 +1,74 @@
+"""EncodedData: what training reads. Arrays, their schema, the four parts, and a digest of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtnas.data.encoding import Bag
+from mtnas.data.parts import PARTS, Parts
+from mtnas.data.problem import Problem
+from mtnas.data.schema import DataSchema
+from mtnas.errors import DataError
+from mtnas.routes.inputs import InputShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EncodedData:
+    """N encoded rows with T labels each.
+
+    Attributes:
+        schema: how a row becomes these arrays.
+        categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing.
+        numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
+        bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
+        labels: float32 ``[N, T]``; NaN = not labelled for that task.
+        parts: ascending row numbers (int64) of ``train``, ``search``, ``valid``, ``test``: disjoint. Rows in none
+            were left out by the split.
+        digest: sha256 of source, encoding, labels and split; equal digests mean equal arrays.
+        truth: what a generator planted, such as the tasks' clusters; ``None`` for data from the world.
+        warnings: what its owner should look at, such as inputs that give a label away.
+    """
+
+    schema: DataSchema
+    categorical: NDArray[np.int32]
+    numeric: NDArray[np.float32]
+    bags: tuple[Bag, ...]
+    labels: NDArray[np.float32]
+    parts: Parts
+    digest: str
+    truth: Mapping[str, Any] | None = None
+    warnings: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.inputs
+        expected = {
+            "categorical": (self.num_rows, len(shape.vocabularies)),
+            "numeric": (self.num_rows, shape.num_numeric),
+            "labels": (self.num_rows, len(self.schema.labels)),
+            "bag offsets": (len(shape.bag_vocabularies), self.num_rows + 1),
+        }
+        found = {
+            "categorical": self.categorical.shape,
+            "numeric": self.numeric.shape,
+            "labels": self.labels.shape,
+            "bag offsets": (len(self.bags), *(self.bags[0][0].shape if self.bags else (self.num_rows + 1,))),
+        }
+        if expected != found or tuple(self.parts) != PARTS:
+            raise DataError(
+                expected=f"{expected}, parts {PARTS}", found=f"{found}, {tuple(self.parts)}", where="arrays"
+            )
+
+    @property
+    def num_rows(self) -> int:
+        """N, rows outside all parts included."""
+        return len(self.labels)
+
+    @property
+    def inputs(self) -> InputShape:
+        """The shape of the inputs, as costs and encoders need it."""
+        return self.schema.inputs

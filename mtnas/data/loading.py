@@ -1,0 +1,171 @@
+"""Loading: source, features, split and encoding in one; profiling of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from mtnas.data.access import DataAccess
+from mtnas.data.cache import read_encoded, write_encoded
+from mtnas.data.checks import check_columns, never_inputs
+from mtnas.data.digest import digest_json
+from mtnas.data.encoded import EncodedData
+from mtnas.data.encoding import encode_rows
+from mtnas.data.fitting import fit_schema
+from mtnas.data.giveaways import Giveaway, find_giveaways
+from mtnas.data.inference import infer_features
+from mtnas.data.labels import check_labels, describe_labels, read_labels
+from mtnas.data.parts import sample_rows, split_rows
+from mtnas.data.profile import ColumnProfile, Profile
+from mtnas.data.profiling import profile_columns
+from mtnas.data.reading import check_table
+from mtnas.data.schema import DataSchema
+from mtnas.data.sources import OpenedSource, open_source
+from mtnas.data.spec import DataSpec, Feature, Source
+from mtnas.errors import DataError
+from mtnas.tasks import Task, TaskKind
+
+_FORMAT = 1  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
+_MAX_LABEL_CANDIDATES = 32
+_MAX_PROFILED_ROWS = 50_000
+
+
+def load(spec: DataSpec, tasks: Sequence[Task], *, access: DataAccess) -> EncodedData:
+    """The request's rows, encoded and split; from the cache if the same was asked for before.
+
+    Args:
+        spec: the request's data.
+        tasks: the request's tasks; their order is the order of the labels.
+        access: what may be read, and where the cache is.
+
+    Raises:
+        DataAccessError: a file that may not or cannot be read.
+        DataError: the data is not what the request says; ``where`` names the place.
+    """
+    source = open_source(spec.source, access=access)
+    split = spec.split or source.split
+    spec = spec.model_copy(update={"split": split})
+    digest = _digest(spec, tasks, source)
+    cached = read_encoded(digest, cache=access.cache)
+    if cached is not None:
+        return cached
+    data = _encode(spec, tasks, source, digest=digest)
+    write_encoded(data, cache=access.cache)
+    return read_encoded(digest, cache=access.cache) or data
+
+
+def profile(source: Source, *, access: DataAccess) -> Profile:
+    """What the source's columns hold, and which columns would give which labels away.
+
+    Raises:
+        DataAccessError: a file that may not or cannot be read.
+        DataError: it cannot be parsed, or has no rows.
+    """
+    opened = open_source(source, access=access)
+    table = opened.read().table
+    check_table(table, place="data.source")
+    columns = profile_columns(table)
+    features, left_out = infer_features(columns, num_rows=table.num_rows)
+    return Profile(
+        digest=digest_json(opened.identity),
+        num_rows=table.num_rows,
+        columns=columns,
+        inferred={feature.column: feature.kind for feature in features},
+        left_out=left_out,
+        giveaways=_giveaways_of_candidates(table, columns, features),
+    )
+
+
+def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource) -> str:
+    return digest_json(
+        {
+            "format": _FORMAT,
+            "source": source.identity,
+            "request": spec.model_dump(mode="json", exclude={"source"}),
+            "labels": [[task.label, task.kind.value, task.num_classes] for task in tasks],
+        }
+    )
+
+
+def _encode(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, *, digest: str) -> EncodedData:
+    read = source.read()
+    table = read.table
+    check_table(table, place="data.source")
+    for problem in check_columns(spec, tasks, names=table.column_names, labels=source.labels):
+        raise problem.to_error()
+    features = _choose_features(spec, tasks, source, table)
+    labels, classes = read_labels(table, tasks)
+    assert spec.split is not None
+    parts = split_rows(spec.split, table, search_share=spec.search_share)
+    if spec.max_rows is not None and spec.max_rows < table.num_rows:
+        rows, parts = sample_rows(parts, num_rows=table.num_rows, max_rows=spec.max_rows)
+        table, labels = table.take(rows), labels[rows]
+    check_labels(labels, tasks, parts)
+    described = describe_labels(labels, tasks, classes, parts["train"])
+    schema = fit_schema(table, features, parts["train"], labels=described)
+    encoded = encode_rows(schema, table)
+    giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
+    return EncodedData(
+        schema=schema,
+        categorical=encoded.categorical,
+        numeric=encoded.numeric,
+        bags=encoded.bags,
+        labels=labels,
+        parts=parts,
+        digest=digest,
+        truth=read.truth,
+        warnings=tuple(giveaway.to_problem() for giveaway in giveaways),
+    )
+
+
+def _choose_features(
+    spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, table: pa.Table
+) -> tuple[Feature, ...]:
+    if not isinstance(spec.features, str):
+        return spec.features
+    never = never_inputs(spec, tasks, labels=source.labels)
+    if source.features is not None:
+        features = tuple(feature for feature in source.features if feature.column not in never)
+    else:
+        columns = profile_columns(table)
+        for column in columns:
+            if column.missing == table.num_rows and column.name not in never:
+                expected, where = "some value (or the column excluded)", f"column {column.name!r}"
+                raise DataError(expected=expected, found="all missing", where=where)
+        features, _ = infer_features(columns, num_rows=table.num_rows, never=never)
+    if not features:
+        raise DataError(expected="at least one input", found="none left", where="data.features")
+    return features
+
+
+def _giveaways_of_candidates(
+    table: pa.Table, columns: Sequence[ColumnProfile], features: Sequence[Feature]
+) -> tuple[Giveaway, ...]:
+    """Columns that tell a column of zeros and ones, each of which may become a label."""
+    candidates = [column.name for column in columns if column.binary_rate is not None and column.distinct == 2]
+    by_name = {column.name: column for column in columns}
+    clean = [feature for feature in features if _encodes(feature, by_name[feature.column])]
+    tasks = [
+        Task(name=f"candidate_{index}", kind=TaskKind.BINARY, label=name)
+        for index, name in enumerate(candidates[:_MAX_LABEL_CANDIDATES])
+    ]
+    if not tasks or not clean:
+        return ()
+    step = -(-table.num_rows // _MAX_PROFILED_ROWS)
+    sample = table.take(np.arange(0, table.num_rows, step))
+    rows = np.arange(sample.num_rows)
+    try:
+        schema: DataSchema = fit_schema(sample, clean, rows)
+    except DataError:  # a column with nothing in the sample: the profile itself shows it
+        return ()
+    labels, _ = read_labels(sample, tasks)
+    found = find_giveaways(schema, encode_rows(schema, sample), labels, tasks, rows)
+    return tuple(giveaway for giveaway in found if giveaway.column != giveaway.label)
+
+
+def _encodes(feature: Feature, column: ColumnProfile) -> bool:
+    if feature.kind == "numeric":
+        return not column.infinities and (column.storage != "text" or column.numeric_share == 1.0)
+    return feature.kind == "categorical"

@@ -1,0 +1,163 @@
+"""The four disjoint parts of PROTOCOL.md point 1: train, search, valid, test.
+
+Random choices depend on the seed and on the row's own number (or its group), never on how many rows there are: rows
+appended later do not move a row to another part, so a test row stays a test row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtnas.data.column import Storage, codes_of, column_of, numbers_of, storage_of
+from mtnas.data.spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
+from mtnas.errors import DataError
+
+PARTS = ("train", "search", "valid", "test")
+Parts: TypeAlias = Mapping[str, NDArray[np.int64]]
+Mask: TypeAlias = NDArray[np.bool_]
+
+_PLACE_DRAWS, _SEARCH_DRAWS, _SAMPLE_DRAWS = 0, 1, 2  # which stream of random numbers
+
+
+def split_rows(split: Split, table: pa.Table, *, search_share: float) -> Parts:
+    """Ascending row numbers of each part.
+
+    Args:
+        split: how to divide the rows.
+        table: all rows.
+        search_share: part of the training rows held back for architecture decisions; at random, whole groups if
+            the split is by group.
+
+    Raises:
+        DataError: the split's column is missing or has no value in some row, a value that the split names does not
+            occur, or a part is empty.
+    """
+    match split:
+        case RatioSplit():
+            parts = _by_ratio(split, table.num_rows)
+            searching = _draws(split.seed, _SEARCH_DRAWS, table.num_rows) < search_share
+        case ColumnSplit():
+            parts = _by_column(split, table)
+            searching = _draws(split.seed, _SEARCH_DRAWS, table.num_rows) < search_share
+        case TimeSplit():
+            parts = _by_time(split, table)
+            searching = _draws(0, _SEARCH_DRAWS, table.num_rows) < search_share
+        case GroupSplit():
+            parts, search_draw = _by_group(split, table)
+            searching = search_draw < search_share
+    training = parts["train"]
+    named = {**parts, "train": training & ~searching, "search": training & searching}
+    rows = {part: np.flatnonzero(named[part]) for part in PARTS}
+    check_parts(rows)
+    return rows
+
+
+def sample_rows(parts: Parts, *, num_rows: int, max_rows: int) -> tuple[NDArray[np.int64], Parts]:
+    """A sample of rows, each keeping its part: ascending row numbers, and the parts in terms of the sample.
+
+    Raises:
+        DataError: a part is empty in the sample.
+    """
+    draws = _draws(0, _SAMPLE_DRAWS, num_rows)
+    rows = np.sort(np.argsort(draws, kind="stable")[:max_rows])
+    sampled = {}
+    for part, members in parts.items():
+        sampled[part] = np.searchsorted(rows, np.intersect1d(members, rows, assume_unique=True))
+    check_parts(sampled)
+    return rows, sampled
+
+
+def check_parts(parts: Parts) -> None:
+    """Refuse an empty part.
+
+    Raises:
+        DataError: some part has no rows.
+    """
+    for part in PARTS:
+        if not parts[part].size:
+            sizes = ", ".join(f"{name} {rows.size}" for name, rows in parts.items())
+            raise DataError(expected="rows in every part", found=f"part {part!r} empty ({sizes})", where="data.split")
+
+
+def _by_ratio(split: RatioSplit, num_rows: int) -> dict[str, Mask]:
+    return _by_draw(_draws(split.seed, _PLACE_DRAWS, num_rows), valid=split.valid, test=split.test)
+
+
+def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:
+    codes = codes_of(_split_column(table, split), name=split.column)
+    places = {text: code for code, text in enumerate(codes.texts)}
+    parts = {}
+    for part, values in (("train", split.train), ("valid", split.valid), ("test", split.test)):
+        for value in values:
+            if value not in places:
+                shown = ", ".join(sorted(codes.texts)[:20])
+                where = f"data.split.{part}"
+                raise DataError(expected=f"values of column {split.column!r} ({shown})", found=repr(value), where=where)
+        parts[part] = np.isin(codes.indices, [places[value] for value in values])
+    if split.halve_test:
+        rows = np.flatnonzero(parts["test"])
+        # RandomState, whose stream is frozen, as in the published protocol of Census-Income.
+        first_half = np.random.RandomState(split.seed).permutation(rows.size)[: rows.size // 2]
+        parts["valid"] = np.zeros(table.num_rows, bool)
+        parts["valid"][rows[first_half]] = True
+        parts["test"] = parts["test"] & ~parts["valid"]
+    return parts
+
+
+def _by_time(split: TimeSplit, table: pa.Table) -> dict[str, Mask]:
+    column = _split_column(table, split)
+    if storage_of(column) is Storage.TEXT:  # ISO dates sort as texts
+        codes = codes_of(column, name=split.column)
+        ranks = np.empty(len(codes.texts) + 1)
+        ranks[np.argsort(np.asarray(codes.texts, dtype=object), kind="stable")] = np.arange(len(codes.texts))
+        ranks[-1] = np.nan
+        moments = ranks[codes.indices]
+    else:
+        moments = numbers_of(column, name=split.column)
+    _check_complete(np.isnan(moments), split)
+    ordered = np.sort(moments)
+    test_from = ordered[int(np.ceil(len(ordered) * (1 - split.test)))]
+    valid_from = ordered[int(np.ceil(len(ordered) * (1 - split.test - split.valid)))]
+    return {
+        "train": moments < valid_from,
+        "valid": (moments >= valid_from) & (moments < test_from),
+        "test": moments >= test_from,
+    }
+
+
+def _by_group(split: GroupSplit, table: pa.Table) -> tuple[dict[str, Mask], NDArray[np.float64]]:
+    """The parts, and a further draw for each row; rows of a group share both."""
+    codes = codes_of(_split_column(table, split), name=split.column)
+    _check_complete(codes.indices < 0, split)
+    hashes = [hashlib.blake2b(f"{split.seed}:{text}".encode(), digest_size=16).digest() for text in codes.texts]
+    draws = np.frombuffer(b"".join(hashes), dtype="<u8").reshape(-1, 2) / 2.0**64
+    return _by_draw(draws[codes.indices, 0], valid=split.valid, test=split.test), draws[codes.indices, 1]
+
+
+def _by_draw(draws: NDArray[np.float64], *, valid: float, test: float) -> dict[str, Mask]:
+    return {
+        "test": draws < test,
+        "valid": (draws >= test) & (draws < test + valid),
+        "train": draws >= test + valid,
+    }
+
+
+def _draws(seed: int, stream: int, num_rows: int) -> NDArray[np.float64]:
+    """One number in [0, 1) for each row; the first n are the same whatever the number of rows."""
+    return np.random.default_rng([seed, stream]).random(num_rows)
+
+
+def _split_column(table: pa.Table, split: ColumnSplit | TimeSplit | GroupSplit):
+    return column_of(table, split.column, where="data.split.column")
+
+
+def _check_complete(missing: Mask, split: TimeSplit | GroupSplit) -> None:
+    if missing.any():
+        where = f"column {split.column!r}, row {int(missing.argmax()) + 1}"
+        raise DataError(expected="a value in every row, for the split", found="a missing value", where=where)

@@ -1,0 +1,153 @@
+"""DataSchema: all that is needed to encode a row, as a value that goes to JSON and back.
+
+An export carries this JSON as its preprocessing; ``mtnas.data.encode_rows`` is the reference for what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mtnas.errors import DataError
+from mtnas.routes.inputs import InputShape
+from mtnas.tasks import TaskKind
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoricalColumn:
+    """A column whose value ``values[i]`` has index ``i + 1``; 0 = out of vocabulary or missing."""
+
+    name: str
+    values: tuple[str, ...]
+    embedding_width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericColumn:
+    """A column encoded as ``(value - mean) / scale``, 0 if missing; ``indicator``: a further input, 1 if missing."""
+
+    name: str
+    mean: float
+    scale: float
+    indicator: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseColumn:
+    """A column of vectors, each entry standardised; zeros if missing. ``separator`` splits a text column."""
+
+    name: str
+    separator: str
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BagColumn:
+    """A multi-valued column: each element has an index as in ``CategoricalColumn``; empty if missing."""
+
+    name: str
+    separator: str
+    values: tuple[str, ...]
+    embedding_width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelColumn:
+    """A task's label.
+
+    Attributes:
+        name: the column.
+        kind: the task's kind.
+        classes: texts of the classes of a multiclass label that was given as text; class ``i`` is ``classes[i]``.
+        mean: mean over the labelled training rows; the base rate of a binary label.
+        scale: deviation over the labelled training rows. Encoded labels are *not* divided by it.
+    """
+
+    name: str
+    kind: TaskKind
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSchema:
+    """How rows become arrays, fitted on the training rows; the order of columns is the order in the arrays."""
+
+    categorical: tuple[CategoricalColumn, ...] = ()
+    numeric: tuple[NumericColumn, ...] = ()
+    dense: tuple[DenseColumn, ...] = ()
+    bags: tuple[BagColumn, ...] = ()
+    labels: tuple[LabelColumn, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the input columns."""
+        return tuple(column.name for column in (*self.categorical, *self.numeric, *self.dense, *self.bags))
+
+    @property
+    def inputs(self) -> InputShape:
+        """The shape of the encoded inputs."""
+        indicators = sum(column.indicator for column in self.numeric)
+        return InputShape(
+            vocabularies=tuple(len(column.values) + 1 for column in self.categorical),
+            embedding_widths=tuple(column.embedding_width for column in self.categorical),
+            num_numeric=len(self.numeric) + indicators + sum(len(column.mean) for column in self.dense),
+            bag_vocabularies=tuple(len(column.values) + 1 for column in self.bags),
+            bag_widths=tuple(column.embedding_width for column in self.bags),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON; ``from_json`` reads it."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> DataSchema:
+        """What ``to_json`` wrote.
+
+        Raises:
+            DataError: another format.
+        """
+        if document.get("format") != FORMAT:
+            raise DataError(expected=f"format {FORMAT}", found=str(document.get("format")), where="data schema")
+        return cls(
+            categorical=tuple(
+                CategoricalColumn(
+                    name=item["name"], values=tuple(item["values"]), embedding_width=item["embedding_width"]
+                )
+                for item in document["categorical"]
+            ),
+            numeric=tuple(NumericColumn(**item) for item in document["numeric"]),
+            dense=tuple(
+                DenseColumn(
+                    name=item["name"],
+                    separator=item["separator"],
+                    mean=tuple(item["mean"]),
+                    scale=tuple(item["scale"]),
+                )
+                for item in document["dense"]
+            ),
+            bags=tuple(
+                BagColumn(
+                    name=item["name"],
+                    separator=item["separator"],
+                    values=tuple(item["values"]),
+                    embedding_width=item["embedding_width"],
+                )
+                for item in document["bags"]
+            ),
+            labels=tuple(
+                LabelColumn(
+                    name=item["name"],
+                    kind=TaskKind(item["kind"]),
+                    classes=tuple(item["classes"]),
+                    mean=item["mean"],
+                    scale=item["scale"],
+                )
+                for item in document["labels"]
+            ),
+        )
