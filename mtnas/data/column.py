@@ -139,7 +139,7 @@ def numbers_of(column: Column, *, name: str) -> NDArray[np.float64]:
         raise DataError(expected="a number a row", found=f"values of type {column.type}", where=f"column {name!r}")
     elif storage is Storage.BOOLEAN:
         column = column.cast(pa.uint8())
-    filled = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan)
+    filled: Any = pc.fill_null(column.cast(pa.float64(), safe=False), pa.scalar(np.nan))
     return np.asarray(filled.to_numpy(), dtype=np.float64)
 
 

@@ -70,8 +70,9 @@ def _fill_numeric(columns: Sequence[NumericColumn], table: pa.Table, numeric: ND
 def _encode_dense(column: DenseColumn, table: pa.Table) -> NDArray[np.float64]:
     size = len(column.mean)
     vectors = dense_of(column_of(table, column.name), name=column.name, separator=column.separator, size=size)
-    standardised = (vectors - np.asarray(column.mean)) / np.asarray(column.scale)
-    return np.nan_to_num(standardised, nan=0.0)
+    standardised: NDArray[np.float64] = (vectors - np.asarray(column.mean)) / np.asarray(column.scale)
+    standardised[np.isnan(standardised)] = 0.0
+    return standardised
 
 
 def _encode_bag(column: BagColumn, table: pa.Table) -> Bag:

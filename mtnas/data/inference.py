@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Literal, TypeAlias
 
 from mtnas.data.column import Storage
 from mtnas.data.profile import ColumnProfile
 from mtnas.data.spec import Feature
+
+Kind: TypeAlias = Literal["numeric", "categorical", "dense_vector", "multi_valued"]
 
 _FEW_VALUES = 32  # whole numbers with so few values are codes as often as counts, and an embedding fits both
 _ROWS_A_VALUE = 10  # few values must also come back, or ten rows of anything would be codes
@@ -80,7 +83,7 @@ def _judge_numbers(column: ColumnProfile, *, present: int) -> Feature | str:
         if _names_an_id(column.name) and distinct > _NEARLY_ALL * present:
             return "an identifier that is different in nearly every row"
     few = distinct <= min(_FEW_VALUES, present / _ROWS_A_VALUE)
-    kind = "categorical" if few or _names_an_id(column.name) else "numeric"
+    kind: Kind = "categorical" if few or _names_an_id(column.name) else "numeric"
     return Feature(column=column.name, kind=kind)
 
 
@@ -91,7 +94,7 @@ def _judge_texts(column: ColumnProfile, *, present: int) -> Feature | str:
     if column.numeric_share > _NEARLY_ALL and distinct > _FEW_VALUES and not _names_an_id(column.name):
         return Feature(column=column.name, kind="numeric")  # a number column with a slip, which encoding will name
     if column.separator is not None and column.length is not None:
-        kind = "dense_vector" if column.fractions else "multi_valued"
+        kind: Kind = "dense_vector" if column.fractions else "multi_valued"
         return Feature(column=column.name, kind=kind, separator=column.separator)
     if column.separator is not None:
         return Feature(column=column.name, kind="multi_valued", separator=column.separator)

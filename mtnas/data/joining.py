@@ -37,7 +37,7 @@ def join_table(table: pa.Table, other: pa.Table, *, on: Sequence[str], prefix: s
     position = np.full(max(int(left.max(initial=-1)), int(right.max(initial=-1))) + 2, -1, np.int64)
     position[right[keyed]] = keyed
     rows = np.where(left >= 0, position[left], -1)
-    taken = other.take(pa.array(rows, mask=rows < 0))
+    taken = other.take(pa.array(rows, pa.int64(), mask=rows < 0))
     for name in other.column_names:
         if name in on:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,10 +79,12 @@ def _split(column: Column, *, name: str, separator: str) -> tuple[NDArray[np.int
         return np.full(len(column), -1, np.int64), pa.chunked_array([], pa.string())
     if storage not in (Storage.NUMBER_LIST, Storage.TEXT_LIST):
         texts = column.cast(pa.string())
-        texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-        column = pc.split_pattern(texts, pattern=separator)
-    lengths = pc.fill_null(pc.list_value_length(column).cast(pa.int64()), -1).to_numpy()
-    return lengths, pc.list_flatten(column)
+        texts = pc.if_else(pc.equal(texts, pa.scalar("")), pa.scalar(None, pa.string()), texts)
+        lists: Any = pc.split_pattern(texts, pattern=separator)
+    else:
+        lists = column
+    lengths: Any = pc.fill_null(pc.list_value_length(lists).cast(pa.int64()), pa.scalar(-1))
+    return lengths.to_numpy(), pc.list_flatten(lists)
 
 
 def _entries(elements: Column, *, name: str, rows: NDArray[np.int64], size: int) -> NDArray[np.float64]:

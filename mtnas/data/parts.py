@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from mtnas.data.column import Storage, codes_of, column_of, numbers_of, storage_of
 from mtnas.data.spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError
+
+if TYPE_CHECKING:
+    from mtnas.data.column import Column
 
 PARTS = ("train", "search", "valid", "test")
 Parts: TypeAlias = Mapping[str, NDArray[np.int64]]
@@ -153,7 +156,7 @@ def _draws(seed: int, stream: int, num_rows: int) -> NDArray[np.float64]:
     return np.random.default_rng([seed, stream]).random(num_rows)
 
 
-def _split_column(table: pa.Table, split: ColumnSplit | TimeSplit | GroupSplit):
+def _split_column(table: pa.Table, split: ColumnSplit | TimeSplit | GroupSplit) -> Column:
     return column_of(table, split.column, where="data.split.column")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mtnas.data.column import Column
+
+    Values: TypeAlias = pa.Array[Any]
 
 _SHOWN_VALUES = 20
 _SHOWN_CHARACTERS = 80
@@ -41,7 +43,7 @@ def _profile_column(column: Column, *, name: str) -> ColumnProfile:
             column = column.cast(pa.float64())
     counted = column.drop_null().value_counts()
     values, counts = counted.field(0), counted.field(1).to_numpy()
-    texts = values.cast(pa.string()).to_pylist() if storage is Storage.TEXT else []
+    texts = _texts(values) if storage is Storage.TEXT else []
     numbers = _numbers(values, texts, storage=storage)
     present = np.ones(len(values), bool)
     if storage is Storage.TEXT:
@@ -70,7 +72,11 @@ def _profile_column(column: Column, *, name: str) -> ColumnProfile:
     return _with_text_facts(profiled, column, values, texts, numbers) if texts else profiled
 
 
-def _numbers(values: pa.Array, texts: Sequence[str], *, storage: Storage) -> NDArray[np.float64]:
+def _texts(values: Values) -> list[str]:
+    return [str(text) for text in values.cast(pa.string()).to_pylist()]
+
+
+def _numbers(values: Values, texts: Sequence[str], *, storage: Storage) -> NDArray[np.float64]:
     """The distinct values as numbers, NaN for those that are none."""
     if storage is Storage.TIME:
         return np.full(len(values), np.nan)
@@ -82,36 +88,36 @@ def _numbers(values: pa.Array, texts: Sequence[str], *, storage: Storage) -> NDA
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
-def _first_row(column: Column, values: pa.Array, chosen: NDArray[np.bool_]) -> int | None:
+def _first_row(column: Column, values: Values, chosen: NDArray[np.bool_]) -> int | None:
     """The first row, counted from 1, with one of the chosen values."""
     if not chosen.any():
         return None
     return int(pc.is_in(column, value_set=values.filter(pa.array(chosen))).to_numpy().argmax()) + 1
 
 
-def _binary_rate(values: pa.Array, counts: NDArray[np.int64]) -> float | None:
+def _binary_rate(values: Values, counts: NDArray[np.int64]) -> float | None:
     if not 0 < len(values) <= len(BINARY_TEXTS):
         return None
-    spelled = [BINARY_TEXTS.get(text.strip().lower()) for text in values.cast(pa.string()).to_pylist()]
+    spelled = [BINARY_TEXTS.get(text.strip().lower()) for text in _texts(values)]
     if None in spelled:
         return None
     return float(np.dot(counts, np.array(spelled, dtype=np.float64)) / counts.sum())
 
 
-def _most_frequent(values: pa.Array, counts: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
+def _most_frequent(values: Values, counts: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     if len(counts) > _SHOWN_VALUES:
         least = np.partition(counts, -_SHOWN_VALUES)[-_SHOWN_VALUES]
         kept = counts >= least
         if kept.sum() > 100 * _SHOWN_VALUES:  # nearly all are equally frequent: none is worth showing
             return ()
         values, counts = values.filter(pa.array(kept)), counts[kept]
-    pairs = zip(values.cast(pa.string()).to_pylist(), counts.tolist(), strict=True)
+    pairs = zip(_texts(values), counts.tolist(), strict=True)
     ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:_SHOWN_VALUES]
     return tuple((text[:_SHOWN_CHARACTERS], count) for text, count in ordered)
 
 
 def _with_text_facts(
-    profiled: ColumnProfile, column: Column, values: pa.Array, texts: list[str], numbers: NDArray[np.float64]
+    profiled: ColumnProfile, column: Column, values: Values, texts: list[str], numbers: NDArray[np.float64]
 ) -> ColumnProfile:
     """Adds where a column of numbers has texts, or how its texts split into vectors or tokens."""
     wrong = np.array([parse_number(text) is None for text in texts])

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mtnas.errors import DataError
 from mtnas.routes.inputs import InputShape
 from mtnas.tasks import TaskKind
 
 FORMAT = 1
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,8 @@ class DataSchema:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the input columns."""
-        return tuple(column.name for column in (*self.categorical, *self.numeric, *self.dense, *self.bags))
+        groups: tuple[tuple[_Named, ...], ...] = (self.categorical, self.numeric, self.dense, self.bags)
+        return tuple(column.name for group in groups for column in group)
 
     @property
     def inputs(self) -> InputShape:

@@ -9,7 +9,8 @@ whose correlation with never married (.2400) is nearest to the paper's (.2373).
 
 from __future__ import annotations
 
-from typing import Literal
+import io
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,10 +23,18 @@ from mtnas.data.column import decoded
 from mtnas.data.spec import ColumnSplit, Feature, Part
 from mtnas.tasks import Task, TaskKind
 
+if TYPE_CHECKING:
+    from mtnas.data.column import Column
+
 _FORMAT = 1  # of what is derived below; part of the identity
-_COLUMNS = tuple(
-    ["age", "class_worker", "det_ind_code", "det_occ_code", "education", "wage_per_hour", "hs_college", "marital_stat", "major_ind_code", "major_occ_code", "race", "hisp_origin", "sex", "union_member", "unemp_reason", "full_or_part_emp", "capital_gains", "capital_losses", "stock_dividends", "tax_filer_stat", "region_prev_res", "state_prev_res", "det_hh_fam_stat", "det_hh_summ", "instance_weight", "mig_chg_msa", "mig_chg_reg", "mig_move_reg", "mig_same", "mig_prev_sunbelt", "num_emp", "fam_under_18", "country_father", "country_mother", "country_self", "citizenship", "own_or_self", "vet_question", "vet_benefits", "weeks_worked", "year", "income_50k"]
-)
+_COLUMN_NAMES = """
+age class_worker det_ind_code det_occ_code education wage_per_hour hs_college marital_stat major_ind_code
+major_occ_code race hisp_origin sex union_member unemp_reason full_or_part_emp capital_gains capital_losses
+stock_dividends tax_filer_stat region_prev_res state_prev_res det_hh_fam_stat det_hh_summ instance_weight
+mig_chg_msa mig_chg_reg mig_move_reg mig_same mig_prev_sunbelt num_emp fam_under_18 country_father
+country_mother country_self citizenship own_or_self vet_question vet_benefits weeks_worked year income_50k
+"""
+_COLUMNS = tuple(_COLUMN_NAMES.split())
 _NUMERIC = ["age", "wage_per_hour", "capital_gains", "capital_losses", "stock_dividends", "num_emp", "weeks_worked"]
 _LABEL_SOURCES = ("income_50k", "marital_stat", "education")
 _NO_INPUTS = (*_LABEL_SOURCES, "instance_weight")
@@ -80,15 +89,15 @@ def _read(_: CensusIncomeOptions, access: DataAccess) -> SourceTable:
 
 def _parse(content: bytes, *, file: str) -> pa.Table:
     raw = pc_csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pc_csv.ReadOptions(column_names=_COLUMNS, block_size=1 << 23),
+        io.BytesIO(content),
+        read_options=pc_csv.ReadOptions(column_names=list(_COLUMNS), block_size=1 << 23),
         convert_options=pc_csv.ConvertOptions(strings_can_be_null=False, auto_dict_encode=True),
     )
-    columns = {name: _trimmed(raw.column(name)) for name in _COLUMNS if name not in _LABEL_SOURCES}
+    columns: dict[str, Any] = {name: _trimmed(raw.column(name)) for name in _COLUMNS if name not in _LABEL_SOURCES}
     income, marital, education = (decoded(_trimmed(raw.column(name))) for name in _LABEL_SOURCES)
     columns["file"] = pa.chunked_array([pa.repeat(file, raw.num_rows)])
-    columns["income"] = pc.equal(income, _RICH).cast(pa.int8())
-    columns["marital"] = pc.equal(marital, _NEVER_MARRIED).cast(pa.int8())
+    columns["income"] = pc.equal(income, pa.scalar(_RICH)).cast(pa.int8())
+    columns["marital"] = pc.equal(marital, pa.scalar(_NEVER_MARRIED)).cast(pa.int8())
     columns["education"] = pc.is_in(education, value_set=pa.array(_COLLEGE)).cast(pa.int8())
     return pa.table(columns)
 
@@ -97,9 +106,9 @@ def _trimmed(column: Column) -> Column:
     """Text without the blank that follows every comma of the file; numbers as they are."""
     if not pa.types.is_dictionary(column.type):
         return column
+    coded: list[Any] = column.chunks
     chunks = [
-        pa.DictionaryArray.from_arrays(chunk.indices, pc.utf8_trim_whitespace(chunk.dictionary))
-        for chunk in column.chunks
+        pa.DictionaryArray.from_arrays(chunk.indices, pc.utf8_trim_whitespace(chunk.dictionary)) for chunk in coded
     ]
     return pa.chunked_array(chunks)
 

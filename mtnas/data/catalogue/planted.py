@@ -8,7 +8,7 @@ is their construction up to a rotation and also serves more than two. a, b from 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +90,7 @@ def _identity(options: PlantedOptions, _: DataAccess) -> object:
 def _read(options: PlantedOptions, _: DataAccess) -> SourceTable:
     inputs = np.random.default_rng([options.seed, _INPUTS]).standard_normal((options.rows, options.dims), np.float32)
     directions_TD = _directions(options)
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, Any] = {
         "x": pa.FixedSizeListArray.from_arrays(pa.array(inputs.ravel()), options.dims),
     }
     for task, direction_D in enumerate(directions_TD):
