@@ -165,9 +165,7 @@ class Context:
             self._last_report = now
             self.journal.progress(meter.figures())
 
-    def _packs(
-        self, planned: Sequence[Planned], keep_weights: Callable[[Planned], bool]
-    ) -> list[list[Planned]]:
+    def _packs(self, planned: Sequence[Planned], keep_weights: Callable[[Planned], bool]) -> list[list[Planned]]:
         groups: dict[tuple[str, bool], list[Planned]] = {}
         for trial in planned:
             shape = shape_graph(trial.graph, trial.candidate.route).digest
@@ -236,9 +234,7 @@ class Context:
             costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
             evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
             figures = dict(values(evaluations)) | costs
-            trials.append(
-                replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures)
-            )
+            trials.append(replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures))
         self.journal.finish_trials(trials)
         for trial in trials:
             self.journal.event(

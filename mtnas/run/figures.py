@@ -12,7 +12,9 @@ from mtnas.trials import Evaluation
 Metrics = Mapping[str, Mapping[str, float]]
 
 
-def gains_on(part: str, tasks: Sequence[Task], evaluations: Sequence[Evaluation], reference: Metrics) -> dict[str, float]:
+def gains_on(
+    part: str, tasks: Sequence[Task], evaluations: Sequence[Evaluation], reference: Metrics
+) -> dict[str, float]:
     """``mean_gain``, ``worst_gain`` and ``<task>.<metric>`` on one part, against single-task metrics of that part."""
     found = next(evaluation for evaluation in evaluations if evaluation.part == part)
     gains = task_gains(tasks, found.per_task, reference)

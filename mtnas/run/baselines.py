@@ -1,0 +1,113 @@
+"""Phase ``baselines``: named routes get the learning-rate tuning that the search gets; single-task sets the scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtnas.routes.named import NamedRoute, matched
+from mtnas.run.context import Context, Planned
+from mtnas.run.figures import Metrics, judged, valid_score
+from mtnas.trials import Candidate, Settings, Trial, TrialState
+
+REFERENCE = "single_task"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """A learning rate chosen on ``valid``, and whether it lies on the edge of its grid."""
+
+    lr: float
+    on_edge: bool
+    curve: Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baselines:
+    """What the phase found.
+
+    Attributes:
+        tuned: learning rates by baseline.
+        reference: metrics of single-task training by part (``search``, ``valid``).
+        num_trials: trials so far in the job.
+    """
+
+    tuned: Mapping[str, Tuned]
+    reference: Mapping[str, Metrics]
+    num_trials: int
+
+    @property
+    def typical_lr(self) -> float:
+        """The median of the baselines' learning rates, for training a supernet."""
+        rates = sorted(found.lr for found in self.tuned.values())
+        return rates[len(rates) // 2]
+
+
+def baselines(context: Context) -> Baselines:
+    """Train every baseline at every learning rate, one seed, at the size of a typical route of the space."""
+    context.journal.start_phase("baselines")
+    names = tuple(dict.fromkeys((REFERENCE, *context.spec.protocol.named_baselines)))
+    num_params = typical_params(context)
+    wanted = []
+    for name in names:
+        named = matched(name, context.towers, context.size, context.data.inputs, num_params=num_params)
+        for lr in context.spec.training.lr_grid:
+            wanted.append((name, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=0))))
+    planned = context.plan(0, "baselines", wanted)
+    trials = context.train(
+        planned,
+        parts=("train",),
+        evaluate_on=("search", "valid"),
+        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+    )
+    tuned, of_name = {}, {}
+    for name in names:
+        of_name[name] = [trial for trial in trials if trial.label == name]
+        tuned[name] = tune(context, of_name[name])
+    best = next(t for t in of_name[REFERENCE] if t.candidate.settings.lr == tuned[REFERENCE].lr)
+    reference = {part: best.on(part).per_task for part in ("search", "valid")}
+    return Baselines(tuned=tuned, reference=reference, num_trials=len(planned))
+
+
+def settings(context: Context, *, lr: float, seed: int) -> Settings:
+    """A candidate's settings under the job's recipe; ``seed`` counts from 0 within the job."""
+    training = context.spec.training
+    base = context.spec.seed * 1000 + seed
+    return Settings(lr=lr, weight_decay=training.weight_decay, dropout=training.dropout, seed=base, data_seed=base)
+
+
+def typical_params(context: Context) -> int:
+    """Median parameters of routes drawn from the space."""
+    rng = np.random.default_rng(context.spec.seed)
+    counts = sorted(context.space.cost(context.space.sample(rng)).num_params for _ in range(33))
+    return counts[len(counts) // 2]
+
+
+def tune(context: Context, trials: Sequence[Trial]) -> Tuned:
+    """The learning rate whose trial is best on ``valid``; failed trials and undefined scores lose."""
+    curve = {}
+    for trial in trials:
+        found = valid_score(context.tasks, trial.evaluations) if trial.state is TrialState.COMPLETE else math.nan
+        curve[trial.candidate.settings.lr] = -math.inf if math.isnan(found) else found
+    best = max(curve, key=lambda lr: curve[lr])
+    grid = sorted(curve)
+    return Tuned(lr=best, on_edge=len(grid) > 1 and best in (grid[0], grid[-1]), curve=curve)
+
+
+def matched_baseline(context: Context, name: str, num_params: int) -> NamedRoute:
+    """A baseline as wide as it takes to have the finalist's parameters."""
+    return matched(name, context.towers, context.size, context.data.inputs, num_params=num_params)
+
+
+def planned_seeds(
+    context: Context, first: int, phase: str, label: str, named: NamedRoute, *, lr: float, seeds: Sequence[int]
+) -> list[Planned]:
+    """One trial per seed."""
+    wanted = [
+        (label, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=seed)))
+        for seed in seeds
+    ]
+    return context.plan(first, phase, wanted)

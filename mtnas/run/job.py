@@ -1,0 +1,44 @@
+"""One search job from its specification to its exports, phase by phase. Every phase resumes from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtnas.data import DataAccess
+from mtnas.run.baselines import baselines
+from mtnas.run.executor import Executor
+from mtnas.run.export import export
+from mtnas.run.journal import Journal
+from mtnas.run.prepare import prepare
+from mtnas.run.report import report
+from mtnas.run.retrain import retrain
+from mtnas.run.search import search
+from mtnas.spec import JobSpec
+
+
+def run_job(
+    spec: JobSpec, *, access: DataAccess, executor: Executor, journal: Journal, device: str = "cpu"
+) -> Mapping[str, Any]:
+    """Run a job to its end and return its report.
+
+    What the journal already holds is not done again: the plan of trials follows from the specification and from
+    earlier trials alone, so a second worker goes on where the first one stopped.
+
+    Args:
+        spec: with its space expanded (``prepare.expanded``).
+        access: what data the job may read.
+        executor: where packs run.
+        journal: what was done, and where the rest is written.
+        device: device of the packs.
+
+    Raises:
+        MtnasError: of the kind that ended the job.
+    """
+    context = prepare(spec, access=access, executor=executor, journal=journal, device=device)
+    known = baselines(context)
+    found = search(context, known)
+    entrants = retrain(context, known, found)
+    result = report(context, known, found, entrants)
+    export(context, entrants, access=access)
+    return result

@@ -1,0 +1,86 @@
+"""Phase ``prepare``: read and encode the data, build the space, refuse what cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mtnas.data import DataAccess, EncodedData, load
+from mtnas.errors import SpaceError, SpecError
+from mtnas.routes import RouteGraph
+from mtnas.routes.named import Size
+from mtnas.run.context import Context
+from mtnas.run.executor import Executor
+from mtnas.run.journal import Journal
+from mtnas.spaces import Constraints, SearchSpace
+from mtnas.spec import JobSpec
+
+
+def prepare(spec: JobSpec, *, access: DataAccess, executor: Executor, journal: Journal, device: str) -> Context:
+    """Everything the other phases need.
+
+    Raises:
+        DataError: the data is not what the specification says.
+        SpecError: the specification cannot work with this data.
+    """
+    journal.start_phase("prepare")
+    tasks = tuple(task.to_task() for task in spec.tasks)
+    data = load(spec.data, tasks, access=access)
+    space = space_of(spec, data)
+    space.sample(np.random.default_rng(spec.seed))
+    for warning in data.warnings:
+        journal.event("warning", {"where": warning.where, "text": str(warning)})
+    parts = {name: len(rows) for name, rows in data.parts.items()}
+    journal.event("prepared", {"data_digest": data.digest, "rows": parts, "inputs": data.inputs.width})
+    return Context(
+        spec=spec,
+        tasks=tasks,
+        data=data,
+        space=space,
+        size=size_of(space.graph),
+        journal=journal,
+        executor=executor,
+        device=device,
+    )
+
+
+def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
+    """The specification's space with its constraints and the shape of the data's inputs.
+
+    Raises:
+        SpecError: the space is not expanded, or its towers are not the tasks.
+    """
+    if spec.space.graph is None:
+        raise SpecError(expected="an expanded space (a graph)", found="a catalogue name alone", where="space")
+    graph = RouteGraph.from_json(spec.space.graph)
+    expected = [(task.name, task.tower, task.to_task().num_outputs) for task in spec.tasks]
+    found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
+    if expected != found:
+        raise SpaceError(expected=f"towers {expected} as the tasks say", found=str(found), where="space.graph")
+    limits = Constraints(
+        max_params=spec.constraints.max_params,
+        max_macs=spec.constraints.max_macs,
+        max_in_degree=spec.constraints.max_in_degree,
+    )
+    return SearchSpace(name=spec.space.name, graph=graph, constraints=limits, inputs=data.inputs)
+
+
+def size_of(graph: RouteGraph) -> Size:
+    """How large the space builds: what named routes are built like."""
+    first = [slot for slot in graph.slots if slot.layer == 1]
+    widest = max((block.widths[-1] for slot in graph.slots for block in slot.choices if block.widths), default=64)
+    norm = all(block.norm for slot in graph.slots for block in slot.choices)
+    return Size(layers=graph.num_layers, experts=max(len(first), 1), width=widest, norm=norm)
+
+
+def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:
+    """The specification with its catalogue space written out, so that it is self-contained.
+
+    ``build`` is ``search_spaces.build``, which the core does not know.
+    """
+    if spec.space.graph is not None:
+        return spec
+    space = build(spec.space.name, [task.to_task() for task in spec.tasks], spec.space.options)
+    graph = space.graph.to_json()
+    return spec.model_copy(update={"space": spec.space.model_copy(update={"graph": graph})})

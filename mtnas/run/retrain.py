@@ -1,0 +1,105 @@
+"""Phase ``retrain``: finalists and baselines of equal size, trained anew over seeds on ``train`` + ``search``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from mtnas.routes import Route, RouteGraph, route_digest
+from mtnas.routes.named import NamedRoute
+from mtnas.run.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
+from mtnas.run.context import Context, Planned
+from mtnas.run.figures import judged, valid_score
+from mtnas.run.search import Found
+from mtnas.trials import Candidate, Trial, TrialState
+
+PARTS = ("train", "search")
+RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """Something the report compares: a route with one trial per seed.
+
+    Attributes:
+        role: ``baseline`` or ``finalist``.
+        trials: by seed, failed ones included.
+        tuned: its learning rate.
+    """
+
+    label: str
+    role: str
+    graph: RouteGraph
+    route: Route
+    digest: str
+    trials: tuple[Trial, ...]
+    tuned: Tuned
+
+    def valid_score(self, context: Context) -> float:
+        """Mean over the seeds of the score on ``valid``; what entrants are chosen by."""
+        complete = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+        return fmean(valid_score(context.tasks, t.evaluations) for t in complete) if complete else float("-inf")
+
+
+def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
+    """Baselines first, then finalists by their score on ``valid``, best first."""
+    context.journal.start_phase("retrain")
+    seeds = range(context.spec.protocol.num_seeds)
+    routes = {f"finalist-{rank}": route for rank, route in enumerate(found.finalists, start=1)}
+    if found.random_finalist is not None:
+        routes[RANDOM] = found.random_finalist
+    tuned, first = _tune_finalists(context, routes, found.num_trials)
+    num_params = context.space.cost(found.finalists[0]).num_params
+    planned: list[Planned] = []
+    named_of: dict[str, NamedRoute] = {}
+    for name, choice in known.tuned.items():
+        named_of[name] = matched_baseline(context, name, num_params)
+        start = first + len(planned)
+        planned += planned_seeds(context, start, "retrain", name, named_of[name], lr=choice.lr, seeds=seeds)
+    for label, route in routes.items():
+        named_of[label] = NamedRoute(name=label, graph=context.space.graph, route=route)
+        start = first + len(planned)
+        planned += planned_seeds(context, start, "retrain", label, named_of[label], lr=tuned[label].lr, seeds=seeds)
+    trials = context.train(
+        planned,
+        parts=PARTS,
+        evaluate_on=("valid", "test"),
+        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+        keep_weights=lambda trial: trial.label in routes,
+    )
+    entrants = [
+        Entrant(
+            label=label,
+            role="finalist" if label in routes and label != RANDOM else "baseline",
+            graph=named.graph,
+            route=named.route,
+            digest=route_digest(named.graph, named.route),
+            trials=tuple(trial for trial in trials if trial.label == label),
+            tuned=tuned[label] if label in tuned else known.tuned[label],
+        )
+        for label, named in named_of.items()
+    ]
+    finalists = [entrant for entrant in entrants if entrant.role == "finalist"]
+    finalists.sort(key=lambda entrant: -entrant.valid_score(context))
+    return [entrant for entrant in entrants if entrant.role != "finalist"] + finalists
+
+
+def _tune_finalists(context: Context, routes: dict[str, Route], first: int) -> tuple[dict[str, Tuned], int]:
+    """The learning-rate tuning that baselines had, for the routes of the search: same rows, same grid, one seed."""
+    grid = context.spec.training.lr_grid
+    wanted = [
+        (label, context.space.graph, Candidate(route=route, settings=settings(context, lr=lr, seed=0)))
+        for label, route in routes.items()
+        for lr in grid
+    ]
+    if len(grid) == 1:
+        return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in routes}, first
+    planned = context.plan(first, "tune", wanted)
+    trials = context.train(
+        planned,
+        parts=("train",),
+        evaluate_on=("search", "valid"),
+        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+    )
+    tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in routes}
+    return tuned, first + len(planned)
