@@ -88,13 +88,19 @@ def _edge_key(edge: Edge) -> str:
 
 def _rename(graph: RouteGraph, route: Route, classes: Mapping[str, str], colours: Colours) -> Route:
     """Give the slots of every class the class's first names, in the order of their colours."""
-    slots = graph.slot_of()
     names_of_class: dict[str, list[str]] = {}
     for slot in graph.slots:
         names_of_class.setdefault(classes[slot.name], []).append(slot.name)
-    renamed: dict[str, str] = {}
-    for name in sorted(colours, key=colours.__getitem__):
-        renamed[name] = names_of_class[classes[name]].pop(0)
+    in_order = sorted(colours, key=lambda name: colours[name])
+    return rename_slots(graph, route, {name: names_of_class[classes[name]].pop(0) for name in in_order})
+
+
+def rename_slots(graph: RouteGraph, route: Route, renamed: Mapping[str, str]) -> Route:
+    """The route with its slots under other names, each of the same class: another spelling of one architecture.
+
+    ``renamed`` holds every slot of the route, which has no others than those it reaches.
+    """
+    slots = graph.slot_of()
     junction_name = {slots[old].reads: slots[new].reads for old, new in renamed.items()}
     order = {j.name: {source: i for i, source in enumerate(j.sources)} for j in graph.junctions}
     mixes = {}
