@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from api.settings import Settings
-from mtnas.data.access import DataAccess
+from mtnas.data import DataAccess
 from mtnas.errors import SpecError
 from mtnas.store import Store
 

@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 def install(app: FastAPI) -> None:
     """Make the app answer every error with a problem document."""
     app.add_exception_handler(errors.MtnasError, _on_mtnas_error)
+    app.add_exception_handler(ExceptionGroup, _on_several)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_unexpected)
@@ -80,6 +81,14 @@ def _response(
 async def _on_mtnas_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.MtnasError)
     return error_problem(error, instance=request.url.path)
+
+
+async def _on_several(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ExceptionGroup)
+    ours = [each for each in error.exceptions if isinstance(each, errors.MtnasError)]
+    if len(ours) < len(error.exceptions):
+        return await _on_unexpected(request, error)
+    return error_problem(*ours, instance=request.url.path)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:

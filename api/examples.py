@@ -9,8 +9,8 @@ _FLIGHTS = {
     "name": "flights-three-tasks",
     "data": {"source": {"kind": "catalogue", "name": "flights"}},
     "tasks": [
-        {"name": "late_departure", "kind": "binary"},
-        {"name": "late_arrival", "kind": "binary"},
+        {"name": "late_departure", "kind": "binary", "label": "dep_late"},
+        {"name": "late_arrival", "kind": "binary", "label": "arr_late"},
         {"name": "cancelled", "kind": "binary"},
     ],
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 4, "width": 64}},

@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
-from mtnas.store import RouteRecord, Store
+import math
+
+import numpy as np
+
+from mtnas.search.pareto import front
+from mtnas.spec import ObjectiveSpec
+from mtnas.store import JobKind, RouteRecord, Store
+
+_COST_FIGURES = ("num_params", "macs")
 
 
 def front_of(store: Store, job_id: str) -> tuple[RouteRecord, ...]:
-    return ()
+    """Routes on the front of the job's objectives, best on the first objective first.
+
+    Routes without one of the figures, such as those that were not retrained, are on no front.
+
+    Raises:
+        NotFoundError: no such job.
+    """
+    job = store.jobs.get(job_id)
+    if job.kind is not JobKind.SEARCH:
+        return ()
+    objectives = [ObjectiveSpec.model_validate(given).to_objective() for given in job.spec["objectives"]]
+    routes = store.routes.list(job_id=job_id, limit=None)
+    figures = [[each.signed(_figure(route, each.metric)) for each in objectives] for route in routes]
+    points = np.array(figures, dtype=np.float64).reshape(len(routes), len(objectives))
+    chosen = sorted(np.flatnonzero(front(points)).tolist(), key=lambda index: -points[index, 0])
+    return tuple(routes[index] for index in chosen)
+
+
+def _figure(route: RouteRecord, metric: str) -> float:
+    if metric in _COST_FIGURES:
+        return float(route.num_params if metric == "num_params" else route.macs)
+    value = route.values.get(metric, route.values.get(f"test.{metric}"))
+    return math.nan if value is None else value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import search_spaces
-from mtnas.data.access import DataAccess
+from api.costing import estimate, expected_inputs, typical_cost
+from api.data_checks import KnownData, check_data
+from mtnas.data import DataAccess
 from mtnas.errors import SpaceError
 from mtnas.messages import Plan
 from mtnas.routes import InputShape, RouteGraph
@@ -18,17 +18,18 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     """Check a specification against the catalogue, its own constraints and the stored profile; write its space out.
 
     Raises:
-        SpecError, DataError: it can never work; the message says where.
+        SpecError, DataError: it can never work; the message says where. Several at once come as ``ExceptionGroup``.
     """
     space = expand_space(spec)
     check_constraints(space)
+    data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
     stored = spec.model_copy(update={"space": spec.space.model_copy(update={"graph": space.graph.to_json()})})
     return Plan(
         spec=stored.model_dump(mode="json"),
         space_size=str(space.size()),
-        route_cost=None,
-        estimate=estimate(spec),
-        warnings=(),
+        route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed),
+        estimate=estimate(spec, data),
+        warnings=(*data.warnings, *_doubts(spec, data)),
     )
 
 
@@ -71,12 +72,12 @@ def check_constraints(space: SearchSpace) -> None:
             )
 
 
-def estimate(spec: JobSpec) -> dict[str, Any]:
-    """How many trainings the phases ask for."""
-    protocol = spec.protocol
-    baselines = len(protocol.named_baselines)
-    return {
-        "baseline_trainings": baselines * (len(spec.training.lr_grid) + protocol.num_seeds),
-        "search_trials": spec.budget.trials,
-        "finalist_trainings": protocol.finalists * protocol.num_seeds,
-    }
+def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:
+    doubts = []
+    if data.profile is None:
+        doubts.append("the data is not profiled: the cost of a route leaves embedding tables out")
+    if spec.protocol.level == "quick":
+        doubts.append("protocol.level 'quick' compares few seeds and gives no verdict")
+    if spec.budget.deadline_s is not None:
+        doubts.append("budget.deadline_s makes the job's answer depend on the machine's speed")
+    return tuple(doubts)

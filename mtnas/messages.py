@@ -48,7 +48,7 @@ class JobSummary(Answer):
     name: str = Field(examples=["flights-three-tasks"])
     state: str = Field(examples=["running"])
     phase: str | None = Field(examples=["search"])
-    progress: dict[str, Any] = Field(examples=[{"done": 12, "total": 40, "steps_per_s": 310.5, "left_s": 55.0}])
+    progress: dict[str, Any] = Field(examples=[{"packs": 12, "packs_done": 5, "share": 0.41, "seconds_left": 55.0}])
     attempt: int = Field(examples=[1])
     worker: str | None = None
     cancel_requested: bool = False
@@ -197,10 +197,10 @@ class SearchSpacePage(Page[SearchSpaceEntry]):
 
 
 class Dataset(Answer):
-    """A data set: of the catalogue (no id), or registered, with what its profile job found."""
+    """A data set: of the catalogue (no id, nothing to wait for), or registered, with what its profile job found."""
 
-    name: str = Field(examples=["flights"])
-    kind: str = Field(examples=["registered"])
+    name: str = Field(examples=["clicks-2026"])
+    kind: str = Field(default="registered", examples=["registered"])
     id: str | None = None
     source: dict[str, Any] = Field(examples=[{"kind": "file", "paths": ["clicks.parquet"]}])
     state: str = Field(examples=["ready"])
@@ -208,6 +208,7 @@ class Dataset(Answer):
     digest: str | None = None
     failure: dict[str, Any] | None = None
     job_id: str | None = None
+    about: dict[str, Any] | None = Field(default=None, description="Tasks, columns, licence of a catalogue set.")
 
 
 class DatasetPage(Page[Dataset]):

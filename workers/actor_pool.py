@@ -27,7 +27,7 @@ class ActorPool:
         if size != self._size:
             self.close()
             self._size = size
-        resources = ray.cluster_resources()
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         fitting = int(resources.get("CPU", 1))
         if num_gpus > 0:
             fitting = min(fitting, int(resources.get("GPU", 0) / num_gpus))

@@ -49,9 +49,9 @@ def _own_cluster(settings: Settings) -> Iterator[None]:
             num_cpus=settings.ray_cpus or physical_cpus(),
             object_store_memory=settings.ray_object_store_mib * 2**20,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
-        _log.info("ray started", extra={"resources": ray.cluster_resources()})
+        _log.info("ray started", extra={"address": ray.get_runtime_context().gcs_address})
         yield
     finally:
         ray.shutdown()
@@ -63,8 +63,8 @@ def _joined_cluster(address: str) -> Iterator[None]:
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
-        _log.info("ray joined", extra={"address": address, "resources": ray.cluster_resources()})
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        _log.info("ray joined", extra={"address": address})
         yield
     finally:
         ray.shutdown()

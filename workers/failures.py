@@ -28,7 +28,7 @@ FAILURE_KINDS: dict[type[errors.MtnasError], FailureKind] = {
     errors.ServiceError: FailureKind.LOST_WORKER,
     errors.CancelledError: FailureKind.TIMEOUT,
 }
-"""The failure kind of every error class. ``lost_worker`` stands for faults of ours, too: the request was not to blame."""
+"""The failure kind of every error class. ``lost_worker`` stands for our own faults, too: the request is fine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,9 +53,7 @@ class RayExecutor:
         check: raises when the work must stop; called at least twice a second.
     """
 
-    def __init__(
-        self, pool: ActorPool, *, max_packs: int, gpus_per_pack: float, check: Callable[[], None]
-    ) -> None:
+    def __init__(self, pool: ActorPool, *, max_packs: int, gpus_per_pack: float, check: Callable[[], None]) -> None:
         self._pool, self._max_packs, self._gpus_per_pack, self._check = pool, max_packs, gpus_per_pack, check
 
     def prepare(self, device: str) -> None:
@@ -85,9 +83,7 @@ class RayExecutor:
             for flight in running.values():
                 self._pool.discard(flight.actor)
 
-    def _listen(
-        self, stream: Any, running: dict[Any, _Flight], waiting: deque[_Flight]
-    ) -> Iterator[PackEvent]:
+    def _listen(self, stream: Any, running: dict[Any, _Flight], waiting: deque[_Flight]) -> Iterator[PackEvent]:
         """The next event of a stream that has one, or what its end means."""
         flight = running[stream]
         try:

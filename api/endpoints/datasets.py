@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.cataloguing import catalogue_datasets
+from api.cataloguing import catalogue_datasets, find_dataset, refuse_bad_dataset
 from api.dependencies import AccessParam, Identifier, Limit, Offset, StoreParam, next_offset
 from api.schemas import NewDataset
 from mtnas.messages import Dataset, DatasetPage
@@ -25,13 +25,13 @@ def list_datasets(store: StoreParam, offset: Offset, limit: Limit = 100) -> Data
 @router.post("", status_code=202, response_model=Dataset)
 def register_dataset(request: NewDataset, store: StoreParam, access: AccessParam, response: Response) -> DatasetRecord:
     """Register data below a data root under a name; a job profiles it."""
-
+    refuse_bad_dataset(request.name, request.source, access=access)
     dataset, _ = store.datasets.register(request.name, request.source.model_dump(mode="json"))
     response.headers["Location"] = f"/v1/datasets/{dataset.name}"
     return dataset
 
 
-@router.get("/{name}", response_model=Dataset)
-def get_dataset(name: Identifier, store: StoreParam) -> DatasetRecord:
-    """One registered data set and what its profile job found."""
-    return store.datasets.get(name)
+@router.get("/{name}")
+def get_dataset(name: Identifier, store: StoreParam) -> Dataset:
+    """One data set: of the catalogue, or registered, with what its profile job found."""
+    return find_dataset(name, store=store)

@@ -36,24 +36,23 @@ def event_line(event: Event) -> str | None:
             return f"{at}  {event.payload.get('state')} (attempt {event.payload.get('attempt')}){detail}"
         case "request":
             return f"{at}  asked: {', '.join(event.payload)}"
-        case "log":
-            return f"{at}  {event.payload.get('message')}"
+        case "warning":
+            return f"{at}  warning: {event.payload.get('text')}"
     return None
 
 
 def progress_line(progress: Mapping[str, Any]) -> str:
-    """Done of total, throughput, time left; figures that are missing are left out."""
-    parts = [str(progress.get("phase", "working"))]
-    done, total = progress.get("done"), progress.get("total")
-    if done is not None and total:
-        parts.append(f"{_number(done)}/{_number(total)} {progress.get('unit', '')} ({100 * done / total:.0f} %)")
-    elif done is not None:
-        parts.append(f"{_number(done)} {progress.get('unit', '')}")
-    if (rate := progress.get("per_s")) is not None:
-        parts.append(f"{rate:,.1f} {progress.get('unit', '')}/s")
-    if (left_s := progress.get("left_s")) is not None:
+    """Phase, packs, share done, throughput and time left; figures that are missing are left out."""
+    parts = [str(progress.get("phase") or "working")]
+    if "packs" in progress:
+        parts.append(f"{progress.get('packs_done', 0)}/{progress['packs']} packs")
+    if (share := progress.get("share")) is not None:
+        parts.append(f"{100 * share:.0f} %")
+    if rate := progress.get("candidate_steps_per_s"):
+        parts.append(f"{rate:,.0f} candidate-steps/s")
+    if (left_s := progress.get("seconds_left")) is not None:
         parts.append(f"{duration(left_s)} left")
-    return "  ".join(" ".join(part.split()) for part in parts)
+    return "  ".join(parts)
 
 
 def duration(seconds: float) -> str:
@@ -62,7 +61,3 @@ def duration(seconds: float) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}"

@@ -35,8 +35,11 @@ def spec(**changes: Any) -> dict[str, Any]:
     """A small valid job specification."""
     return {
         "name": "small",
-        "data": {"source": {"kind": "catalogue", "name": "planted"}},
-        "tasks": [{"name": "a", "kind": "binary"}, {"name": "b", "kind": "binary"}],
+        "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"kind": "binary", "rows": 400}}},
+        "tasks": [
+            {"name": "a", "kind": "binary", "label": "task_0"},
+            {"name": "b", "kind": "binary", "label": "task_1"},
+        ],
         "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     } | changes
 

@@ -20,7 +20,9 @@ def test_a_stream_tells_everything_once_in_order_and_ends_with_the_job(tmp_path:
     with running(tmp_path, events_poll_s=0.01) as client:
         job = client.post("/v1/jobs", json=spec()).json()["id"]
         holding = store_of(client).hold(claimed(store_of(client)))
-        worker = threading.Thread(target=lambda: [holding.event("log", {"n": n}) for n in range(40)] and holding.finish())
+        worker = threading.Thread(
+            target=lambda: [holding.event("log", {"n": n}) for n in range(40)] and holding.finish()
+        )
         worker.start()
         events = _events(client, job)
         worker.join()

@@ -56,3 +56,10 @@ def test_every_operation_is_described_and_answers_problems_as_such(tmp_path: Pat
 def test_the_examples_are_valid_specifications() -> None:
     for example in JOB_SPECS.values():
         JobSpec.model_validate(example["value"])
+
+
+def test_the_example_of_a_catalogue_set_can_be_planned(tmp_path: Path) -> None:
+    with running(tmp_path) as client:
+        response = client.post("/v1/jobs?validate_only=true", json=JOB_SPECS["catalogue"]["value"])
+    assert response.status_code == 200, response.text
+    assert response.json()["route_cost"]["num_params"] > 0

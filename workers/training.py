@@ -1,0 +1,90 @@
+"""Jobs that train: searches and exports, on whatever backend the worker has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from mtnas.data import DataAccess
+from mtnas.errors import SpecError
+from mtnas.routes import Route, RouteGraph
+from mtnas.run import Executor, run_job
+from mtnas.run.on_demand import run_export
+from mtnas.spec import JobSpec, ResourcesSpec
+from mtnas.store import Holding, Store
+from workers.journal import StoreJournal
+from workers.settings import Settings
+
+Check = Callable[[], None]
+
+
+class Backend(Protocol):
+    """Where packs can run."""
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether there is a GPU to run on."""
+        ...
+
+    def executor(self, resources: ResourcesSpec, *, device: str, check: Check) -> Executor:
+        """An executor for one job, which may use so much and calls ``check`` often."""
+        ...
+
+
+class Training:
+    """Runs searches and exports.
+
+    Args:
+        settings: where data may be read.
+        store: where jobs are written down.
+        backend: where their packs run.
+    """
+
+    def __init__(self, settings: Settings, store: Store, backend: Backend) -> None:
+        self._settings, self._store, self._backend = settings, store, backend
+
+    def search(self, holding: Holding, check: Check) -> None:
+        """A job of kind ``search``."""
+        spec = JobSpec.model_validate(holding.job.spec)
+        device = self._device(spec.resources)
+        run_job(
+            spec,
+            access=data_access(self._settings, self._store),
+            executor=self._backend.executor(spec.resources, device=device, check=check),
+            journal=StoreJournal(self._store, holding, check),
+            device=device,
+        )
+
+    def export(self, holding: Holding, check: Check) -> None:
+        """A job of kind ``export``; its specification holds that of the search and the route."""
+        request = holding.job.spec
+        spec, found = JobSpec.model_validate(request["job"]), request["route"]
+        device = self._device(spec.resources)
+        run_export(
+            spec,
+            graph=RouteGraph.from_json(found["graph"]),
+            route=Route.parse(found["text"]),
+            label=found["label"],
+            lr=found["details"].get("lr"),
+            access=data_access(self._settings, self._store),
+            executor=self._backend.executor(spec.resources, device=device, check=check),
+            journal=StoreJournal(self._store, holding, check),
+            device=device,
+        )
+
+    def _device(self, resources: ResourcesSpec) -> str:
+        if resources.device == "auto":
+            return "cuda" if self._backend.has_gpu else "cpu"
+        if resources.device == "cuda" and not self._backend.has_gpu:
+            raise SpecError(expected="device cpu or auto on this worker", found="cuda", where="resources.device")
+        return resources.device
+
+
+def data_access(settings: Settings, store: Store) -> DataAccess:
+    """What a job may read: files below the roots, and every registered data set by its name or id."""
+    records = store.datasets.list(limit=1_000_000)
+    return DataAccess(
+        roots=settings.data_roots,
+        cache=settings.cache,
+        registered={name: record.source for record in records for name in (record.name, record.id)},
+    )

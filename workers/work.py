@@ -1,0 +1,40 @@
+"""What a worker does with a job of each kind, and the backend that trains for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from mtnas.store import JobKind, Store
+from workers.cluster import cluster
+from workers.loop import Work
+from workers.profiling import profile_dataset
+from workers.settings import Settings
+from workers.training import Backend, Training
+
+
+@contextmanager
+def open_work(settings: Settings, store: Store) -> Iterator[Mapping[JobKind, Work]]:
+    """How to run jobs of each kind, while their backend is there."""
+    with _open_backend(settings) as backend:
+        training = Training(settings, store, backend)
+        yield {
+            JobKind.PROFILE: partial(profile_dataset, settings, store),
+            JobKind.SEARCH: training.search,
+            JobKind.EXPORT: training.export,
+        }
+
+
+@contextmanager
+def _open_backend(settings: Settings) -> Iterator[Backend]:
+    if settings.executor == "local":
+        from workers.local_backend import LocalBackend
+
+        yield LocalBackend()
+        return
+    with cluster(settings):
+        # Not before: ray reads its environment when it is imported, and the cluster has just set it.
+        from workers.ray_backend import RayBackend
+
+        yield RayBackend()
