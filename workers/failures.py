@@ -47,7 +47,8 @@ def describe(error: Exception, *, job_id: str) -> Failure:
     """
     if isinstance(error, errors.MtnasError):
         kind = FAILURE_KINDS[type(error)]
-        return Failure(kind=kind, problem=problems.to_document(error), retry=kind is FailureKind.LOST_WORKER)
+        retry = kind is FailureKind.LOST_WORKER and not isinstance(error, errors.ExportError)
+        return Failure(kind=kind, problem=problems.to_document(error), retry=retry)
     if isinstance(error, MemoryError):
         known: errors.MtnasError = errors.OutOfMemoryError(
             expected="enough memory", found="none left", where=f"job {job_id}"
