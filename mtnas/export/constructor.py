@@ -1,0 +1,92 @@
+"""The generated module's ``__init__``: one attribute per embedding, block, gate and tower."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from mtnas.export.layout import INDENT, call, comment
+from mtnas.export.names import listed, literal
+from mtnas.export.naming import weights_key
+from mtnas.export.wiring import Wiring
+from mtnas.routes import Block, GateKind, Junction, Slot, Tower
+from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, STATIC_QUERY
+
+ROW_ZERO = "Embeddings; row 0 is for values that are missing or were not in the training rows"
+
+
+def constructor(wiring: Wiring) -> list[str]:
+    """Lines of ``__init__``, indented as a method."""
+    lines = [f"{INDENT}def __init__(self) -> None:", f"{INDENT * 2}super().__init__()", *_embeddings(wiring)]
+    written: set[str] = set()
+    for number, nodes in wiring.layers:
+        part: list[str] = []
+        for node in nodes:
+            part += _gate(wiring, node) if isinstance(node, Junction) else _block(wiring, node, written)
+        lines += [*comment(f"Layer {number}", depth=2), *part] if part else []
+    lines += comment("Towers", depth=2)
+    for junction in wiring.last:
+        lines += _gate(wiring, junction)
+    for tower in wiring.graph.towers:
+        lines += _tower(wiring, tower)
+    return lines
+
+
+def _embeddings(wiring: Wiring) -> list[str]:
+    shape = wiring.schema.inputs
+    columns = [column.name for column in wiring.schema.categorical] + [column.name for column in wiring.schema.bags]
+    tables = zip(
+        (*wiring.naming.tables, *wiring.naming.bags),
+        (*shape.vocabularies, *shape.bag_vocabularies),
+        (*shape.embedding_widths, *shape.bag_widths),
+        columns,
+        strict=True,
+    )
+    lines: list[str] = []
+    for name, rows, width, column in tables:
+        note = f"column {literal(column)}"
+        lines += call(f"self.{name} = nn.Embedding(", [str(rows), str(width)], ")", depth=2, note=note)
+    return [*comment(ROW_ZERO, depth=2), *lines] if lines else []
+
+
+def _block(wiring: Wiring, slot: Slot, written: set[str]) -> list[str]:
+    block, in_width = wiring.blocks[slot.name], wiring.widths[slot.reads]
+    name = wiring.naming.blocks[weights_key(slot, block, in_width)]
+    if not block.widths or name in written:
+        return []
+    written.add(name)
+    users = wiring.users[slot.name]
+    note = "for every task" if len(users) == len(wiring.tasks) > 1 else f"for {listed(users)}"
+    return call(f"self.{name} = nn.Sequential(", _layers(block, in_width), ")", depth=2, note=note)
+
+
+def _layers(block: Block, in_width: int) -> list[str]:
+    layers: list[str] = []
+    for fan_in, width in pairwise((in_width, *block.widths)):
+        layers += [f"nn.Linear({fan_in}, {width})", *([f"nn.LayerNorm({width})"] if block.norm else []), "nn.ReLU()"]
+    return layers
+
+
+def _gate(wiring: Wiring, junction: Junction) -> list[str]:
+    mix = wiring.mixes[junction.name]
+    if mix.gate is not GateKind.SOFTMAX:
+        return []
+    start, fan_in = f"self.{wiring.naming.gates[junction.name]} = nn.", str(len(mix.inputs))
+    note = f"weighs {listed(wiring.outputs[source] for source in mix.inputs)}"
+    if mix.query == STATIC_QUERY:
+        return call(f"{start}Parameter(torch.zeros(", [fan_in], "))", depth=2, note=note)
+    if mix.query == INPUT_QUERY:
+        width = wiring.schema.inputs.width
+    elif mix.query.startswith(JUNCTION_QUERY):
+        width = wiring.widths[mix.query.removeprefix(JUNCTION_QUERY)]
+    else:
+        width = wiring.widths[junction.name]
+    return call(f"{start}Linear(", [str(width), fan_in], ")", depth=2, note=note)
+
+
+def _tower(wiring: Wiring, tower: Tower) -> list[str]:
+    start = f"self.{wiring.naming.towers[tower.task]} = nn."
+    widths = (wiring.widths[tower.reads], *tower.hidden, tower.outputs)
+    if not tower.hidden:
+        return call(f"{start}Linear(", [str(width) for width in widths], ")", depth=2)
+    layers = [part for a, b in pairwise(widths) for part in (f"nn.Linear({a}, {b})", "nn.ReLU()")]
+    return call(f"{start}Sequential(", layers[:-1], ")", depth=2)

@@ -1,0 +1,87 @@
+"""The README of an export: what it predicts and how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtnas.export.manifest import ExportedTask, Manifest
+from mtnas.export.names import literal
+
+TEXT = """# Multi-task network `{digest}`
+
+{num_params:,} parameters, {macs:,} multiply-accumulates a row. It needs torch, safetensors and numpy, and nothing else.
+
+| task | kind | prediction | label column |
+|---|---|---|---|
+{tasks}
+
+## Use
+
+```python
+from model import load  # with this folder on the import path; or from <package>.model inside a package
+
+model, preprocessing = load()
+# one list a column; None is a missing value, and unknown categories are welcome
+{rows}
+predictions = model.predict(preprocessing(rows))
+print(predictions[{first_task}])
+```
+
+`model(**model.tensors(preprocessing(rows)))` gives the logits. `model` is a plain `nn.Module`: fine-tune it, move it to
+a device, or hand it to `torch.export`.
+
+## Check
+
+`python check.py` compares every file with its sha256 in `manifest.json` and the network's outputs for
+`example_rows.json` with `expected_outputs.safetensors`; its exit code is 0 when all agree.
+
+## Files
+
+| file | holds |
+|---|---|
+| `model.py` | the network, one attribute per sub-network, gate and tower |
+| `model.safetensors` | its weights |
+| `preprocessing.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
+| `route.svg` | a drawing of which task uses which sub-network |
+| `manifest.json` | tasks, columns, route, cost, provenance, sha256 of every file |
+| `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |
+"""
+
+MOST_SHOWN = 4000
+PREDICTIONS = {
+    "probability": "probability of 1, `[B]`",
+    "probabilities": "probability of each class, `[B, {outputs}]`",
+    "value": "value, `[B]`",
+}
+
+
+def readme(manifest: Manifest, rows: Mapping[str, Sequence[Any]]) -> str:
+    """The text of ``README.md``; ``rows`` are example rows, of which it shows two."""
+    return TEXT.format(
+        digest=manifest.route.digest[:12],
+        num_params=manifest.num_params,
+        macs=manifest.macs,
+        tasks="\n".join(_row(task) for task in manifest.tasks),
+        rows=_rows(rows),
+        first_task=literal(manifest.tasks[0].name),
+    )
+
+
+def _rows(rows: Mapping[str, Sequence[Any]]) -> str:
+    """Two rows as Python source, or where to find some if that would be long."""
+    lines = [f"    {literal(name)}: {list(values[:2])!r}," for name, values in rows.items()]
+    if sum(map(len, lines)) <= MOST_SHOWN:
+        return "\n".join(("rows = {", *lines, "}"))
+    return 'import json\n\nrows = json.load(open("example_rows.json", encoding="utf-8"))'
+
+
+def _row(task: ExportedTask) -> str:
+    prediction = PREDICTIONS[task.prediction].format(outputs=task.outputs)
+    return f"| `{task.name}` | {task.kind} | {prediction} | {_inline(task.label)} |"
+
+
+def _inline(text: str) -> str:
+    """Any text as code inside a Markdown table, on one line and without ending the cell or the code."""
+    plain = repr(text)[1:-1].replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"

@@ -1,0 +1,226 @@
+"""Raw rows to the arrays that the network reads, exactly as in training. Needs numpy only."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Preprocessing:
+    """Encodes rows as ``preprocessing.json`` and ``vocabularies.json`` say.
+
+    Args:
+        columns: what ``preprocessing.json`` holds.
+        vocabularies: what ``vocabularies.json`` holds.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], vocabularies: Mapping[str, Any]) -> None:
+        self._categorical = columns["categorical"]
+        self._numeric = columns["numeric"]
+        self._dense = columns["dense"]
+        self._bags = columns["bags"]
+        self._missing_texts = frozenset(columns["missing_texts"])
+        self._tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["categorical"]]
+        self._bag_tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["bags"]]
+
+    @staticmethod
+    def load(folder: str | Path) -> Preprocessing:
+        """The preprocessing whose tables lie in this folder."""
+        texts = [
+            (Path(folder) / f"{name}.json").read_text(encoding="utf-8") for name in ("preprocessing", "vocabularies")
+        ]
+        return Preprocessing(*(json.loads(text) for text in texts))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that rows need."""
+        return tuple(column["name"] for column in (*self._categorical, *self._numeric, *self._dense, *self._bags))
+
+    def __call__(self, rows: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """Arrays by the names of the arguments of the network's ``forward``.
+
+        Args:
+            rows: column name to a list or array with one value a row; other columns are passed over. ``None``, NaN
+                and the empty text are missing values. Dense and multi-valued columns hold lists, or texts to split.
+
+        Raises:
+            ValueError: a column is missing or too short, or holds a value that is no number, infinite, or a vector
+                of another length; the message names the column and the row, counted from 1.
+        """
+        found = {name: _values(rows, name) for name in self.columns}
+        num_rows = len(next(iter(found.values())))
+        for name, values in found.items():
+            if len(values) != num_rows:
+                raise ValueError(f"column {name!r}: expected {num_rows} values, found {len(values)}")
+        arrays: dict[str, NDArray[Any]] = {}
+        if self._categorical:
+            indices = [
+                [table.get(_text(value, f"column {column['name']!r}"), 0) for value in found[column["name"]]]
+                for column, table in zip(self._categorical, self._tables, strict=True)
+            ]
+            arrays["categorical"] = np.array(indices, dtype=np.int64).T.copy()
+        if self._numeric or self._dense:
+            arrays["numeric"] = self._numbers(found, num_rows)
+        for column, table in zip(self._bags, self._bag_tables, strict=True):
+            arrays[column["argument"]] = _padded([_bag(value, column, table) for value in found[column["name"]]])
+        return arrays
+
+    def _numbers(self, found: Mapping[str, Sequence[Any]], num_rows: int) -> NDArray[np.float32]:
+        """Standardised numbers, then their missing indicators, then dense vectors: float32 ``[N, D]``."""
+        numbers: list[NDArray[np.float64]] = []
+        indicators: list[NDArray[np.float64]] = []
+        for column in self._numeric:
+            place = f"column {column['name']!r}"
+            values = [self._number(value, f"{place}, row {row}") for row, value in enumerate(found[column["name"]], 1)]
+            array = np.array(values, dtype=np.float64)
+            missing = np.isnan(array)
+            numbers.append(np.where(missing, 0.0, (array - column["mean"]) / column["scale"])[:, None])
+            if column["indicator"]:
+                indicators.append(missing[:, None].astype(np.float64))
+        vectors = [
+            np.array(
+                [self._vector(value, column, row) for row, value in enumerate(found[column["name"]], 1)],
+                dtype=np.float64,
+            ).reshape(num_rows, len(column["mean"]))
+            for column in self._dense
+        ]
+        return np.concatenate((np.empty((num_rows, 0)), *numbers, *indicators, *vectors), axis=1).astype(np.float32)
+
+    def _vector(self, value: Any, column: Mapping[str, Any], row: int) -> NDArray[np.float64]:
+        """One standardised vector, zeros if it is missing."""
+        place, mean = f"column {column['name']!r}, row {row}", np.array(column["mean"], dtype=np.float64)
+        parts = _parts(value, column["separator"])
+        if parts is None:
+            return np.zeros_like(mean)
+        if len(parts) != len(mean):
+            raise ValueError(f"{place}: expected a vector of {len(mean)} numbers, found {len(parts)}")
+        entries = np.array([self._number(part, place) for part in parts], dtype=np.float64)
+        if np.isnan(entries).any():
+            raise ValueError(f"{place}: expected a vector without missing entries, found {value!r}")
+        return np.asarray((entries - mean) / np.array(column["scale"], dtype=np.float64))
+
+    def _number(self, value: Any, place: str) -> float:
+        """A finite number, or NaN for a missing value."""
+        text = value.strip() if isinstance(value, str) else ""
+        if _is_missing(value) or (isinstance(value, str) and text in self._missing_texts):
+            return math.nan
+        if isinstance(value, date | time):
+            return _seconds(value)
+        try:
+            number = math.inf if "_" in text else float(value)
+        except (TypeError, ValueError):
+            number = math.inf
+        if math.isinf(number):
+            raise ValueError(f"{place}: expected a finite number, found {value!r}")
+        return number
+
+
+def _values(rows: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """A column as plain Python values."""
+    if name not in rows:
+        raise ValueError(f"rows: expected a column {name!r}, found {', '.join(map(repr, rows))}")
+    values = rows[name]
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"column {name!r}: expected a list or array of values, found {values!r}")
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")
+    if hasattr(values, "tolist"):  # arrays, and the columns of data frames
+        return list(values.tolist())
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, the empty text or a data frame's mark for nothing."""
+    if isinstance(value, str) or value is None:
+        return not value
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA refuses to say; an array cannot
+        return not isinstance(value, np.ndarray)
+
+
+def _places(values: Sequence[str]) -> dict[str | None, int]:
+    """The table row of every known value; row 0 is for all others."""
+    return {value: row for row, value in enumerate(values, 1)}
+
+
+def _text(value: Any, place: str) -> str | None:
+    """The one text of a value, however it is stored; ``None`` for a missing one."""
+    if _is_missing(value):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    try:
+        return _text_of_float(float(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{place}: expected a text or a number, found {value!r}") from None
+
+
+def _text_of_float(value: float) -> str:
+    """The shortest text that reads back as this number: ``3``, ``0.5``, ``1e+10``, ``2.5e-7``."""
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    sign = "-" if value < 0 else ""
+    if not digits:
+        return "0"
+    if point > 10 or point < -5:
+        rest = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{sign}{digits[0]}{rest}e{point - 1:+d}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    rest = f".{digits[point:]}" if len(digits) > point else ""
+    return f"{sign}{digits[:point].ljust(point, '0')}{rest}"
+
+
+def _seconds(value: date | time) -> float:
+    """Seconds since 1970 in UTC, or since midnight for a time of day."""
+    if isinstance(value, time):
+        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    return moment.timestamp() if moment.tzinfo else (moment - datetime(1970, 1, 1)).total_seconds()
+
+
+def _parts(value: Any, separator: str) -> Sequence[Any] | None:
+    """The elements of a value that holds several; ``None`` for a missing one."""
+    if isinstance(value, str):
+        return value.split(separator) if value else None
+    if isinstance(value, Iterable):
+        return [part.item() if isinstance(part, np.generic) else part for part in value]
+    text = _text(value, "element")
+    return None if text is None else [text]
+
+
+def _bag(value: Any, column: Mapping[str, Any], table: Mapping[str | None, int]) -> list[int]:
+    """Table rows of a bag's elements; missing elements are left out."""
+    rows: list[int] = []
+    for part in _parts(value, column["separator"]) or ():
+        text = _text(part.strip() if isinstance(part, str) else part, f"column {column['name']!r}")
+        if text is not None:
+            rows.append(table.get(text, 0))
+    return rows
+
+
+def _padded(bags: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Bags as ``[N, longest]``, filled up with -1."""
+    padded = np.full((len(bags), max((len(bag) for bag in bags), default=0) or 1), -1, dtype=np.int64)
+    for row, bag in enumerate(bags):
+        padded[row, : len(bag)] = bag
+    return padded

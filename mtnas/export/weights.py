@@ -1,0 +1,95 @@
+"""The weights of a frozen route under the names of the generated module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mtnas.errors import ExportError
+from mtnas.export.naming import Naming, weights_key
+from mtnas.routes.nodes import STATIC_QUERY
+from mtnas.supernets import Supernet
+from mtnas.supernets.banks import MlpBank
+from mtnas.supernets.junctions import JunctionGroup
+from mtnas.supernets.towers import TowerGroup
+
+
+@torch.no_grad()
+def named_weights(frozen: Supernet, naming: Naming) -> dict[str, Tensor]:
+    """The generated module's state dict, on the CPU.
+
+    Args:
+        frozen: one candidate (K = 1) of the narrowed graph, from ``freeze``.
+        naming: of the same route.
+
+    Raises:
+        ExportError: slots that share their weights have different ones, or a weight is not finite.
+    """
+    state = _tables(frozen, naming)
+    for name, tensor in (*_blocks(frozen, naming), *_gates(frozen, naming), *_towers(frozen, naming)):
+        if name in state and not torch.equal(state[name], tensor):
+            raise ExportError(expected="equal weights in tied slots", found="different ones", where=f"weight {name}")
+        state[name] = tensor
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in sorted(state.items())}
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise ExportError(expected="finite weights", found="NaN or infinity", where=f"weight {name}")
+    return state
+
+
+def _tables(frozen: Supernet, naming: Naming) -> dict[str, Tensor]:
+    encoder, state = frozen.encoder, dict[str, Tensor]()
+    for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
+        parts = table[0].split([frozen.inputs.vocabularies[feature] for feature in features])
+        state |= {f"{naming.tables[f]}.weight": part for f, part in zip(features, parts, strict=True)}
+    for name, table in zip(naming.bags, encoder.bags, strict=True):
+        state[f"{name}.weight"] = table[0]
+    return state
+
+
+def _blocks(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
+    found: list[tuple[str, Tensor]] = []
+    for group, bank in frozen.slot_banks():
+        if not isinstance(bank, MlpBank):
+            continue
+        step = 3 if bank.norm else 2
+        for index, slot in enumerate(group.slots):
+            name = naming.blocks[weights_key(slot, group.block, group.in_width)]
+            for depth, (weight, bias) in enumerate(zip(bank.weights, bank.biases, strict=True)):
+                found += _linear(f"{name}.{step * depth}", weight[0, index], bias[0, index])
+                if bank.norm:
+                    found.append((f"{name}.{step * depth + 1}.weight", bank.norm_scales[depth][0, index]))
+                    found.append((f"{name}.{step * depth + 1}.bias", bank.norm_shifts[depth][0, index]))
+    return found
+
+
+def _gates(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
+    found: list[tuple[str, Tensor]] = []
+    for group in frozen.gates.values():
+        assert isinstance(group, JunctionGroup)
+        for index, junction in enumerate(group.names):
+            if not group.queries:
+                continue
+            (query,), (bias,), name = group.queries, group.biases.values(), naming.gates[junction]
+            if query == STATIC_QUERY:
+                found.append((name, bias[0, index]))
+            else:
+                (weight,) = group.weights.values()
+                found += _linear(name, weight[0, index], bias[0, index])
+    return found
+
+
+def _towers(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
+    found: list[tuple[str, Tensor]] = []
+    for group in frozen.tower_groups:
+        assert isinstance(group, TowerGroup)
+        for index, task in enumerate(group.tasks):
+            for depth, (weight, bias) in enumerate(zip(group.weights, group.biases, strict=True)):
+                place = f".{2 * depth}" if len(group.weights) > 1 else ""
+                found += _linear(f"{naming.towers[task]}{place}", weight[0, index], bias[0, index])
+    return found
+
+
+def _linear(name: str, weight: Tensor, bias: Tensor) -> list[tuple[str, Tensor]]:
+    """A product ``x @ weight`` as ``nn.Linear`` keeps it."""
+    return [(f"{name}.weight", weight.T), (f"{name}.bias", bias)]

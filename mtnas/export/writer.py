@@ -1,0 +1,163 @@
+"""Writing an export: a frozen, trained route as a folder that runs without mtnas."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import torch
+from safetensors.torch import save
+
+from mtnas.data.schema import DataSchema
+from mtnas.errors import ExportError
+from mtnas.export.examples import expected_outputs, rows_as_json
+from mtnas.export.manifest import MANIFEST, ExportedRoute, ExportedTask, Manifest, Provenance
+from mtnas.export.readme import readme
+from mtnas.export.source import model_source
+from mtnas.export.tables import columns_of, preprocessing_json, vocabularies_json
+from mtnas.export.weights import named_weights
+from mtnas.export.wiring import Wiring
+from mtnas.routes import Route, RouteGraph, cost, narrow, reach, route_digest, to_svg
+from mtnas.supernets import Supernet
+from mtnas.tasks import Task, TaskKind
+
+STANDALONE = ("check.py", "preprocessing.py")
+PREDICTION_OF: dict[TaskKind, Literal["probability", "probabilities", "value"]] = {
+    TaskKind.BINARY: "probability",
+    TaskKind.MULTICLASS: "probabilities",
+    TaskKind.REGRESSION: "value",
+}
+
+
+def export_module(
+    folder: Path,
+    *,
+    frozen: Supernet,
+    route: Route,
+    graph: RouteGraph,
+    schema: DataSchema,
+    tasks: Sequence[Task],
+    rows: pa.Table,
+    provenance: Mapping[str, Any],
+) -> Manifest:
+    """Write a trained route as a folder: generated module, weights, preprocessing, manifest and check.
+
+    Equal arguments give equal bytes. The folder appears whole or not at all; an export that is already there is
+    replaced.
+
+    Args:
+        folder: where to write; its parent is made if need be.
+        frozen: one candidate, from ``freeze(supernet, route)``.
+        route: the route in the names of ``graph``.
+        graph: the graph that the route belongs to, not the narrowed one.
+        schema: how rows became the arrays of the training.
+        tasks: the tasks of the graph's towers.
+        rows: a few dozen raw rows, for the outputs that ``check.py`` expects.
+        provenance: fields of :class:`mtnas.export.Provenance`; ``created_at`` is needed.
+
+    Raises:
+        ExportError: arguments that do not fit together, weights or outputs that are not finite, or a folder that
+            holds something else.
+        DataError: the rows are not what the schema says.
+    """
+    _check_arguments(frozen, route, graph, schema, tasks)
+    source = Provenance.of(provenance)
+    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
+        raise ExportError(expected="no folder, or one that holds an export", found="something else", where=folder.name)
+    wiring = Wiring.of(graph, route, tasks, schema)
+    weights = named_weights(frozen, wiring.naming)
+    used = cost(graph, route, frozen.inputs)
+    if used.num_params != sum(tensor.numel() for tensor in weights.values()):
+        found = str(sum(tensor.numel() for tensor in weights.values()))
+        raise ExportError(expected=f"{used.num_params} parameters", found=found, where="weights")
+    digest, examples = route_digest(graph, route), rows_as_json(schema, rows)
+    contents = {
+        "model.py": model_source(wiring, digest=digest).encode(),
+        "model.safetensors": save(weights),
+        "preprocessing.json": _json(preprocessing_json(schema, bag_arguments=wiring.naming.bag_arguments)),
+        "vocabularies.json": _json(vocabularies_json(schema)),
+        "route.svg": to_svg(graph, route, title=f"route {digest[:12]}").encode(),
+        "example_rows.json": _json(examples),
+        "expected_outputs.safetensors": save(expected_outputs(frozen, schema, rows)),
+        **{name: (files("mtnas.export.standalone") / name).read_bytes() for name in STANDALONE},
+    }
+    manifest = Manifest(
+        tasks=tuple(_exported(task, schema) for task in wiring.tasks),
+        columns=columns_of(schema),
+        route=ExportedRoute(text=_reachable_text(graph, route), digest=digest, graph_digest=graph.digest),
+        num_params=used.num_params,
+        macs=used.macs,
+        dtype=str(next(frozen.parameters()).dtype).removeprefix("torch."),
+        torch=torch.__version__,
+        provenance=source,
+        files={},
+    )
+    contents["README.md"] = readme(manifest, examples).encode()
+    digests = {name: sha256(content).hexdigest() for name, content in sorted(contents.items())}
+    manifest = manifest.model_copy(update={"files": digests})
+    _write(folder, contents | {MANIFEST: _json(manifest.to_json())})
+    return manifest
+
+
+def _check_arguments(
+    frozen: Supernet, route: Route, graph: RouteGraph, schema: DataSchema, tasks: Sequence[Task]
+) -> None:
+    num_candidates = next(frozen.parameters()).shape[0]
+    if num_candidates != 1 or frozen.graph != narrow(graph, route):
+        found = f"{num_candidates} candidates of " + (
+            "this route" if frozen.graph == narrow(graph, route) else "another"
+        )
+        raise ExportError(expected="one frozen candidate of the route", found=found, where="frozen")
+    if frozen.inputs != schema.inputs:
+        raise ExportError(expected=f"a network for {schema.inputs}", found=str(frozen.inputs), where="schema")
+    towers = {tower.task: tower.outputs for tower in graph.towers}
+    outputs = {task.name: task.num_outputs for task in tasks}
+    if towers != outputs or len(outputs) != len(tasks):
+        raise ExportError(expected=f"tasks with outputs {towers}", found=str(outputs), where="tasks")
+
+
+def _exported(task: Task, schema: DataSchema) -> ExportedTask:
+    classes = next(
+        (label.classes for label in schema.labels if (label.name, label.kind) == (task.label, task.kind)), ()
+    )
+    return ExportedTask(
+        name=task.name,
+        kind=task.kind,
+        label=task.label,
+        outputs=task.num_outputs,
+        prediction=PREDICTION_OF[task.kind],
+        metric=task.judged_by,
+        classes=classes,
+    )
+
+
+def _reachable_text(graph: RouteGraph, route: Route) -> str:
+    reached = reach(graph, route)
+    return route.only(junctions=reached.junctions, slots=reached.slots).text
+
+
+def _json(document: Any) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """All files into a draft beside the folder, which then takes its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    for name, content in contents.items():
+        with (draft / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
