@@ -54,8 +54,10 @@ def baselines(context: Context) -> Baselines:
     wanted = []
     for name in names:
         named = matched(name, context.towers, context.size, context.data.inputs, num_params=num_params)
-        for lr in context.spec.training.lr_grid:
-            wanted.append((name, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=0))))
+        wanted += [
+            (name, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=0)))
+            for lr in context.spec.training.lr_grid
+        ]
     planned = context.plan(0, "baselines", wanted)
     trials = context.train(
         planned,

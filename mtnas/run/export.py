@@ -5,16 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 
 import mtnas
 from mtnas.data import DataAccess, example_rows
 from mtnas.errors import ExportError
 from mtnas.export import export_module, verify_export
 from mtnas.routes import narrow
+from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
 from mtnas.run.report import best_trial
 from mtnas.run.retrain import Entrant
@@ -51,20 +54,19 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
             schema=context.data.schema,
             tasks=context.tasks,
             rows=example_rows(context.spec.data, access=access),
-            provenance=_provenance(context, entrant, trial),
+            provenance=_provenance(context, trial),
         )
         verify_export(folder)
-        context.journal.add_export(entrant.digest, folder, manifest.to_json())
+        context.journal.add_export(entrant.digest, folder, manifest.model_dump(mode="json"))
 
 
-def _provenance(context: Context, entrant: Entrant, trial: Trial) -> Mapping[str, Any]:
+def _provenance(context: Context, trial: Trial) -> Mapping[str, Any]:
+    spec = canonical_json(context.spec.model_dump(mode="json"))
     return {
-        "job": context.spec.name,
-        "label": entrant.label,
-        "trial": trial.number,
-        "settings": {"lr": trial.candidate.settings.lr, "seed": trial.candidate.settings.seed},
+        "created_at": datetime.now(UTC),
+        "spec_digest": sha256(spec.encode()).hexdigest(),
         "data_digest": context.data.digest,
+        "seeds": (trial.candidate.settings.seed,),
         "metrics": {evaluation.part: dict(evaluation.per_task) for evaluation in trial.evaluations},
-        "mtnas": mtnas.__version__,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"mtnas": mtnas.__version__, "torch": torch.__version__},
     }

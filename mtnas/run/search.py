@@ -14,7 +14,7 @@ from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
 from mtnas.run.packs import PackFailed, PackTask, ReinforceResult, ReinforceWork
-from mtnas.search import RandomSearcher, Searcher
+from mtnas.search import Choice, RandomSearcher, Searcher, SettingsSpace
 from mtnas.spec import RandomSearch, ReinforceSearch
 from mtnas.training.reinforce import Reinforce
 from mtnas.training.seeds import derived_seed
@@ -53,9 +53,8 @@ def search(context: Context, known: Baselines) -> Found:
         case ReinforceSearch():
             trials, spent = _reinforce(context, known, spec, first)
         case RandomSearch():
-            trials, spent = _sampled(
-                context, known, _random(context), spec.generation, first, _budget(context), "search"
-            )
+            budget = context.spec.budget.trials
+            trials, spent = _sampled(context, known, _random(context), spec.generation, first, budget, "search")
     finalists = _best_routes(context, trials, wanted)
     first += len(trials)
     random_finalist = None
@@ -74,15 +73,17 @@ def _wants_random(context: Context) -> bool:
 
 
 def _random(context: Context) -> Searcher:
+    """Routes at random; the learning rate is drawn from the same grid that baselines are tuned on."""
+    grid = context.spec.training.lr_grid
     return RandomSearcher(
         space=context.space,
-        settings=settings(context, lr=context.spec.training.lr_grid[0], seed=0),
+        objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
+        settings=SettingsSpace(
+            fixed=settings(context, lr=grid[0], seed=0),
+            parts=(Choice(name="lr", values=grid),) if len(grid) > 1 else (),
+        ),
         seed=derived_seed("random search", context.spec.seed),
     )
-
-
-def _budget(context: Context) -> int:
-    return context.spec.budget.trials
 
 
 def _reinforce(
@@ -135,7 +136,7 @@ def _proposed_trials(
     context: Context, known: Baselines, task: PackTask, result: ReinforceResult, first: int
 ) -> list[Trial]:
     assert isinstance(task.work, ReinforceWork)
-    graph, trials = context.space.graph, []
+    graph, trials = context.space.graph, list[Trial]()
     for of_search, used in zip(result.proposals, task.work.settings, strict=True):
         for proposal in of_search:
             route = canonical_route(graph, proposal.route)
@@ -166,15 +167,11 @@ def _sampled(
 ) -> tuple[list[Trial], dict[str, float]]:
     """Ask, train, tell, at generation barriers, until the budget of trials is spent or the space is."""
     trials: list[Trial] = []
-    grid = context.spec.training.lr_grid
     while len(trials) < budget:
         asked = searcher.ask(trials, min(generation, budget - len(trials)))
         if not asked:
             break
-        wanted = []
-        for offset, candidate in enumerate(asked):
-            lr = grid[(len(trials) + offset) % len(grid)]
-            wanted.append((label, context.space.graph, replace(candidate, settings=settings(context, lr=lr, seed=0))))
+        wanted = [(label, context.space.graph, candidate) for candidate in asked]
         planned = context.plan(first + len(trials), "search", wanted)
         trials += context.train(
             planned,

@@ -1,0 +1,131 @@
+"""The demonstration: a real search through the whole service, and a module that runs without it.
+
+Starts the embedded service on a free port, submits ``examples/flights.yaml`` over REST, follows the job, prints the
+winning route against the baselines, draws it, downloads its export and runs that where only torch, safetensors and
+numpy can be imported. Everything lands in ``demo-output/``.
+
+Run with ``make demo``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from mtnas.cli.watching import duration, follow
+from mtnas.client import Client
+from mtnas.errors import MtnasError
+from mtnas.export import run_check
+
+HERE = Path(__file__).parent
+OUTPUT = Path("demo-output")
+START_S = 90.0
+
+
+def main() -> int:
+    """Run the demonstration; 0 when the exported module does what the trained one does."""
+    console = Console(width=max(Console().width, 110), highlight=False)
+    started = time.monotonic()
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir()
+    service, url = _start_service()
+    try:
+        with Client(url) as client:
+            _wait_until_ready(client, service)
+            console.print(f"service on {url} ({duration(time.monotonic() - started)} to start)")
+            spec = yaml.safe_load((HERE / "flights.yaml").read_text())
+            job = client.submit(spec)
+            console.print(f"submitted examples/flights.yaml: job {job.id}")
+            job = follow(client, job.id, console)
+            if job.state != "succeeded":
+                console.print(f"[red]the job ended as {job.state}[/red]: {job.failure}")
+                return 1
+            report = client.report(job.id).report
+            _print_table(console, report)
+            passed = _export(console, client, report)
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(60)
+    console.print(f"all of it took {duration(time.monotonic() - started)}")
+    return 0 if passed else 1
+
+
+def _start_service() -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mtnas.cli", "serve", "--port", str(port), "--home", str(OUTPUT / "service")]
+    return subprocess.Popen(command, env=dict(os.environ) | {"OMP_NUM_THREADS": "1"}), f"http://127.0.0.1:{port}"
+
+
+def _wait_until_ready(client: Client, service: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            client.ready()
+            return
+        except MtnasError:
+            if service.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
+
+
+def _print_table(console: Console, report: dict[str, Any]) -> None:
+    """Every entrant on ``test``: metric and gain over single-task training per task, size, cost."""
+    table = Table(title="on test, mean over seeds (gain over single-task training)")
+    table.add_column("route")
+    for task in report["tasks"]:
+        table.add_column(f"{task['name']} {task['metric']}", justify="right")
+    for heading in ("mean gain", "worst gain", "parameters", "MACs", "x shared-bottom time"):
+        table.add_column(heading, justify="right")
+    for row in report["rows"]:
+        cells = [_metric(row["per_task"][task["name"]]) for task in report["tasks"]]
+        cost = "" if row["multiple_of_shared_bottom"] is None else f"{row['multiple_of_shared_bottom']:.1f}"
+        style = "bold green" if row["label"] == report["best"]["label"] else None
+        gains = [_percent(row[name]["mean"]) for name in ("mean_gain", "worst_gain")]
+        table.add_row(row["label"], *cells, *gains, f"{row['num_params']:,}", f"{row['macs']:,}", cost, style=style)
+    console.print(table)
+    console.print(f"winner (chosen on valid): {report['best']['label']}\n{report['best']['text']}")
+    places = {(place["process"], place["device"], place["actor"]) for place in report["places"]}
+    console.print(f"trials ran in {len(places)} Ray actors: {sorted(places, key=str)}")
+
+
+def _metric(cell: dict[str, Any]) -> str:
+    mean, deviation = cell["test"]["mean"], cell["test"]["deviation"]
+    if mean is None:
+        return "undefined"
+    spread = "" if deviation is None else f" ±{deviation:.4f}"
+    return f"{mean:.4f}{spread} ({_percent(cell['gain']['mean'])})"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.2f} %"
+
+
+def _export(console: Console, client: Client, report: dict[str, Any]) -> bool:
+    """Draw the winner, download its export, run it on its own."""
+    digest = report["best"]["route_digest"]
+    drawing = OUTPUT / "route.svg"
+    drawing.write_text(client.drawing(digest))
+    (export,) = client.exports(digest).items
+    folder = client.download(export.id, OUTPUT / "module")
+    console.print(f"drawing: {drawing}; exported module: {folder}")
+    result = run_check(folder)
+    console.print("the exported module, where only torch, safetensors and numpy can be imported:")
+    console.print(result.output, markup=False)
+    return result.passed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
