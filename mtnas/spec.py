@@ -23,9 +23,20 @@ from mtnas.data.spec import (
     TimeSplit,
 )
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
+from mtnas.training_options import (
+    AlignmentSpec,
+    AuxiliarySpec,
+    BalancerSpec,
+    EqualBalancer,
+    StaticBalancer,
+    SvdReweighting,
+)
 
 __all__ = [
     "BASELINES",
+    "AlignmentSpec",
+    "AuxiliarySpec",
+    "BalancerSpec",
     "BudgetSpec",
     "CatalogueSource",
     "ColumnSplit",
@@ -51,6 +62,8 @@ __all__ = [
     "Source",
     "SpaceSpec",
     "Split",
+    "StaticBalancer",
+    "SvdReweighting",
     "TaskSpec",
     "TimeSplit",
     "TrainingSpec",
@@ -129,12 +142,6 @@ class GridChoice(Part):
     grid: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
-class EqualBalancer(Part):
-    """The tasks' losses, weighted by ``Task.weight`` alone."""
-
-    kind: Literal["equal"] = "equal"
-
-
 class TrainingSpec(Part):
     """How every candidate, baselines included, is trained."""
 
@@ -144,7 +151,10 @@ class TrainingSpec(Part):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    balancer: EqualBalancer = EqualBalancer()
+    balancer: BalancerSpec = EqualBalancer()
+    auxiliary: AuxiliarySpec | None = None
+    alignment: AlignmentSpec | None = None
+    reweighting: SvdReweighting | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     evaluate_every: Annotated[int, Field(ge=1)] | None = None
 
@@ -265,6 +275,10 @@ class JobSpec(Part):
         for objective in self.objectives:
             if objective.metric not in known:
                 raise ValueError(f"unknown objective {objective.metric!r}; known are {sorted(known)}")
+        if isinstance(self.training.balancer, StaticBalancer):
+            strangers = sorted(set(self.training.balancer.weights) - set(names))
+            if strangers:
+                raise ValueError(f"training.balancer.weights names no tasks of the job: {strangers}")
         if any(lr <= 0 or not math.isfinite(lr) for lr in self.training.lr_grid):
             raise ValueError(f"learning rates must be positive, found {self.training.lr_grid}")
         return self
