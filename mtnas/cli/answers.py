@@ -12,10 +12,10 @@ from rich.table import Table
 from mtnas.cli.connection import connect, console
 from mtnas.cli.watching import follow
 from mtnas.client import Client
-from mtnas.errors import ExportError
+from mtnas.errors import ExportError, NotFoundError
 from mtnas.messages import Export, Route
 
-_DIGEST_SHOWN = 16
+_DIGEST_SHOWN, _DIGEST_LENGTH = 16, 64
 
 
 def routes(job_id: str | None, *, sort: str, limit: int, url: str, token: str | None) -> None:
@@ -32,19 +32,18 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     if as_json:
         console.print_json(json.dumps(answer))
         return
-    rows = answer.get("table")
-    if isinstance(rows, list) and rows:
-        console.print(figure_table(rows))
-    for name, value in answer.items():
-        if name != "table" and isinstance(value, str | int | float):
-            console.print(f"{name}: {value}", markup=False, highlight=False)
+    console.print(report_table(answer))
+    console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
+    console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
+    console.print(f"best route: {answer['best']['route_digest']}", highlight=False)
 
 
 def export(route: str, output: Path, *, url: str, token: str | None) -> None:
     """Download a route's module, training it first when there is none yet."""
     with connect(url, token) as client:
-        ready = [item for item in client.exports(route).items if item.state == "ready"]
-        wanted = ready[0] if ready else _make(client, route)
+        digest = full_digest(client, route)
+        ready = [item for item in client.exports(digest).items if item.state == "ready"]
+        wanted = ready[0] if ready else _make(client, digest)
         client.download(wanted.id, output)
     console.print(f"export {wanted.id} unpacked into {output}", markup=False, highlight=False)
 
@@ -61,13 +60,39 @@ def route_table(items: tuple[Route, ...]) -> Table:
     return table
 
 
-def figure_table(rows: list[Mapping[str, Any]]) -> Table:
-    """Rows of any figures, the names as columns in the order of their first appearance."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(_figure(row.get(name)) for name in names))
+def report_table(answer: Mapping[str, Any]) -> Table:
+    """Routes and baselines of a report, the tasks' figures on ``test`` as means and deviations over seeds."""
+    columns = [f"{task['name']} {task['metric']}" for task in answer["tasks"]]
+    table = Table("label", *columns, "mean gain", "params", "macs", "seeds", "device s")
+    for row in answer["rows"]:
+        figures = [_spread(row["per_task"][task["name"]]["test"]) for task in answer["tasks"]]
+        costs = (f"{row['num_params']:,}", f"{row['macs']:,}")
+        seeds = f"{row['seeds']}" + (f" ({row['failed']} failed)" if row["failed"] else "")
+        seconds = _figure(row["device_seconds"])
+        table.add_row(row["label"], *figures, _spread(row["mean_gain"]), *costs, seeds, seconds)
     return table
+
+
+def full_digest(client: Client, start: str) -> str:
+    """The digest of the one route whose digest begins so.
+
+    Raises:
+        NotFoundError: there is none, or more than one.
+    """
+    if len(start) == _DIGEST_LENGTH:
+        return start
+    found, cursor = set[str](), None
+    while True:
+        page = client.routes(limit=500, cursor=cursor)
+        found |= {route.digest for route in page.items if route.digest.startswith(start)}
+        cursor = page.next
+        if cursor is None:
+            break
+    if len(found) != 1:
+        raise NotFoundError(
+            expected="the beginning of one route's digest", found=f"{len(found)} routes", where=repr(start)
+        )
+    return found.pop()
 
 
 def _make(client: Client, route: str) -> Export:
@@ -78,6 +103,13 @@ def _make(client: Client, route: str) -> Export:
         detail = (made.failure or job.failure or {}).get("detail", job.state)
         raise ExportError(expected="a finished export", found=str(detail), where=f"job {job.id}")
     return made
+
+
+def _spread(summary: Mapping[str, float | None]) -> str:
+    mean, deviation = summary["mean"], summary["deviation"]
+    if mean is None:
+        return "-"
+    return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
 
 
 def _figure(value: object) -> str:

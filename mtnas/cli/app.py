@@ -145,7 +145,7 @@ def report(
 
 @app.command()
 def export(
-    route: Annotated[str, typer.Argument(help="Digest of the route.")],
+    route: Annotated[str, typer.Argument(help="Digest of the route, or its beginning.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to unpack the module into.")],
     url: Url = DEFAULT_URL,
     token: Token = None,

@@ -1,18 +1,13 @@
 """The real web process: started as users start it, asked over a socket."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from mtnas.client import Client
 from mtnas.errors import NotFoundError, ServiceError, SpecError
+from tests.api.process import free_port, serving
 from tests.api.service import spec
 
 _PROBE = """
@@ -30,35 +25,10 @@ uvicorn.run(app, port=int(os.environ["MTNAS_PORT"]), log_level="warning")
 HEAVY = {"torch", "ray", "optuna", "sklearn", "pandas"}
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    port = free_port()
-    home = tmp_path_factory.mktemp("service")
-    environment = os.environ | {"MTNAS_HOME": str(home), "MTNAS_PORT": str(port), "MTNAS_EVENTS_POLL_S": "0.05"}
-    process = subprocess.Popen([sys.executable, "-c", _PROBE], env=environment)
-    try:
-        with Client(f"http://127.0.0.1:{port}") as client:
-            _wait(client)
-            yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) is not None
-
-
-def _wait(client: Client) -> None:
-    for _ in range(200):
-        try:
-            client.ready()
-            return
-        except ServiceError:
-            time.sleep(0.1)
-    raise AssertionError("the service did not start")
+    with serving(tmp_path_factory.mktemp("service"), "-c", _PROBE) as url, Client(url) as client:
+        yield client
 
 
 def test_the_client_speaks_to_the_service(service: Client) -> None:

@@ -1,0 +1,159 @@
+"""The commands against a real service: what they print, how they end."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtnas.client import Client
+from mtnas.store import Store
+from tests.api.found import finish_search
+from tests.api.process import free_port, serving
+from tests.api.service import claimed, spec
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def url(home: Path) -> Iterator[str]:
+    with serving(home) as address:
+        yield address
+
+
+@pytest.fixture
+def store(home: Path, url: str) -> Iterator[Store]:
+    """The service's store, as its worker would use it; whatever an earlier test left in the queue is cancelled."""
+    with Store.open(f"sqlite:///{home / 'mtnas.sqlite'}", artifacts=home / "artifacts") as opened:
+        for job in opened.jobs.list(limit=500):
+            if not job.state.is_final:
+                opened.jobs.request_cancel(job.id)
+        yield opened
+
+
+def mtnas(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"MTNAS_URL": url, "COLUMNS": "250"}
+    command = [sys.executable, "-m", "mtnas.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _file(folder: Path, document: Any, *, name: str = "job.yaml") -> str:
+    path = folder / name
+    path.write_text(json.dumps(document) if name.endswith("json") else yaml.safe_dump(document))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["job.yaml", "job.json"])
+def test_a_file_is_submitted_shown_listed_and_cancelled(tmp_path: Path, url: str, store: Store, name: str) -> None:
+    submitted = mtnas("submit", _file(tmp_path, spec(name="from a file"), name=name), url=url)
+    job_id = submitted.stdout.split()[-1]
+    assert submitted.returncode == 0
+    assert store.jobs.get(job_id).name == "from a file"
+    assert "queued" in mtnas("show", job_id, url=url).stdout
+    assert job_id in mtnas("jobs", url=url).stdout
+    assert "cancelled" in mtnas("cancel", job_id, url=url).stdout
+
+
+def test_the_command_line_tells_problems_in_the_words_of_the_api(tmp_path: Path, url: str) -> None:
+    bad = {
+        "a wrong value": spec(training={"epochs": 0}),
+        "an unknown space": spec(space={"name": "nowhere"}),
+        "an impossible constraint": spec(constraints={"max_params": 1}),
+        "an unknown column": spec(tasks=[{"name": "kissed", "kind": "binary"}]),
+        "a file outside the roots": spec(data={"source": {"kind": "file", "paths": ["/etc/passwd"]}}),
+    }
+    with Client(url) as client:
+        for what, document in bad.items():
+            said = mtnas("submit", _file(tmp_path, document), url=url)
+            detail = client._http.post("/v1/jobs", json=document).json()["detail"]
+            assert (what, said.returncode, said.stderr) == (what, 2, f"mtnas: {detail}\n")
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path, url: str) -> None:
+    said = mtnas("validate", _file(tmp_path, spec(seed=-1, training={"epochs": 0})), url=url)
+    assert "training.epochs" in said.stderr
+    assert "seed" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("[1, 2]", "a mapping"), ("{a: [}", "YAML or JSON"), (None, "a readable file")]
+)
+def test_what_is_no_specification_is_said_before_anything_is_sent(
+    tmp_path: Path, content: str | None, words: str
+) -> None:
+    path = tmp_path / "job.yaml"
+    if content is not None:
+        path.write_text(content)
+    said = mtnas("submit", str(path), url=f"http://127.0.0.1:{free_port()}")
+    assert said.returncode == 2
+    assert f"expected {words}" in said.stderr
+
+
+def test_a_service_that_is_not_there_is_no_stack_trace() -> None:
+    said = mtnas("jobs", url=f"http://127.0.0.1:{free_port()}")
+    assert said.returncode == 2
+    assert "expected a running service (mtnas serve)" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_validate_says_what_would_be_done(tmp_path: Path, url: str) -> None:
+    said = mtnas("validate", _file(tmp_path, spec()), url=url)
+    assert said.returncode == 0
+    assert "routes in the space: 25" in said.stdout
+    assert "warning: " in said.stdout
+
+
+def test_watching_shows_phases_and_ends_with_the_job(tmp_path: Path, url: str, store: Store) -> None:
+    def work() -> None:
+        while store.jobs.list(limit=1)[0].state != "queued":
+            time.sleep(0.05)
+        holding = store.hold(claimed(store))
+        holding.start_phase("prepare")
+        holding.progress({"packs": 4, "packs_done": 1, "share": 0.25, "seconds_left": 30})
+        time.sleep(0.3)
+        holding.fail("data_error", {"detail": "column 'age', row 3: expected a number, found 'x'"})
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    said = mtnas("submit", "--watch", _file(tmp_path, spec(name="watched")), url=url)
+    worker.join()
+    assert said.returncode == 1
+    assert "phase prepare" in said.stdout
+    assert "data_error: column 'age', row 3: expected a number, found 'x'" in said.stdout
+
+
+def test_routes_are_listed_and_exported_by_the_beginning_of_their_digest(
+    tmp_path: Path, url: str, store: Store
+) -> None:
+    with Client(url) as client:
+        job_id = client.submit(spec(name="found")).id
+    best, *others = finish_search(store)
+    listed = mtnas("routes", job_id, "--sort", "-mean_gain", url=url)
+    exported = mtnas("export", best.digest[:20], "-o", str(tmp_path / "module"), url=url)
+    unknown = mtnas("export", "zzz", "-o", str(tmp_path / "module"), url=url)
+    assert [line.count(best.digest[:16]) for line in listed.stdout.splitlines() if "finalist" in line] == [1, 0, 0]
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "module" / "model.py").read_text() == "answer = 42\n"
+    assert others
+    assert unknown.returncode == 2
+
+
+def test_the_command_line_starts_quickly_and_without_torch() -> None:
+    program = "import mtnas.cli, sys; print(sorted({'torch', 'ray', 'fastapi', 'sqlalchemy'} & set(sys.modules)))"
+    best = 10.0
+    for _ in range(3):
+        began = time.monotonic()
+        said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        best = min(best, time.monotonic() - began)
+        assert said.stdout.strip() == "[]"
+    assert best < 0.5
