@@ -43,6 +43,8 @@ class Block:
                 found=str(self.widths),
                 where=f"block of kind {self.kind}",
             )
+        if not (self.norm or self.widths):
+            raise SpaceError(expected="no 'norm' without layers", found="False", where=f"block of kind {self.kind}")
 
     @property
     def text(self) -> str:
@@ -58,7 +60,7 @@ class Block:
         Raises:
             SpaceError: not the text of a block.
         """
-        match = re.fullmatch(r"(\w+)(?:\(([\d,]+)\)(-?))?", text)
+        match = re.fullmatch(r"(\w+)(?:\(([0-9]+(?:,[0-9]+)*)\)(-?))?", text)
         if match is None or match[1] not in set(BlockKind):
             raise SpaceError(expected=f"one of {[str(k) for k in BlockKind]} with widths", found=text, where="block")
         widths = tuple(int(width) for width in match[2].split(",")) if match[2] else ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtnas.errors import SpaceError
 from mtnas.routes import nodes_json
+from mtnas.routes.legality import check_distinct
 from mtnas.routes.nodes import (
     INPUT_QUERY,
     JUNCTION_QUERY,
@@ -20,6 +21,7 @@ from mtnas.routes.nodes import (
     Tower,
 )
 from mtnas.routes.text import canonical_json
+from mtnas.routes.widths import node_widths
 
 FORMAT = 1
 
@@ -29,7 +31,8 @@ class RouteGraph:
     """Encoders, slots in layers, junctions with permitted edges, towers.
 
     Raises:
-        SpaceError: a name used twice, an edge to nowhere or backwards, a junction no one reads, widths that differ.
+        SpaceError: a name used twice, an edge to nowhere or backwards, a junction that no one reads or queries,
+            a query of something later, widths that differ whatever the inputs are.
     """
 
     encoders: tuple[Encoder, ...]
@@ -88,8 +91,9 @@ class RouteGraph:
         Raises:
             SpaceError: not a graph, or one of another format version.
         """
-        if data.get("format") != FORMAT:
-            raise SpaceError(expected=f"format {FORMAT}", found=str(data.get("format")), where="graph")
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            found = repr(data.get("format")) if isinstance(data, Mapping) else type(data).__name__
+            raise SpaceError(expected=f"an object of format {FORMAT}", found=found, where="graph")
         try:
             return RouteGraph(
                 encoders=tuple(Encoder(name=name) for name in data["encoders"]),
@@ -103,65 +107,83 @@ class RouteGraph:
             raise SpaceError(expected="a route graph", found=repr(error), where="graph") from error
 
 
+def junction_layers(graph: RouteGraph) -> dict[str, int]:
+    """The layer that each junction is computed for: its lowest reader's, or right above its sources.
+
+    Raises:
+        SpaceError: a junction that no slot or tower reads and no gate queries.
+    """
+    layer_of = {slot.name: slot.layer for slot in graph.slots}
+    queried = {query for junction in graph.junctions for query in junction.queries}
+    readers = graph.readers_of()
+    layers = {}
+    for junction in graph.junctions:
+        if not readers[junction.name] and f"{JUNCTION_QUERY}{junction.name}" not in queried:
+            raise SpaceError(
+                expected="a slot, a tower or a gate that reads it", found="none", where=f"junction {junction.name}"
+            )
+        above = 1 + max(layer_of.get(source, 0) for source in junction.sources)
+        found = [node.layer if isinstance(node, Slot) else graph.num_layers + 1 for node in readers[junction.name]]
+        layers[junction.name] = min(found, default=above)
+    return layers
+
+
 def _check(graph: RouteGraph) -> None:
-    names = [encoder.name for encoder in graph.encoders] + [slot.name for slot in graph.slots]
-    _no_doubles(names, "encoders and slots")
-    _no_doubles([junction.name for junction in graph.junctions], "junctions")
-    _no_doubles([tower.task for tower in graph.towers], "towers")
     if not graph.encoders or not graph.towers:
         raise SpaceError(expected="at least one encoder and one tower", found="none", where="graph")
-    layer_of = {encoder.name: 0 for encoder in graph.encoders} | {slot.name: slot.layer for slot in graph.slots}
+    sources = [encoder.name for encoder in graph.encoders] + [slot.name for slot in graph.slots]
+    check_distinct(sources, "encoders and slots")
+    check_distinct([junction.name for junction in graph.junctions], "junctions")
+    check_distinct([tower.task for tower in graph.towers], "towers")
     junctions = graph.junction_of()
-    reader_layer: dict[str, int] = {}
     for slot in graph.slots:
-        if slot.layer < 1 or not slot.choices:
-            raise SpaceError(expected="layer >= 1 and at least one block", found=str(slot), where=f"slot {slot.name}")
-        _note_reader(reader_layer, junctions, slot.reads, slot.layer, f"slot {slot.name}")
+        _check_reader(junctions, slot.reads, f"slot {slot.name}")
     for tower in graph.towers:
-        _note_reader(reader_layer, junctions, tower.reads, graph.num_layers + 1, f"tower of {tower.task!r}")
+        _check_reader(junctions, tower.reads, f"tower of {tower.task!r}")
+    layers = junction_layers(graph)
+    layer_of = {encoder.name: 0 for encoder in graph.encoders} | {slot.name: slot.layer for slot in graph.slots}
     for junction in graph.junctions:
-        _check_junction(junction, reader_layer, layer_of, junctions)
+        _check_edges(junction, layers[junction.name], layer_of)
+        _check_queries(junction, layers, junctions)
+    node_widths(graph, None)
 
 
-def _note_reader(
-    reader_layer: dict[str, int], junctions: Mapping[str, Junction], name: str, layer: int, where: str
-) -> None:
+def _check_reader(junctions: Mapping[str, Junction], name: str, where: str) -> None:
     if name not in junctions:
-        raise SpaceError(expected=f"one of the junctions {sorted(junctions)}", found=name, where=where)
-    reader_layer[name] = min(layer, reader_layer.get(name, layer))
+        raise SpaceError(expected=f"one of the junctions {sorted(junctions)}", found=repr(name), where=where)
 
 
-def _check_junction(
-    junction: Junction,
-    reader_layer: Mapping[str, int],
-    layer_of: Mapping[str, int],
-    junctions: Mapping[str, Junction],
-) -> None:
+def _check_edges(junction: Junction, layer: int, layer_of: Mapping[str, int]) -> None:
     where = f"junction {junction.name}"
-    _no_doubles(list(junction.sources), where)
-    if not junction.edges or not 1 <= junction.min_inputs <= junction.most_inputs:
-        raise SpaceError(
-            expected="1 <= min_inputs <= max_inputs <= number of edges",
-            found=f"min {junction.min_inputs}, max {junction.max_inputs}, {len(junction.edges)} edges",
-            where=where,
-        )
-    readers = reader_layer.get(junction.name)
     for edge in junction.edges:
         if edge.source not in layer_of:
-            raise SpaceError(expected="an encoder or a slot as source", found=edge.source, where=where)
-        if readers is not None and layer_of[edge.source] >= readers:
+            raise SpaceError(expected="an encoder or a slot as source", found=repr(edge.source), where=where)
+        if layer_of[edge.source] >= layer:
             raise SpaceError(
-                expected=f"sources below layer {readers}",
+                expected=f"sources below layer {layer}",
                 found=f"{edge.source} of layer {layer_of[edge.source]}",
                 where=where,
             )
+
+
+def _check_queries(junction: Junction, layers: Mapping[str, int], junctions: Mapping[str, Junction]) -> None:
+    """Queries name vectors that are known before the junction's own output."""
+    where = f"junction {junction.name}"
     for query in junction.queries:
-        known = query in (INPUT_QUERY, MEAN_QUERY, STATIC_QUERY)
-        if not known and query.removeprefix(JUNCTION_QUERY) not in junctions:
-            raise SpaceError(expected="input, mean, static or junction:<name>", found=query, where=where)
-
-
-def _no_doubles(names: list[str], where: str) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise SpaceError(expected="names that differ", found=f"{doubled} more than once", where=where)
+        named = query.removeprefix(JUNCTION_QUERY) if query.startswith(JUNCTION_QUERY) else None
+        if query not in (INPUT_QUERY, MEAN_QUERY, STATIC_QUERY) and named not in junctions:
+            raise SpaceError(expected="input, mean, static or junction:<name>", found=repr(query), where=where)
+        if named is not None and layers[named] > layers[junction.name]:
+            raise SpaceError(
+                expected=f"queries of junctions up to layer {layers[junction.name]}",
+                found=f"{named} of layer {layers[named]}",
+                where=where,
+            )
+    asked, waiting = set[str](), [junction.name]
+    while waiting:
+        queries = junctions[waiting.pop()].queries
+        new = {q.removeprefix(JUNCTION_QUERY) for q in queries if q.startswith(JUNCTION_QUERY)} - asked
+        asked |= new
+        waiting.extend(name for name in new if name in junctions)
+    if junction.name in asked:
+        raise SpaceError(expected="gates that do not query each other in a circle", found=junction.name, where=where)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mtnas.routes.blocks import Block
 from mtnas.routes.graph import RouteGraph
-from mtnas.routes.nodes import NO_QUERY, Edge, EdgeState, GateKind, Junction
+from mtnas.routes.nodes import JUNCTION_QUERY, NO_QUERY, Edge, EdgeState, GateKind, Junction
 from mtnas.routes.reach import Reach, reach
 from mtnas.routes.route import Mix, Route
 
@@ -20,12 +20,8 @@ def shape_graph(graph: RouteGraph, route: Route) -> RouteGraph:
     """
     reached, blocks = reach(graph, route), route.block_of()
     sources = reached.slots | {encoder.name for encoder in graph.encoders}
-    junctions = [
-        replace(junction, edges=tuple(edge for edge in junction.edges if edge.source in sources))
-        for junction in graph.junctions
-        if junction.name in reached.junctions
-    ]
-    return _part(graph, reached, [_capped(j) for j in junctions], {name: blocks[name] for name in reached.slots})
+    junctions = [_shaped(j, reached, sources) for j in graph.junctions if j.name in reached.junctions]
+    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots})
 
 
 def narrow(graph: RouteGraph, route: Route) -> RouteGraph:
@@ -44,10 +40,17 @@ def _part(graph: RouteGraph, reached: Reach, junctions: list[Junction], blocks: 
     )
 
 
-def _capped(junction: Junction) -> Junction:
-    if len(junction.edges) == 1:
-        return replace(junction, gates=(GateKind.PASS,), queries=(), min_inputs=1, max_inputs=None)
-    return replace(junction, min_inputs=min(junction.min_inputs, len(junction.edges)))
+def _shaped(junction: Junction, reached: Reach, sources: frozenset[str]) -> Junction:
+    edges = tuple(edge for edge in junction.edges if edge.source in sources)
+    queries = tuple(query for query in junction.queries if _junction_of(query) in {None, *reached.junctions})
+    gates = tuple(gate for gate in junction.gates if queries or not gate.takes_query)
+    if len(edges) == 1 or set(gates) <= {GateKind.PASS}:
+        return replace(junction, edges=edges, gates=(GateKind.PASS,), queries=(), min_inputs=1, max_inputs=1)
+    return replace(junction, edges=edges, gates=gates, queries=queries, min_inputs=min(junction.min_inputs, len(edges)))
+
+
+def _junction_of(query: str) -> str | None:
+    return query.removeprefix(JUNCTION_QUERY) if query.startswith(JUNCTION_QUERY) else None
 
 
 def _fixed(junction: Junction, mix: Mix) -> Junction:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mtnas.errors import SpaceError
 from mtnas.routes.blocks import Block
+from mtnas.routes.legality import check_choices, check_name, check_widths
 
 INPUT_QUERY = "input"
 MEAN_QUERY = "mean"
@@ -21,11 +23,20 @@ class GateKind(StrEnum):
     SUM = "sum"
     AVERAGE = "average"
     SOFTMAX = "softmax"
+    FREE = "free"
+    HARD_CONCRETE = "hard_concrete"
+    DSELECT_K = "dselect_k"
+    ATTENTION = "attention"
 
     @property
     def takes_query(self) -> bool:
         """Whether the values depend on a query vector."""
-        return self is GateKind.SOFTMAX
+        return self in (GateKind.SOFTMAX, GateKind.DSELECT_K)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether the gate's parameters address its sources by position, so that a route must use them all."""
+        return self is GateKind.DSELECT_K
 
 
 class EdgeState(StrEnum):
@@ -39,19 +50,34 @@ class EdgeState(StrEnum):
 class Edge:
     """A permitted connection from a source (encoder or slot) into a junction.
 
-    ``required`` edges are part of every route; ``states`` are the states an active one may have.
+    ``required`` edges are part of every route; ``states`` are the states an active one may have; an edge with a
+    ``transform`` multiplies its source by a square matrix of its own (SNR-Trans) before the gate sees it.
+
+    Raises:
+        SpaceError: no state, or one twice.
     """
 
     source: str
     states: tuple[EdgeState, ...] = (EdgeState.ON,)
     required: bool = False
+    transform: bool = False
+
+    def __post_init__(self) -> None:
+        check_choices(self.states, "states", f"edge from {self.source}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """Layer 0: turns a row's features into one vector. Its width comes from the data."""
+    """Layer 0: turns a row's features into one vector. Its width comes from the data.
+
+    Several encoders read the same features by tables of their own.
+    """
 
     name: str = "x"
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "encoder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +93,12 @@ class Junction:
             which followed by a linear map is a free vector of logits), ``junction:<name>`` (a junction's output).
         min_inputs: fewest active edges.
         max_inputs: most active edges, None for all.
+        selectors: most connections that a ``dselect_k`` gate keeps (its k); other gates ignore it.
+        frozen: whether its gate stays as it is.
+
+    Raises:
+        SpaceError: limits that no choice of inputs keeps to, no gate for several inputs, no query for a gate that
+            takes one, a choice twice, a ``dselect_k`` gate beside another one or with edges that are not required.
     """
 
     name: str
@@ -75,6 +107,42 @@ class Junction:
     queries: tuple[str, ...] = (INPUT_QUERY,)
     min_inputs: int = 1
     max_inputs: int | None = None
+    selectors: int = 2
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "junctions")
+        where = f"junction {self.name}"
+        check_choices(self.sources, "edges from sources", where)
+        check_choices(self.gates, "gates", where)
+        if self.queries:
+            check_choices(self.queries, "queries", where)
+        required = sum(edge.required for edge in self.edges)
+        if self.min_inputs < 1 or max(self.min_inputs, required) > self.most_inputs:
+            raise SpaceError(
+                expected="1 <= min_inputs <= max_inputs <= number of edges, and required edges within max_inputs",
+                found=f"min {self.min_inputs}, max {self.max_inputs}, {len(self.edges)} edges, {required} required",
+                where=where,
+            )
+        mixing = [gate for gate in self.gates if gate is not GateKind.PASS]
+        if self.most_inputs > 1 and not mixing:
+            raise SpaceError(expected="a gate that can mix several inputs", found=str(GateKind.PASS), where=where)
+        if self.most_inputs > 1 and not self.queries and any(gate.takes_query for gate in mixing):
+            raise SpaceError(expected="a query for the gates that take one", found="none", where=where)
+        self._check_selectors(mixing, required)
+
+    def _check_selectors(self, mixing: list[GateKind], required: int) -> None:
+        where = f"junction {self.name}"
+        whole = len(mixing) == 1 and required == len(self.edges)
+        if any(gate.takes_all for gate in mixing) and not whole:
+            expected = "dselect_k as the only gate and every edge required"
+            raise SpaceError(expected=expected, found=f"{required} of {len(self.edges)} edges required", where=where)
+        if GateKind.DSELECT_K in mixing and not 1 <= self.selectors <= len(self.edges):
+            raise SpaceError(
+                expected=f"1 to {len(self.edges)} selectors, one per source at most",
+                found=str(self.selectors),
+                where=where,
+            )
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -99,6 +167,9 @@ class Slot:
         instance: slots with one instance name share (tie) their weights; None means the slot's own.
         owner: the task the slot belongs to, None for shared.
         frozen: whether its weights stay as they are.
+
+    Raises:
+        SpaceError: a layer below 1, no block to choose or one twice, a name that no route's text can hold.
     """
 
     name: str
@@ -109,6 +180,15 @@ class Slot:
     owner: str | None = None
     frozen: bool = False
 
+    def __post_init__(self) -> None:
+        check_name(self.name, "slots")
+        where = f"slot {self.name}"
+        if self.layer < 1:
+            raise SpaceError(expected="layer >= 1", found=str(self.layer), where=where)
+        check_choices([block.text for block in self.choices], "blocks", where)
+        if self.instance is not None:
+            check_name(self.instance, where)
+
     @property
     def weights_of(self) -> str:
         """Name of the weights the slot uses."""
@@ -117,9 +197,31 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tower:
-    """A task's last layers: hidden widths (ReLU), then a linear map to ``outputs``."""
+    """A task's last layers: hidden widths (ReLU), then a linear map to ``outputs``.
+
+    Attributes:
+        task: whose tower it is.
+        reads: the junction whose output it takes.
+        hidden: widths of its hidden layers.
+        outputs: logits or values.
+        product_of: an earlier task; the tower's probability is multiplied by that task's, so that this one is about
+            both events over the entire space (ESMM). Both have one logit.
+        frozen: whether its weights stay as they are.
+
+    Raises:
+        SpaceError: a width or a number of outputs below 1, a product of several outputs.
+    """
 
     task: str
     reads: str
     hidden: tuple[int, ...] = (32,)
     outputs: int = 1
+    product_of: str | None = None
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        where = f"tower of {self.task!r}"
+        check_widths(self.hidden, where)
+        check_widths((self.outputs,), where)
+        if self.product_of is not None and self.outputs != 1:
+            raise SpaceError(expected="one output for a product of probabilities", found=str(self.outputs), where=where)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
 
 from mtnas.errors import SpaceError
 from mtnas.routes.blocks import Block
@@ -78,7 +80,7 @@ class Mix:
         forward_only = tuple(source for source in inputs if states[source] is EdgeState.FORWARD_ONLY)
         if len(inputs) == 1:
             return Mix(inputs=inputs, forward_only=forward_only)
-        gate = gate or junction.gates[0]
+        gate = gate or next(kind for kind in junction.gates if kind is not GateKind.PASS)
         chosen_query = (query or junction.queries[0]) if gate.takes_query else NO_QUERY
         return Mix(inputs=inputs, forward_only=forward_only, gate=gate, query=chosen_query)
 
@@ -87,15 +89,23 @@ class Mix:
 class Route:
     """Which edges are on at every junction and which block fills every slot.
 
-    Junctions and slots that no tower can reach may be left out. Entries are kept sorted by name.
+    Junctions and slots that no tower can reach may be left out. Entries are sorted by name: ``Route.of`` sorts them.
 
     Attributes:
         mixes: pairs of junction name and its mix.
         blocks: pairs of slot name and its block.
+
+    Raises:
+        SpaceError: entries out of order, or two of one name.
     """
 
     mixes: tuple[tuple[str, Mix], ...]
     blocks: tuple[tuple[str, Block], ...]
+
+    def __post_init__(self) -> None:
+        for names in ([name for name, _ in self.mixes], [name for name, _ in self.blocks]):
+            if any(first >= second for first, second in pairwise(names)):
+                raise SpaceError(expected="entries sorted by name, none twice", found=str(names), where="route")
 
     @staticmethod
     def of(mixes: Mapping[str, Mix], blocks: Mapping[str, Block]) -> Route:
@@ -136,15 +146,16 @@ class Route:
         Raises:
             SpaceError: not the text of a route.
         """
-        mixes: dict[str, Mix] = {}
-        blocks: dict[str, Block] = {}
+        mixes: list[tuple[str, Mix]] = []
+        blocks: list[tuple[str, Block]] = []
         for entry in text.split("; "):
             if "<-" in entry:
                 name, _, rest = entry.partition("<-")
-                mixes[name] = Mix.parse(rest)
+                mixes.append((name, Mix.parse(rest)))
             elif "=" in entry:
                 name, _, rest = entry.partition("=")
-                blocks[name] = Block.parse(rest)
+                blocks.append((name, Block.parse(rest)))
             else:
                 raise SpaceError(expected="junction<-mix or slot=block", found=repr(entry), where="route")
-        return Route.of(mixes, blocks)
+        by_name = itemgetter(0)
+        return Route(mixes=tuple(sorted(mixes, key=by_name)), blocks=tuple(sorted(blocks, key=by_name)))

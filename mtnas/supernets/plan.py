@@ -6,9 +6,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mtnas.errors import SpaceError
 from mtnas.routes import Block, InputShape, Junction, RouteGraph, Slot, Tower
+from mtnas.routes.graph import junction_layers
 from mtnas.routes.nodes import JUNCTION_QUERY
+from mtnas.routes.widths import node_widths
 
 Item = TypeVar("Item")
 
@@ -51,12 +52,8 @@ def plan(graph: RouteGraph, inputs: InputShape) -> Plan:
     Raises:
         SpaceError: sources of one junction, or blocks of one slot, differ in width.
     """
-    widths = _widths(graph, inputs)
-    layer_of = {slot.name: slot.layer for slot in graph.slots}
-    reader_layer: dict[str, int] = {}
-    for name, readers in graph.readers_of().items():
-        layers = [reader.layer if isinstance(reader, Slot) else graph.num_layers + 1 for reader in readers]
-        reader_layer[name] = min(layers, default=1 + max(layer_of.get(s, 0) for s in graph.junction_of()[name].sources))
+    widths = {name: width for name, width in node_widths(graph, inputs.width).items() if width is not None}
+    reader_layer = junction_layers(graph)
     steps = []
     for number in range(1, graph.num_layers + 2):
         slots = [slot for slot in graph.slots if slot.layer == number]
@@ -68,28 +65,6 @@ def plan(graph: RouteGraph, inputs: InputShape) -> Plan:
         towers=tuple((widths[group[0].reads], group) for group in towers),
         widths=widths,
     )
-
-
-def _widths(graph: RouteGraph, inputs: InputShape) -> dict[str, int]:
-    widths = {encoder.name: inputs.width for encoder in graph.encoders}
-    junctions, junction_widths = graph.junction_of(), dict[str, int]()
-
-    def of_junction(name: str) -> int:
-        found = {source: widths[source] for source in junctions[name].sources}
-        if len(set(found.values())) != 1:
-            raise SpaceError(expected="sources of one width", found=str(found), where=f"junction {name}")
-        junction_widths[name] = next(iter(found.values()))
-        return junction_widths[name]
-
-    for slot in sorted(graph.slots, key=lambda slot: slot.layer):
-        in_width = of_junction(slot.reads)
-        outs = {block.text: block.out_width(in_width) for block in slot.choices}
-        if len(set(outs.values())) != 1:
-            raise SpaceError(expected="blocks of one output width", found=str(outs), where=f"slot {slot.name}")
-        widths[slot.name] = next(iter(outs.values()))
-    for junction in graph.junctions:
-        of_junction(junction.name)
-    return widths | junction_widths
 
 
 def _slot_groups(slots: list[Slot], widths: Mapping[str, int]) -> tuple[SlotGroup, ...]:
@@ -109,12 +84,6 @@ def _waves(junctions: list[Junction]) -> tuple[tuple[Junction, ...], ...]:
     waiting = list(junctions)
     while waiting:
         ready = [j for j in waiting if all(q not in names or q in done for q in _queried(j))]
-        if not ready:
-            raise SpaceError(
-                expected="gates that do not query each other in a circle",
-                found=str([junction.name for junction in waiting]),
-                where="graph",
-            )
         groups.extend(_grouped(ready, lambda j: (j.sources, j.gates, j.queries)))
         done |= {junction.name for junction in ready}
         waiting = [junction for junction in waiting if junction.name not in done]

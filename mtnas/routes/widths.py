@@ -1,0 +1,39 @@
+"""Widths of a graph's nodes, which are the same for every route."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mtnas.errors import SpaceError
+
+if TYPE_CHECKING:
+    from mtnas.routes.graph import RouteGraph
+
+
+def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | None]:
+    """Output width of every encoder, slot and junction; None where it follows from an unknown ``input_width``.
+
+    Raises:
+        SpaceError: sources of one junction, or blocks of one slot, differ in width.
+    """
+    widths: dict[str, int | None] = {encoder.name: input_width for encoder in graph.encoders}
+    junctions = graph.junction_of()
+    junction_widths: dict[str, int | None] = {}
+
+    def of_junction(name: str) -> int | None:
+        found = {source: widths[source] for source in junctions[name].sources}
+        known = {width for width in found.values() if width is not None}
+        if len(known) > 1:
+            raise SpaceError(expected="sources of one width", found=str(found), where=f"junction {name}")
+        return next(iter(known), None)
+
+    for slot in sorted(graph.slots, key=lambda slot: slot.layer):
+        in_width = of_junction(slot.reads)
+        outs = {block.text: block.widths[-1] if block.widths else in_width for block in slot.choices}
+        known = {width for width in outs.values() if width is not None}
+        if len(known) > 1:
+            raise SpaceError(expected="blocks of one output width", found=str(outs), where=f"slot {slot.name}")
+        widths[slot.name] = next(iter(known), None)
+    for junction in graph.junctions:
+        junction_widths[junction.name] = of_junction(junction.name)
+    return widths | junction_widths
