@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, combinations, product
 from math import comb, prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Cost, InputShape, Mix, Route, RouteGraph, canonical_route, cost, reach
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
+from mtnas.spaces.cheapest import cheapest_route
 
 SAMPLE_ATTEMPTS = 2000
 
@@ -25,11 +26,22 @@ class Constraints:
         max_params: trainable numbers of the reachable part.
         max_macs: multiply-accumulates per example of the reachable part.
         max_in_degree: active inputs of any one junction.
+
+    Raises:
+        SpaceError: a limit that is no whole number of at least 1.
     """
 
     max_params: int | None = None
     max_macs: int | None = None
     max_in_degree: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_params", "max_macs", "max_in_degree"):
+            limit = getattr(self, name)
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+                raise SpaceError(
+                    expected="a whole number of at least 1", found=repr(limit), where=f"constraints.{name}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +53,26 @@ class SearchSpace:
         graph: every node and edge a route may use.
         constraints: limits on top of the graph's own.
         inputs: shape of the data's inputs; needed where a limit counts parameters or products.
+
+    Raises:
+        SpaceError: a junction needs more inputs than ``max_in_degree`` allows.
     """
 
     name: str
     graph: RouteGraph
     constraints: Constraints = Constraints()
     inputs: InputShape | None = None
+
+    def __post_init__(self) -> None:
+        limit = self.constraints.max_in_degree
+        for junction in self.graph.junctions if limit is not None else ():
+            least = max(junction.min_inputs, sum(edge.required for edge in junction.edges))
+            if limit is not None and least > limit:
+                raise SpaceError(
+                    expected=f"at least {least}, which junction {junction.name} needs",
+                    found=str(limit),
+                    where="constraints.max_in_degree",
+                )
 
     def check(self, route: Route) -> str | None:
         """Why the route is not in the space, or None when it is."""
@@ -97,13 +123,13 @@ class SearchSpace:
             route = Route.of(mixes, blocks)
             if self._check_cost(route) is None:
                 return route
-        cheapest = self.cheapest()
+        cheapest = cheapest_route(self.graph, self.inputs or InputShape(), self._excess)
         reason = self._check_cost(cheapest)
         if reason is None:
             return cheapest
         raise SpaceError(
             expected="constraints that some route keeps to",
-            found=f"the cheapest route already breaks them ({reason})",
+            found=f"none among {SAMPLE_ATTEMPTS} random ones, and the cheapest one breaks them too ({reason})",
             where="constraints",
         )
 
@@ -120,16 +146,15 @@ class SearchSpace:
             for edge in junction.edges
             if edge.source in chosen
         }
-        gate = junction.gates[int(rng.integers(len(junction.gates)))]
+        gates = [gate for gate in junction.gates if gate is not GateKind.PASS or len(junction.gates) == 1]
+        gate = gates[int(rng.integers(len(gates)))]
         query = junction.queries[int(rng.integers(len(junction.queries)))] if junction.queries else None
         return Mix.of(junction, states, gate=gate, query=query)
 
     def most_inputs(self, junction: Junction) -> int:
         """The most active edges a route may have at this junction, the space's own limit included."""
         limit = self.constraints.max_in_degree
-        required = sum(edge.required for edge in junction.edges)
-        bound = junction.most_inputs if limit is None else min(limit, junction.most_inputs)
-        return max(bound, required, junction.min_inputs)
+        return junction.most_inputs if limit is None else min(limit, junction.most_inputs)
 
     def mixes(self, junction: Junction) -> Iterator[Mix]:
         """Every choice a junction has, each once."""
@@ -165,15 +190,9 @@ class SearchSpace:
         mixes = prod(self._num_mixes(junction) for junction in self.graph.junctions)
         return mixes * prod(len(slot.choices) for slot in self.graph.slots)
 
-    def cheapest(self) -> Route:
-        """A route with as few inputs as allowed everywhere (each junction's first edges) and the smallest blocks."""
-        mixes = {}
-        for junction in self.graph.junctions:
-            edges = sorted(junction.edges, key=lambda edge: not edge.required)[: max(junction.min_inputs, 1)]
-            edges += [edge for edge in junction.edges if edge.required and edge not in edges]
-            mixes[junction.name] = Mix.of(junction, {edge.source: edge.states[0] for edge in edges})
-        blocks = {slot.name: min(slot.choices, key=lambda b: b.num_params(64)) for slot in self.graph.slots}
-        return Route.of(mixes, blocks)
+    def cheapest(self, *, by: Literal["num_params", "macs"] = "num_params") -> Route:
+        """A route of least cost, constraints on cost aside; see ``mtnas.spaces.cheapest`` for how far it is exact."""
+        return cheapest_route(self.graph, self.inputs or InputShape(), lambda found: getattr(found, by))
 
     def to_json(self) -> dict[str, Any]:
         """The space as plain data, self-contained."""
@@ -194,21 +213,28 @@ class SearchSpace:
         try:
             graph, limits = RouteGraph.from_json(data["graph"]), Constraints(**data.get("constraints", {}))
             return SearchSpace(name=str(data["name"]), graph=graph, constraints=limits)
-        except (KeyError, TypeError) as error:
+        except SpaceError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError(expected="name, graph and constraints", found=repr(error), where="space") from error
 
     def _size_allowed(self, junction: Junction, size: int) -> bool:
         return junction.min_inputs <= size <= self.most_inputs(junction)
 
     def _num_mixes(self, junction: Junction) -> int:
-        required = [edge for edge in junction.edges if edge.required]
-        optional = [edge for edge in junction.edges if not edge.required]
-        if all(len(edge.states) == 1 for edge in junction.edges):
-            return sum(
-                comb(len(optional), size - len(required)) * len(_manners(junction, size))
-                for size in range(max(junction.min_inputs, len(required)), self.most_inputs(junction) + 1)
-            )
-        return sum(1 for _ in self.mixes(junction))
+        """Sets of each size, times the states of their edges, times the manners of mixing them."""
+        of_size = [1]
+        for edge in junction.edges:
+            with_edge = [0, *(len(edge.states) * count for count in of_size)]
+            without = [0 if edge.required else count for count in (*of_size, 0)]
+            of_size = [a + b for a, b in zip(with_edge, without, strict=True)]
+        sizes = range(junction.min_inputs, self.most_inputs(junction) + 1)
+        return sum(of_size[size] * len(_manners(junction, size)) for size in sizes)
+
+    def _excess(self, found: Cost) -> float:
+        """How far a cost lies above the limits, in parts of each."""
+        limits = ((found.num_params, self.constraints.max_params), (found.macs, self.constraints.max_macs))
+        return sum(max(0.0, value / limit - 1) for value, limit in limits if limit is not None)
 
     def _check_cost(self, route: Route) -> str | None:
         limits = self.constraints
