@@ -22,7 +22,8 @@ class EncodedRows:
     """Inputs of N rows.
 
     Attributes:
-        categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing.
+        categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing. Ranges of
+            numeric columns follow the categorical columns.
         numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
     """
@@ -38,9 +39,11 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     Raises:
         DataError: an input column is missing, or holds a value that is no number, infinite, or of another length.
     """
-    categorical = np.empty((table.num_rows, len(schema.categorical)), np.int32)
+    categorical = np.empty((table.num_rows, len(schema.categorical) + len(schema.binned)), np.int32)
     for index, column in enumerate(schema.categorical):
         categorical[:, index] = _encode_categorical(column, table)
+    for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
+        categorical[:, index] = _encode_binned(binned, table)
     numeric = np.empty((table.num_rows, schema.inputs.num_numeric), np.float32)
     _fill_numeric(schema.numeric, table, numeric)
     start = schema.inputs.num_numeric - sum(len(column.mean) for column in schema.dense)
@@ -54,6 +57,11 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
 def _encode_categorical(column: CategoricalColumn, table: pa.Table) -> NDArray[np.int32]:
     codes = codes_of(column_of(table, column.name), name=column.name)
     return _vocabulary_index(column.values, codes.texts)[codes.indices]
+
+
+def _encode_binned(column: NumericColumn, table: pa.Table) -> NDArray[np.int64]:
+    values = finite_numbers_of(column_of(table, column.name), name=column.name)
+    return np.where(np.isnan(values), 0, 1 + np.searchsorted(column.edges, values, side="right"))
 
 
 def _fill_numeric(columns: Sequence[NumericColumn], table: pa.Table, numeric: NDArray[np.float32]) -> None:

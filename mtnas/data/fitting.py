@@ -70,7 +70,25 @@ def _fit_numeric(feature: Feature, table: pa.Table, train: NDArray[np.int64]) ->
         mean=_mean(present),
         scale=_scale(present),
         indicator=bool(present.size < values.size),
+        edges=_edges(present, bins=feature.bins),
+        embedding_width=feature.embedding_width,
     )
+
+
+def _edges(values: NDArray[np.float64], *, bins: int) -> tuple[float, ...]:
+    """Lower edges of all ranges but the first: one range a value where they are few, else ranges of equal frequency.
+
+    The most frequent value is left out of the frequencies and is an edge itself: where most rows hold zero, the
+    others still spread over all ranges.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if bins < 2 or distinct.size < 2:
+        return ()
+    if distinct.size <= bins:
+        return tuple(distinct[1:].tolist())
+    mode = distinct[counts.argmax()]
+    others = np.quantile(values[values != mode], np.linspace(0, 1, bins - 1), method="lower")
+    return tuple(np.unique([*others, mode]).tolist()[1:])
 
 
 def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> DenseColumn:

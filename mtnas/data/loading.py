@@ -27,7 +27,7 @@ from mtnas.data.spec import DataSpec, Feature, Source
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 
-_FORMAT = 1  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
+_FORMAT = 2  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 

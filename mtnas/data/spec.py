@@ -64,7 +64,8 @@ class Feature(Part):
     """One input column and how to read it.
 
     ``separator`` splits a multi-valued text column, and a dense vector in a text column. Values that do not get
-    one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary.
+    one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary. A numeric column is read twice:
+    as a standardised number, and as the embedding of one of at most ``bins`` ranges (0 for the number alone).
     """
 
     column: str
@@ -72,6 +73,7 @@ class Feature(Part):
     separator: Annotated[str, Field(min_length=1)] = " "
     max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
     embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8
+    bins: Annotated[int, Field(ge=0, le=4096)] = 48
 
 
 class RatioSplit(Part):

@@ -33,7 +33,8 @@ def constructor(wiring: Wiring) -> list[str]:
 
 def _embeddings(wiring: Wiring) -> list[str]:
     shape = wiring.schema.inputs
-    columns = [column.name for column in wiring.schema.categorical] + [column.name for column in wiring.schema.bags]
+    schema = wiring.schema
+    columns = [column.name for part in (schema.categorical, schema.binned, schema.bags) for column in part]
     tables = zip(
         (*wiring.naming.tables, *wiring.naming.bags),
         (*shape.vocabularies, *shape.bag_vocabularies),

@@ -57,7 +57,10 @@ class Naming:
         mixed = [node.name for node in nodes if isinstance(node, Junction) and mixes[node.name].gate != GateKind.PASS]
         gated = [name for name in mixed if mixes[name].gate is GateKind.SOFTMAX]
         return Naming(
-            tables=tuple(names.give(column.name, prefix="embed") for column in schema.categorical),
+            tables=(
+                *(names.give(column.name, prefix="embed") for column in schema.categorical),
+                *(names.give(column.name, prefix="embed_range") for column in schema.binned),
+            ),
             bags=tuple(names.give(column.name, prefix="embed") for column in schema.bags),
             bag_arguments=tuple(names.give(column.name, prefix="bag") for column in schema.bags),
             blocks=keys,

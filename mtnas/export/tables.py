@@ -16,7 +16,13 @@ def preprocessing_json(schema: DataSchema, *, bag_arguments: Sequence[str]) -> d
         "missing_texts": list(MISSING_TEXTS),
         "categorical": [{"name": column.name} for column in schema.categorical],
         "numeric": [
-            {"name": column.name, "mean": column.mean, "scale": column.scale, "indicator": column.indicator}
+            {
+                "name": column.name,
+                "mean": column.mean,
+                "scale": column.scale,
+                "indicator": column.indicator,
+                "edges": column.edges,
+            }
             for column in schema.numeric
         ],
         "dense": [

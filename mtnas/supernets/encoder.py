@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mtnas.routes import InputShape
 from mtnas.supernets.initial import Initial
 
-EMBEDDING_DEVIATION = 0.05
+EMBEDDING_DEVIATION = 0.2
 
 
 class BagFeature(Protocol):

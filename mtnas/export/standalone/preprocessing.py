@@ -60,17 +60,25 @@ class Preprocessing:
             if len(values) != num_rows:
                 raise ValueError(f"column {name!r}: expected {num_rows} values, found {len(values)}")
         arrays: dict[str, NDArray[Any]] = {}
-        if self._categorical:
-            indices = [
-                [table.get(_text(value, f"column {column['name']!r}"), 0) for value in found[column["name"]]]
-                for column, table in zip(self._categorical, self._tables, strict=True)
-            ]
+        indices = [
+            [table.get(_text(value, f"column {column['name']!r}"), 0) for value in found[column["name"]]]
+            for column, table in zip(self._categorical, self._tables, strict=True)
+        ]
+        indices += [self._ranges(found[column["name"]], column) for column in self._numeric if column["edges"]]
+        if indices:
             arrays["categorical"] = np.array(indices, dtype=np.int64).T.copy()
         if self._numeric or self._dense:
             arrays["numeric"] = self._numbers(found, num_rows)
         for column, table in zip(self._bags, self._bag_tables, strict=True):
             arrays[column["argument"]] = _padded([_bag(value, column, table) for value in found[column["name"]]])
         return arrays
+
+    def _ranges(self, values: Sequence[Any], column: Mapping[str, Any]) -> list[int]:
+        """Which range each value lies in, counted from 1; 0 for a missing value."""
+        place = f"column {column['name']!r}"
+        numbers = np.array([self._number(value, f"{place}, row {row}") for row, value in enumerate(values, 1)])
+        ranges = 1 + np.searchsorted(column["edges"], numbers, side="right")
+        return [int(row) for row in np.where(np.isnan(numbers), 0, ranges)]
 
     def _numbers(self, found: Mapping[str, Sequence[Any]], num_rows: int) -> NDArray[np.float32]:
         """Standardised numbers, then their missing indicators, then dense vectors: float32 ``[N, D]``."""
