@@ -12,6 +12,8 @@ from mtnas.errors import SpaceError
 from mtnas.routes.blocks import Block
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
 
+_SOURCE = r"~?[\w.\-]+"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
@@ -56,7 +58,7 @@ class Mix:
         Raises:
             SpaceError: not the text of a mix.
         """
-        match = re.fullmatch(r"([^:]+):(\w+)(?:\((.+)\))?", text)
+        match = re.fullmatch(rf"({_SOURCE}(?:\+{_SOURCE})*):(\w+)(?:\((.+)\))?", text)
         if match is None or match[2] not in set(GateKind):
             raise SpaceError(expected="inputs:gate(query)", found=text, where="route")
         names = match[1].split("+")
