@@ -28,6 +28,7 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
     """
     wanted = set(graph.tasks if tasks is None else tasks)
     mixes, slots, encoders = route.mix_of(), graph.slot_of(), {encoder.name for encoder in graph.encoders}
+    filled = route.block_of().keys()
     open_junctions = [tower.reads for tower in graph.towers if tower.task in wanted]
     seen_junctions: set[str] = set()
     seen_slots: set[str] = set()
@@ -48,6 +49,8 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
             if source in encoders:
                 seen_encoders.add(source)
             elif source in slots:
+                if source not in filled:
+                    raise SpaceError(expected=f"a block for slot {source}, which is reached", found="none", where="route")
                 seen_slots.add(source)
                 open_junctions.append(slots[source].reads)
             else:
