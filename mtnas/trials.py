@@ -21,6 +21,8 @@ class Settings:
         seed: decides initial weights and noise.
         data_seed: decides the order of the rows.
         gate: settings of the gates by name, such as ``temperature`` or ``k``.
+        gamma: weight of the small towers' losses; ``None`` takes the job's.
+        task_weights: factors on ``Task.weight`` by task name, 1 where none is named.
     """
 
     lr: float = 1e-3
@@ -29,6 +31,8 @@ class Settings:
     seed: int = 0
     data_seed: int = 0
     gate: Mapping[str, float] = field(default_factory=dict)
+    gamma: float | None = None
+    task_weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

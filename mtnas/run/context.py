@@ -28,6 +28,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task
 from mtnas.training.recipe import Recipe
+from mtnas.training_options import needs_lone_candidate
 from mtnas.trials import Candidate, Evaluation, Place, Trial, TrialState
 
 Values = Callable[[Sequence[Evaluation]], Mapping[str, float]]
@@ -66,6 +67,10 @@ class Context:
             epochs=spec.training.epochs,
             schedule=spec.training.schedule,
             evaluate_every=spec.training.evaluate_every,
+            balancer=spec.training.balancer,
+            auxiliary=spec.training.auxiliary,
+            alignment=spec.training.alignment,
+            reweighting=spec.training.reweighting,
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
         )
         self._last_report = 0.0
@@ -170,7 +175,8 @@ class Context:
         for trial in planned:
             shape = shape_graph(trial.graph, trial.candidate.route).digest
             groups.setdefault((shape, keep_weights(trial)), []).append(trial)
-        size = self.spec.resources.pack_size or self._pack_size()
+        lone = needs_lone_candidate(self.spec.training.balancer)
+        size = 1 if lone else self.spec.resources.pack_size or self._pack_size()
         return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
     def _pack_size(self) -> int:

@@ -42,8 +42,10 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
     weights = context.journal.checkpoint(f"weights/{number}") if trial is not None else None
     if trial is None or weights is None:
         raise ExportError(expected="weights of a trained trial", found="none", where=f"export of {entrant.label}")
-    frozen = Supernet(narrow(entrant.graph, entrant.route), context.data.inputs, [0])
-    frozen.load_state_dict(safetensors.torch.load(weights))
+    tensors = safetensors.torch.load(weights)
+    aligned = any(name.startswith("alignment.") for name in tensors)
+    frozen = Supernet(narrow(entrant.graph, entrant.route), context.data.inputs, [0], aligned=aligned)
+    frozen.load_state_dict(tensors)
     with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
         folder = Path(scratch) / "module"
         manifest = export_module(

@@ -20,12 +20,15 @@ def freeze(supernet: Supernet, route: Route, *, candidate: int = 0) -> Supernet:
     """
     graph = narrow(supernet.graph, route)
     weight = next(supernet.parameters())
-    frozen = Supernet(graph, supernet.inputs, [0], device=weight.device, dtype=weight.dtype)
+    aligned = supernet.alignment is not None
+    frozen = Supernet(graph, supernet.inputs, [0], device=weight.device, dtype=weight.dtype, aligned=aligned)
     with torch.no_grad():
         _copy(frozen.encoder, supernet.encoder, candidate)
         _copy_banks(frozen, supernet, candidate)
         _copy_gates(frozen, supernet, candidate)
         _copy_towers(frozen, supernet, candidate)
+        if frozen.alignment is not None and supernet.alignment is not None:
+            _copy(frozen.alignment, supernet.alignment, candidate)
     return frozen
 
 

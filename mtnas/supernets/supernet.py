@@ -16,6 +16,7 @@ from mtnas.errors import SpaceError
 from mtnas.routes import InputShape, RouteGraph
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY
 from mtnas.supernets.activations import Activations
+from mtnas.supernets.alignment import SharedDraws, TaskAlignment
 from mtnas.supernets.banks import DropoutNoise, make_bank
 from mtnas.supernets.encoder import Encoder, Features
 from mtnas.supernets.initial import Initial
@@ -37,6 +38,7 @@ class Supernet(nn.Module):
         seeds: one seed of initial weights per candidate; their number is K.
         device: where the weights live.
         dtype: their type.
+        aligned: whether every task has a matrix of its own between the encoder and the rest.
 
     Raises:
         SpaceError: widths that do not fit together, or several encoders (not built yet).
@@ -50,6 +52,7 @@ class Supernet(nn.Module):
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        aligned: bool = False,
     ) -> None:
         super().__init__()
         if len(graph.encoders) != 1:
@@ -72,6 +75,7 @@ class Supernet(nn.Module):
                 self.banks[f"{number}_{index}"] = make_bank(sites, slots.block, slots.in_width, initial)
         for in_width, towers in self._plan.towers:
             self.tower_groups.append(TowerGroup(towers, in_width, initial))
+        self.alignment = TaskAlignment(graph.tasks, inputs.width, initial) if aligned else None
         self.to(device)
 
     def forward(self, batch: Features, selection: Selection, noise: DropoutNoise | None = None) -> tuple[Tensor, ...]:
@@ -79,7 +83,27 @@ class Supernet(nn.Module):
 
         ``noise`` is for training only: without it nothing is dropped.
         """
+        return self.read_out(self.trunk(batch, selection, noise))
+
+    def read_out(self, mixed: Activations) -> tuple[Tensor, ...]:
+        """The towers' outputs for a trunk's."""
+        outputs: dict[str, Tensor] = {}
+        for towers in self.tower_groups:
+            assert isinstance(towers, TowerGroup)
+            outputs |= dict(zip(towers.tasks, towers(self.tower_inputs(mixed, towers)).unbind(1), strict=True))
+        return tuple(outputs[task] for task in self.graph.tasks)
+
+    def tower_inputs(self, mixed: Activations, towers: TowerGroup) -> Tensor:
+        """What these towers read of a trunk's outputs: ``[K, T, B, W]``."""
+        x_KTRW = mixed.get(towers.reads)
+        return x_KTRW if self.alignment is None else self.alignment.own_rows(x_KTRW, towers.tasks)
+
+    def trunk(self, batch: Features, selection: Selection, noise: DropoutNoise | None = None) -> Activations:
+        """Outputs of all junctions ``[K, 1, B, W]`` by name; with alignment the rows are there once for every task."""
         encoded_KBW = self.encoder(batch)
+        if self.alignment is not None:
+            encoded_KBW = self.alignment(encoded_KBW, selection)
+            noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
         nodes, mixed = Activations(), Activations()
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
         for number, layer in enumerate(self._plan.layers):
@@ -89,11 +113,7 @@ class Supernet(nn.Module):
                 queries = self._query_vectors(group, encoded_KBW, mixed)
                 mixed.put(group.names, group(nodes.get(group.sources), queries, selection))
             self._run_slots(number, layer.slots, nodes, mixed, selection, noise)
-        outputs: dict[str, Tensor] = {}
-        for towers in self.tower_groups:
-            assert isinstance(towers, TowerGroup)
-            outputs |= dict(zip(towers.tasks, towers(mixed.get(towers.reads)).unbind(1), strict=True))
-        return tuple(outputs[task] for task in self.graph.tasks)
+        return mixed
 
     def slot_banks(self) -> Iterator[tuple[SlotGroup, nn.Module]]:
         """Every group of slots with the bank that holds its weights."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mtnas.training.schedule import ScheduleKind
+from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,10 @@ class Recipe:
         epochs: passes over the training rows.
         schedule: course of the learning rate.
         evaluate_every: steps between looks at ``valid``; None looks at the end of every epoch.
+        balancer: how the tasks' losses or gradients become one direction.
+        auxiliary: small towers beside the tasks' own, while training.
+        alignment: a matrix per task between the inputs and the shared part; candidates alone have it, not searches.
+        reweighting: task weights from the training data.
         precision: type of the products; weights are float32 unless it is ``float64``, which is for proofs.
     """
 
@@ -24,4 +29,8 @@ class Recipe:
     epochs: int = 4
     schedule: ScheduleKind = "one_cycle"
     evaluate_every: int | None = None
+    balancer: BalancerSpec = field(default_factory=EqualBalancer)
+    auxiliary: AuxiliarySpec | None = None
+    alignment: AlignmentSpec | None = None
+    reweighting: SvdReweighting | None = None
     precision: Literal["float32", "bfloat16", "float64"] = "float32"

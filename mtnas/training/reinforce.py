@@ -24,6 +24,7 @@ from mtnas.training.evaluate import PackMetrics, evaluate
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
+from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.policy import RoutePolicy
 from mtnas.training.recipe import Recipe
@@ -100,7 +101,19 @@ class ReinforceSearcher:
         seeds = [s.seed for s in settings]
         self.net = Supernet(space.graph, inputs, seeds, device=data.device)
         self.policy = RoutePolicy(space, len(settings), data.device)
-        self._flat, self._policy_flat = FlatParameters(self.net), FlatParameters(self.policy, decays=lambda _: False)
+        data_seeds = [s.data_seed for s in settings]
+        self._train = BatchStream(data, parts=("train",), batch_size=recipe.batch_size, data_seeds=data_seeds)
+        self._objective = Objective(
+            net=self.net,
+            tasks=tasks,
+            data=data,
+            recipe=recipe,
+            settings=settings,
+            parts=("train",),
+            steps_per_epoch=self._train.num_batches,
+        )
+        self._flat = FlatParameters(self._objective.module)
+        self._policy_flat = FlatParameters(self.policy, decays=lambda _: False)
         self._optimiser = PackAdamW(
             self._flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
         )
@@ -109,8 +122,6 @@ class ReinforceSearcher:
         )
         dropout = [s.dropout for s in settings]
         self._noise = Noise(seeds=seeds, dropout=dropout, device=data.device)
-        data_seeds = [s.data_seed for s in settings]
-        self._train = BatchStream(data, parts=("train",), batch_size=recipe.batch_size, data_seeds=data_seeds)
         self._held_out = BatchStream(data, parts=("search",), batch_size=search.reward_rows, data_seeds=data_seeds)
         self._rewards = _endless(self._held_out)
         self._weights_T = torch.tensor([task.weight for task in tasks], device=data.device)
@@ -169,12 +180,18 @@ class ReinforceSearcher:
         """All that a later run needs to go on exactly from here."""
         weights = {f"weights.{name}": tensor for name, tensor in self._optimiser.state_dict().items()}
         policy = {f"policy.{name}": tensor for name, tensor in self._policy_optimiser.state_dict().items()}
-        return weights | policy | {"scale": self._scale_KT.clone(), "step": torch.tensor(self._step)}
+        return (
+            weights
+            | policy
+            | self._objective.state()
+            | {"scale": self._scale_KT.clone(), "step": torch.tensor(self._step)}
+        )
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same search."""
         for prefix, optimiser in (("weights.", self._optimiser), ("policy.", self._policy_optimiser)):
             optimiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        self._objective.load_state(state)
         self._scale_KT.copy_(state["scale"])
         self._step = int(state["step"])
         warm, every = int(self.search.warmup * self.total_steps), self.search.policy_every
@@ -184,10 +201,10 @@ class ReinforceSearcher:
     def _weight_step(self, batch: Batch) -> None:
         with torch.no_grad():
             sample = self.policy.sample(self._noise, _divisor(batch.num_rows, self.search.routes_per_step))
-        outputs = self.net(batch, sample.selection, self._noise)
-        losses_KT = task_losses(outputs, batch.for_candidates(batch.labels), self.tasks)
-        self._flat.backward((losses_KT * self._weights_T).sum())
+        losses_KT = self._objective.losses(batch, sample.selection, self._noise)
+        self._objective.backward(self._flat, losses_KT, step=self._step)
         self._optimiser.step(lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps))
+        self._objective.after_step(batch, sample.selection, self._noise, step=self._step)
 
     def _policy_step(self, batch: Batch) -> None:
         num_routes = self.search.routes_per_step

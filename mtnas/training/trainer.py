@@ -6,6 +6,7 @@ Legend: K pack, P elements of one candidate, T tasks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +15,12 @@ from torch import Tensor
 from mtnas.routes import InputShape, Route, RouteGraph
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
+from mtnas.training.alignment import AlignmentStages
 from mtnas.training.batches import BatchStream
 from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
 from mtnas.training.flat import FlatParameters
-from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
+from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Batch, ResidentData
@@ -73,17 +75,32 @@ class PackTrainer:
         self.tasks, self.data, self.recipe, self.valid = tuple(tasks), data, recipe, valid
         dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         seeds = [s.seed for s in settings]
-        self.net = Supernet(graph, inputs, seeds, device=data.device, dtype=dtype)
+        aligned = recipe.alignment is not None
+        self.net = Supernet(graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned)
         self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype)
-        self._flat = FlatParameters(self.net)
+        self._stream = BatchStream(
+            data, parts=parts, batch_size=recipe.batch_size, data_seeds=[s.data_seed for s in settings]
+        )
+        self._objective = Objective(
+            net=self.net,
+            tasks=tasks,
+            data=data,
+            recipe=recipe,
+            settings=settings,
+            parts=parts,
+            steps_per_epoch=self._stream.num_batches,
+            routes=routes,
+        )
+        self._flat = FlatParameters(self._objective.module)
+        self._stages = (
+            None
+            if recipe.alignment is None
+            else AlignmentStages(self._flat, recipe.alignment, total_steps=self.total_steps)
+        )
         self._optimiser = PackAdamW(
             self._flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
         )
         self._noise = Noise(seeds=seeds, dropout=[s.dropout for s in settings], device=data.device)
-        self._stream = BatchStream(
-            data, parts=parts, batch_size=recipe.batch_size, data_seeds=[s.data_seed for s in settings]
-        )
-        self._weights_T = torch.tensor([task.weight for task in tasks], device=data.device, dtype=dtype)
         self._scales = label_scales(data, tasks, parts)
         self._step = 0
         self._best_scores = torch.full((len(routes),), -torch.inf, dtype=torch.float64, device=data.device)
@@ -113,29 +130,33 @@ class PackTrainer:
 
     def state(self) -> dict[str, Tensor]:
         """All that a later run needs to go on exactly from here."""
-        return self._optimiser.state_dict() | {
-            "step": torch.tensor(self._step),
-            "best_scores": self._best_scores.clone(),
-            "best_weights": self._best_weights.clone(),
-        }
+        return (
+            self._optimiser.state_dict()
+            | self._objective.state()
+            | {
+                "step": torch.tensor(self._step),
+                "best_scores": self._best_scores.clone(),
+                "best_weights": self._best_weights.clone(),
+            }
+        )
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
-        own = {"step", "best_scores", "best_weights"}
+        own = {"step", "best_scores", "best_weights"} | self._objective.state().keys()
         self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
+        self._objective.load_state(state)
         self._step = int(state["step"])
         self._best_scores.copy_(state["best_scores"])
         self._best_weights.copy_(state["best_weights"])
 
     def _train_step(self, batch: Batch) -> None:
         self._noise.at_step(self._step)
-        bfloat16 = self.recipe.precision == "bfloat16"
-        with torch.autocast(self.data.device.type, torch.bfloat16, enabled=bfloat16):
-            outputs = self.net(batch, self.selection, self._noise)
-        losses_KT = task_losses(outputs, batch.for_candidates(batch.labels), self.tasks)
-        self._flat.backward((losses_KT * self._weights_T).sum())
+        losses_KT = self._objective.losses(batch, self.selection, self._noise)
+        self._objective.backward(self._flat, losses_KT, step=self._step)
         factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
-        self._optimiser.step(factor)
+        with nullcontext() if self._stages is None else self._stages.holding(self._step):
+            self._optimiser.step(factor)
+        self._objective.after_step(batch, self.selection, self._noise, step=self._step)
 
     def _look(self) -> Look:
         found = evaluate(self.net, self.selection, self.data, self.tasks, (self.valid,))

@@ -1,0 +1,108 @@
+"""Components: which elements of a candidate's flat parameters belong to which node of the graph, and who uses them.
+
+Legend: K pack, P elements of one candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtnas.routes import Reach, Route, task_path
+from mtnas.supernets import Supernet
+from mtnas.training.flat import FlatParameters, FlatSlot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A node's trained numbers.
+
+    Attributes:
+        kind: ``encoder``, ``slot``, ``junction``, ``task`` (towers, small towers, alignment), or ``other`` for
+            parameters that are no node's.
+        name: the node, or the task.
+        ranges: first element and end of every stretch in a candidate's row.
+    """
+
+    kind: str
+    name: str
+    ranges: tuple[tuple[int, int], ...]
+
+    def users(self, tasks: Sequence[str], paths: Mapping[str, Reach] | None) -> tuple[str, ...]:
+        """The tasks whose towers can reach the node along their paths; ``None`` stands for paths of everything."""
+        match self.kind:
+            case "task":
+                return (self.name,)
+            case "slot" if paths is not None:
+                return tuple(task for task in tasks if self.name in paths[task].slots)
+            case "junction" if paths is not None:
+                return tuple(task for task in tasks if self.name in paths[task].junctions)
+            case _:
+                return tuple(tasks)
+
+
+def components(net: Supernet, flat: FlatParameters) -> tuple[Component, ...]:
+    """The components of a pack, in the order in which their first parameters lie in the buffers.
+
+    Args:
+        net: the pack.
+        flat: holds the parameters of ``net``, or of a module that has it as its attribute ``net``.
+    """
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for slot in flat.slots:
+        for kind, name, begin, end in _stretches(slot, _members(net)):
+            found.setdefault((kind, name), []).append((begin, end))
+    return tuple(Component(kind=kind, name=name, ranges=tuple(ranges)) for (kind, name), ranges in found.items())
+
+
+def shared_mask(net: Supernet, flat: FlatParameters, routes: Sequence[Route] | None) -> Tensor:
+    """Bool ``[K, P]``: the elements that the towers of at least two tasks can reach along a candidate's route.
+
+    Without routes, all but the tasks' own elements. With one task there are none to share, and everything counts as
+    shared, so that a method still sees a gradient.
+    """
+    mask = torch.zeros_like(flat.weights, dtype=torch.bool)
+    parts, num_tasks = components(net, flat), len(net.graph.tasks)
+    for row, route in zip(mask, routes if routes is not None else [None] * len(mask), strict=True):
+        paths = None if route is None else {task: task_path(net.graph, route, task) for task in net.graph.tasks}
+        for part in parts:
+            if num_tasks == 1 or len(part.users(net.graph.tasks, paths)) > 1:
+                for begin, end in part.ranges:
+                    row[begin:end] = True
+    return mask
+
+
+Members = dict[tuple[str, str], tuple[str, tuple[str, ...]]]
+
+
+def _members(net: Supernet) -> Members:
+    """Kind and names of the nodes whose weights lie along the first axis of a module's parameters."""
+    found: Members = {}
+    bank_keys = {id(bank): key for key, bank in net.banks.items()}
+    for group, bank in net.slot_banks():
+        found["banks", bank_keys[id(bank)]] = ("slot", tuple(slot.name for slot in group.slots))
+    for key, junctions in net.gates.items():
+        found["gates", key] = ("junction", tuple(getattr(junctions, "names", ())))
+    for index, towers in enumerate(net.tower_groups):
+        tasks = tuple(getattr(towers, "tasks", ()))
+        found["tower_groups", str(index)] = found["small_towers", str(index)] = ("task", tasks)
+    found["alignment", "matrices"] = ("task", net.graph.tasks)
+    return found
+
+
+def _stretches(slot: FlatSlot, members: Members) -> Iterator[tuple[str, str, int, int]]:
+    words = slot.name.removeprefix("net.").replace("small_towers.groups.", "small_towers.").split(".")
+    begin, end = slot.offset, slot.offset + slot.shape.numel()
+    if words[0] == "encoder":
+        yield "encoder", "encoder", begin, end
+        return
+    kind, names = members.get((words[0], words[1]), ("other", ())) if len(words) > 1 else ("other", ())
+    if len(names) == 0 or slot.shape[0] != len(names):
+        yield "other", words[0], begin, end
+        return
+    size = slot.shape.numel() // len(names)
+    for index, name in enumerate(names):
+        yield kind, name, begin + index * size, begin + (index + 1) * size

@@ -1,0 +1,177 @@
+"""What a training step goes down: the tasks' losses, small towers' beside them, weighed by a balancer.
+
+Legend: K pack, T tasks, P elements of one candidate, B batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.routes import Route
+from mtnas.supernets import Selection, Supernet
+from mtnas.tasks import Task
+from mtnas.training.balancing import PackShape, make_balancer
+from mtnas.training.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
+from mtnas.training.components import shared_mask
+from mtnas.training.flat import FlatParameters
+from mtnas.training.losses import task_losses
+from mtnas.training.noise import Noise
+from mtnas.training.recipe import Recipe
+from mtnas.training.reweighting import reweighted
+from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.small_towers import SmallTowers
+from mtnas.trials import Settings
+
+
+class WithSmallTowers(nn.Module):
+    """A pack and its small towers: what is trained together."""
+
+    def __init__(self, net: Supernet, small_towers: SmallTowers) -> None:
+        super().__init__()
+        self.net, self.small_towers = net, small_towers
+
+
+class Objective:
+    """Losses and gradients of a pack.
+
+    Attributes:
+        module: holds all that is trained; the flat buffers are made of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        net: Supernet,
+        tasks: Sequence[Task],
+        data: ResidentData,
+        recipe: Recipe,
+        settings: Sequence[Settings],
+        parts: Sequence[str],
+        steps_per_epoch: int,
+        routes: Sequence[Route] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            net: the pack.
+            tasks: in the order of the graph's towers.
+            data: for reweighting, and the device.
+            recipe: balancer, small towers and reweighting.
+            settings: one per candidate.
+            parts: the training rows.
+            steps_per_epoch: optimiser steps of one pass over them.
+            routes: one per candidate, to tell which parameters tasks share; ``None`` (a search, whose routes change)
+                takes all but the towers.
+
+        Raises:
+            TrainingError: a balancer that needs full Jacobians, and several candidates.
+        """
+        self._net, self._tasks, self._recipe, self._routes = net, tuple(tasks), recipe, routes
+        self._device = data.device
+        dtype = next(net.parameters()).dtype
+        self._seeds = tuple(s.seed for s in settings)
+        self._small, gamma = None, [self._gamma(s) for s in settings]
+        self.module: nn.Module = net
+        if any(gamma):
+            assert recipe.auxiliary is not None
+            self._small = SmallTowers(net, recipe.auxiliary, self._seeds)
+            self.module = WithSmallTowers(net, self._small)
+        self._gamma_K1 = torch.tensor(gamma, device=data.device, dtype=dtype)[:, None]
+        factors = [[task.weight * s.task_weights.get(task.name, 1.0) for task in tasks] for s in settings]
+        self._weights_KT = torch.tensor(factors, device=data.device, dtype=dtype)
+        if recipe.reweighting is not None:
+            self._weights_KT *= reweighted(data, tasks, parts, recipe.reweighting).to(dtype)
+        shape = PackShape(
+            tasks=self._tasks, seeds=self._seeds, steps_per_epoch=steps_per_epoch, device=data.device, dtype=dtype
+        )
+        self._balancer = make_balancer(recipe.balancer, shape)
+        self._shared_KP: Tensor | None = None
+
+    def losses(self, batch: Batch, selection: Selection, noise: Noise | None) -> Tensor:
+        """Every task's loss ``[K, T]``, small towers included, before any weight."""
+        bfloat16 = self._recipe.precision == "bfloat16"
+        labels = batch.for_candidates(batch.labels)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16):
+            if self._small is None:
+                return task_losses(self._net(batch, selection, noise), labels, self._tasks)
+            mixed = self._net.trunk(batch, selection, noise)
+            outputs, small = self._net.read_out(mixed), self._small(self._net, mixed)
+        return task_losses(outputs, labels, self._tasks) + self._gamma_K1 * task_losses(small, labels, self._tasks)
+
+    def backward(self, flat: FlatParameters, losses_KT: Tensor, *, step: int, penalty: Tensor | None = None) -> None:
+        """Put the direction of step ``step`` into ``flat.grads``.
+
+        Args:
+            flat: of ``module``.
+            losses_KT: from :meth:`losses`, with their graph.
+            step: counted from 0 over the whole run.
+            penalty: a scalar to add to the weighed losses, such as a gate's, summed over candidates.
+        """
+        balancer = self._balancer
+        if isinstance(balancer, LossBalancer):
+            weights_KT = self._weights_KT * balancer.weights(losses_KT.detach(), step)
+            total = (losses_KT * weights_KT).sum()
+            flat.backward(total if penalty is None else total + penalty)
+            return
+        gradients_KTP = self._task_gradients(flat, losses_KT * self._weights_KT)
+        shared_KP = self._shared(flat)
+        combined_KP = self._combined(balancer, gradients_KTP, shared_KP, losses_KT.detach(), step)
+        torch.where(shared_KP, combined_KP, gradients_KTP.sum(dim=1), out=flat.grads)
+        if penalty is not None:
+            flat.grads += flat.gather(torch.autograd.grad(penalty, flat.parameters, allow_unused=True))
+
+    def after_step(self, batch: Batch, selection: Selection, noise: Noise, *, step: int) -> None:
+        """Show the balancer what the step did to the losses, if it wants to know."""
+        if isinstance(self._balancer, LateLossBalancer):
+            noise.at_step(step)
+            with torch.no_grad():
+                self._balancer.after(self.losses(batch, selection, noise))
+
+    def state(self) -> dict[str, Tensor]:
+        """The balancer's state; weights are the optimiser's affair."""
+        return {f"balancer.{name}": tensor for name, tensor in self._balancer.state().items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state of the same pack; other entries are left alone."""
+        own = {n.removeprefix("balancer."): tensor for n, tensor in state.items() if n.startswith("balancer.")}
+        self._balancer.load_state(own)
+
+    def _gamma(self, settings: Settings) -> float:
+        if self._recipe.auxiliary is None:
+            return 0.0
+        return self._recipe.auxiliary.gamma if settings.gamma is None else settings.gamma
+
+    def _shared(self, flat: FlatParameters) -> Tensor:
+        if self._shared_KP is None:
+            self._shared_KP = shared_mask(self._net, flat, self._routes)
+        return self._shared_KP
+
+    def _task_gradients(self, flat: FlatParameters, weighed_KT: Tensor) -> Tensor:
+        """``[K, T, P]``: T backward passes, each for all candidates."""
+        last = weighed_KT.shape[1] - 1
+        gradients = [
+            flat.gather(torch.autograd.grad(loss_K.sum(), flat.parameters, retain_graph=t < last, allow_unused=True))
+            for t, loss_K in enumerate(weighed_KT.unbind(1))
+        ]
+        return torch.stack(gradients, dim=1)
+
+    def _combined(
+        self,
+        balancer: GramBalancer | JacobianBalancer,
+        gradients_KTP: Tensor,
+        shared_KP: Tensor,
+        losses_KT: Tensor,
+        step: int,
+    ) -> Tensor:
+        """The direction ``[K, P]``, right on the shared elements."""
+        kept_KTP = gradients_KTP * shared_KP.unsqueeze(1)
+        if isinstance(balancer, JacobianBalancer):
+            return balancer.combine(kept_KTP[0], step).nan_to_num(0.0)[None]
+        gram_KTT = kept_KTP @ kept_KTP.transpose(1, 2)
+        finite_K11 = gram_KTT.isfinite().all(dim=2).all(dim=1)[:, None, None]
+        gram_KTT = torch.where(finite_K11, gram_KTT, torch.eye(gram_KTT.shape[1], device=gram_KTT.device))
+        weights_KT = balancer.weights(gram_KTT.to(torch.float64), losses_KT, step).to(gradients_KTP.dtype)
+        return (weights_KT.unsqueeze(1) @ kept_KTP).squeeze(1)
