@@ -100,11 +100,9 @@ class Jobs:
         """
         with self._database.write() as connection:
             job = _job(connection, job_id, owner=owner, lock=True)
-            if job.state is JobState.CANCELLED or job.cancel_requested:
-                return job
-            if job.state is not JobState.RUNNING:
-                return move(connection, job, JobState.CANCELLED)
-            return _request(connection, job, cancel_requested=True)
+            if job.state is JobState.RUNNING:
+                return job if job.cancel_requested else _request(connection, job, cancel_requested=True)
+            return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
 
     def request_pause(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         """Ask the holder of a running job to stop at its next resting point. Asking again is harmless.

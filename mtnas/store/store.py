@@ -53,8 +53,12 @@ class Store:
             StoreError: it does not answer, or belongs to a later version.
         """
         database = Database(url)
-        migrate(database)
-        return cls(database, Artifacts(artifacts))
+        try:
+            migrate(database)
+            return cls(database, Artifacts(artifacts))
+        except BaseException:
+            database.close()
+            raise
 
     def hold(self, lease: Lease) -> Holding:
         """The methods of the lease's holder. Proves nothing yet; each method does."""

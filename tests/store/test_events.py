@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from mtnas.store import Holding, Store
 
@@ -22,7 +23,7 @@ def test_events_are_dense_and_tell_the_jobs_life(store: Store, holding: Holding)
         "cancelled",
     ]
     assert events[3].payload == {"loss": None}
-    assert all(earlier.at <= later.at for earlier, later in zip(events, events[1:], strict=False))
+    assert all(earlier.at <= later.at for earlier, later in pairwise(events))
 
 
 def test_reader_continues_after_the_last_event_it_saw(store: Store, holding: Holding) -> None:

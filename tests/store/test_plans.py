@@ -1,0 +1,99 @@
+"""Frequent queries find their rows by an index, however long the tables grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from mtnas.store import JobKind, JobState, Store
+from mtnas.trials import TrialState
+
+QUERIES: dict[str, tuple[str, Callable[[Store], object]]] = {
+    "claim": ("ix_jobs_state_id", lambda store: store.leases.claim("w")),
+    "claim of a kind": ("ix_jobs_state_id", lambda store: store.leases.claim("w", kinds=[JobKind.SEARCH])),
+    "reap": ("ix_jobs_state_id", lambda store: store.leases.reap()),
+    "jobs of an owner": ("ix_jobs_owner_id", lambda store: store.jobs.list(owner="us")),
+    "jobs of a state": ("ix_jobs_state_id", lambda store: store.jobs.list(state=JobState.QUEUED)),
+    "job": ("pk_jobs", lambda store: _ignore_missing(lambda: store.jobs.get("x"))),
+    "trials of a job": ("pk_trials", lambda store: store.trials.list("x")),
+    "trials of a job by a value": (
+        "pk_trials|ix_trials_job_id_state",
+        lambda store: store.trials.list("x", sort="-gain"),
+    ),
+    "running trials of a job": (
+        "ix_trials_job_id_state",
+        lambda store: store.trials.list("x", state=TrialState.RUNNING, sort="-gain"),
+    ),
+    "events after another": ("pk_events", lambda store: store.events.after("x", 7)),
+    "routes of a job": ("pk_routes", lambda store: store.routes.list(job_id="x", sort="-gain")),
+    "routes of some data": ("ix_routes_data_digest_rank", lambda store: store.routes.list(data_digest="x")),
+    "route": ("ix_routes_digest", lambda store: _ignore_missing(lambda: store.routes.get("x"))),
+    "exports of a route": ("ix_exports_route_digest", lambda store: store.exports.list(route_digest="x")),
+    "data set": ("uq_datasets_owner_name", lambda store: store.datasets.register("x", {}, owner="us")),
+}
+
+
+def _ignore_missing(call: Callable[[], object]) -> None:
+    with pytest.raises(LookupError):
+        call()
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database within the block."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        sent.append((statement, parameters))
+
+    engine = store._database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def plan(store: Store, statement: str, parameters: Any) -> str:
+    with store._database.write() as connection:
+        if store._database.is_sqlite:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            return "\n".join(str(row[-1]) for row in rows)
+        connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are too short for anything else
+        return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_query_uses_its_index(store: Store, name: str) -> None:
+    index, query = QUERIES[name]
+    with statements(store) as sent:
+        query(store)
+    asked = [(sql, parameters) for sql, parameters in sent if sql.startswith(("SELECT", "UPDATE"))]
+    assert asked
+    plans = [plan(store, statement, parameters) for statement, parameters in asked]
+    if store._database.is_sqlite:
+        index = re.sub(r"(pk|uq)_\w+", "sqlite_autoindex", index)  # SQLite's own names
+    assert re.search(index, plans[0]), plans[0]
+    for told in plans:
+        assert not re.search(r"SCAN (?!figure)|Seq Scan", told), told
+
+
+def test_claim_reads_no_more_than_one_job_in_order(store: Store) -> None:
+    with statements(store) as sent:
+        store.leases.claim("w")
+    told = plan(store, *next(one for one in sent if one[0].startswith("UPDATE")))
+    assert "TEMP B-TREE" not in told
+    assert "Sort" not in told
+
+
+def test_claim_is_one_statement_that_skips_locked_rows(store: Store) -> None:
+    store.jobs.submit(JobKind.SEARCH, "a", {})
+    with statements(store) as sent:
+        store.leases.claim("w")
+    first = next(statement for statement, _ in sent if not statement.startswith("BEGIN"))
+    assert first.startswith("UPDATE jobs SET state=")
+    assert "RETURNING" in first
+    assert store._database.is_sqlite or "FOR UPDATE SKIP LOCKED" in first
