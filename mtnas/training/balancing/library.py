@@ -136,7 +136,8 @@ def _own_scale(weighing: Weigh) -> Weigh:
 def _root(gram_TT: Tensor) -> Tensor:
     """A matrix ``[T, T]`` whose rows have these inner products: as good as the gradients for what looks at no more."""
     lengths, vectors = torch.linalg.eigh(gram_TT)
-    return vectors * lengths.clamp(min=0).sqrt()
+    root: Tensor = vectors * lengths.clamp(min=0).sqrt()
+    return root
 
 
 @contextmanager
