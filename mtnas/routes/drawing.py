@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -11,6 +12,7 @@ from mtnas.routes.route import Route
 
 PALETTE = ("#4C78A8", "#F58518", "#54A24B", "#B279A2", "#E45756", "#72B7B2", "#9D755D", "#EECA3B")
 SHARED = "#444444"
+NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BOX_WIDTH, BOX_HEIGHT, COLUMN, ROW, MARGIN = 132, 40, 230, 64, 28
 
 
@@ -48,7 +50,7 @@ def to_svg(graph: RouteGraph, route: Route, *, title: str = "") -> str:
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     if title:
-        parts.append(f'<text x="{MARGIN}" y="{MARGIN}" font-size="15" font-weight="600">{escape(title)}</text>')
+        parts.append(f'<text x="{MARGIN}" y="{MARGIN}" font-size="15" font-weight="600">{_text(title)}</text>')
     for source, target, users, forward_only in edges:
         parts.append(_draw_edge(place[source], place[target], users, forward_only=forward_only))
     parts.extend(_draw_box(place[name], box) for name, box in boxes.items())
@@ -84,6 +86,11 @@ def _layout(graph: RouteGraph, route: Route) -> tuple[dict[str, _Box], list[tupl
     return boxes, edges
 
 
+def _text(text: str) -> str:
+    """Text for XML: markup escaped, and a mark in place of what XML 1.0 cannot hold at all."""
+    return escape(NOT_IN_XML.sub("\ufffd", text))
+
+
 def _colour(users: tuple[int, ...]) -> str:
     return PALETTE[users[0] % len(PALETTE)] if len(users) == 1 else SHARED
 
@@ -110,6 +117,6 @@ def _draw_box(at: tuple[float, float], box: _Box) -> str:
     )
     return (
         f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="white" stroke="{colour}" '
-        f'stroke-width="1.8"/><text x="{x + 8}" y="{y + 16}" font-weight="600" fill="{colour}">{escape(box.title)}'
-        f'</text><text x="{x + 8}" y="{y + 30}" fill="#666" font-size="10">{escape(box.note)}</text>{bars}'
+        f'stroke-width="1.8"/><text x="{x + 8}" y="{y + 16}" font-weight="600" fill="{colour}">{_text(box.title)}'
+        f'</text><text x="{x + 8}" y="{y + 30}" fill="#666" font-size="10">{_text(box.note)}</text>{bars}'
     )
