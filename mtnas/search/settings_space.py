@@ -1,0 +1,216 @@
+"""The searchable part of a candidate's settings: which of them vary, and over what.
+
+Width is not here: a slot that may be narrow or wide says so by its block choices, which are structure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+
+from mtnas.errors import SpecError
+from mtnas.trials import Settings
+
+GATE = "gate."
+LEAST = {"lr": 0.0, "weight_decay": 0.0, "dropout": 0.0}
+BELOW = {"lr": math.inf, "weight_decay": math.inf, "dropout": 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of a few values, the order of which means nothing.
+
+    Attributes:
+        name: a setting: ``lr``, ``weight_decay``, ``dropout``, or ``gate.<name>`` such as ``gate.temperature``.
+        values: what it may be, none twice.
+
+    Raises:
+        SpecError: an unknown setting, or no values, doubled ones, or some that the setting cannot have.
+    """
+
+    name: str
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.name, self.values)
+        if not self.values or len(set(self.values)) != len(self.values):
+            raise SpecError(expected="values, none twice", found=str(self.values), where=f"choice {self.name!r}")
+
+    def contains(self, value: float) -> bool:
+        """Whether the value is one of the choices."""
+        return value in self.values
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """A value at random."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+    def move(self, value: float, rng: np.random.Generator) -> float:
+        """Another value at random; the same when there is no other."""
+        others = [other for other in self.values if other != value]
+        return others[int(rng.integers(len(others)))] if others else value
+
+    def features(self, value: float) -> tuple[float, ...]:
+        """One indicator per value, for surrogate models; two different values are at distance 1."""
+        return tuple(math.sqrt(0.5) * (value == other) for other in self.values)
+
+    @property
+    def num_features(self) -> int:
+        """How many numbers ``features`` gives."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogUniform:
+    """Any value between two positive bounds, uniform in its logarithm.
+
+    Attributes:
+        name: as for ``Choice``.
+        low: the least value, positive.
+        high: the largest value, more than ``low``.
+
+    Raises:
+        SpecError: an unknown setting, bounds out of order, or bounds that the setting cannot have.
+    """
+
+    name: str
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check(self.name, (self.low, self.high))
+        if not 0 < self.low < self.high < math.inf:
+            raise SpecError(expected="0 < low < high", found=f"{self.low}, {self.high}", where=f"range {self.name!r}")
+
+    def contains(self, value: float) -> bool:
+        """Whether the value lies between the bounds."""
+        return self.low <= value <= self.high
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """A value at random."""
+        return self._at(float(rng.uniform()))
+
+    def move(self, value: float, rng: np.random.Generator) -> float:
+        """A value near by: a normal step of a tenth of the range, reflected at the bounds."""
+        step = (self._place(value) + float(rng.normal(scale=0.1))) % 2.0
+        return self._at(min(step, 2.0 - step))
+
+    def features(self, value: float) -> tuple[float, ...]:
+        """The place between the bounds, from 0 to 1, for surrogate models."""
+        return (self._place(value),)
+
+    @property
+    def num_features(self) -> int:
+        """How many numbers ``features`` gives."""
+        return 1
+
+    def _place(self, value: float) -> float:
+        return math.log(value / self.low) / math.log(self.high / self.low)
+
+    def _at(self, place: float) -> float:
+        return min(self.high, max(self.low, self.low * math.exp(place * math.log(self.high / self.low))))
+
+
+SettingsPart = Choice | LogUniform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsSpace:
+    """Settings of which some are searched.
+
+    Attributes:
+        fixed: the settings of everything that is not searched.
+        parts: what is searched; each setting at most once.
+
+    Raises:
+        SpecError: a setting twice.
+    """
+
+    fixed: Settings = field(default_factory=Settings)
+    parts: tuple[SettingsPart, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [part.name for part in self.parts]
+        if len(set(names)) != len(names):
+            raise SpecError(expected="each setting once", found=str(names), where="searched settings")
+
+    @property
+    def size(self) -> float:
+        """Number of different settings; infinite when a part is a range."""
+        return math.prod(len(part.values) if isinstance(part, Choice) else math.inf for part in self.parts)
+
+    def values(self, settings: Settings) -> tuple[float, ...]:
+        """What these settings choose, part by part; NaN for a gate setting they do not have."""
+        return tuple(_read(settings, part.name) for part in self.parts)
+
+    def of(self, values: tuple[float, ...]) -> Settings:
+        """The settings that choose these values, part by part."""
+        chosen = {part.name: value for part, value in zip(self.parts, values, strict=True)}
+        gate = {name.removeprefix(GATE): value for name, value in chosen.items() if name.startswith(GATE)}
+        return replace(
+            self.fixed,
+            lr=chosen.get("lr", self.fixed.lr),
+            weight_decay=chosen.get("weight_decay", self.fixed.weight_decay),
+            dropout=chosen.get("dropout", self.fixed.dropout),
+            gate={**self.fixed.gate, **gate},
+        )
+
+    def contains(self, settings: Settings) -> bool:
+        """Whether every searched setting has a value that its part allows; the others do not count."""
+        return all(part.contains(value) for part, value in zip(self.parts, self.values(settings), strict=True))
+
+    def sample(self, rng: np.random.Generator) -> Settings:
+        """Settings at random."""
+        return self.of(tuple(part.sample(rng) for part in self.parts))
+
+    def mutate(self, settings: Settings, rng: np.random.Generator) -> Settings:
+        """The settings with one searched value changed; the same when nothing is searched."""
+        values = list(self.values(settings))
+        if values:
+            index = int(rng.integers(len(values)))
+            values[index] = self.parts[index].move(values[index], rng)
+        return self.of(tuple(values))
+
+    def cross(self, first: Settings, second: Settings, rng: np.random.Generator) -> Settings:
+        """Every searched value from one of two parents at random."""
+        pairs = zip(self.values(first), self.values(second), strict=True)
+        return self.of(tuple(pair[int(rng.integers(2))] for pair in pairs))
+
+    def enumerate(self) -> Iterator[Settings]:
+        """All settings, each once.
+
+        Raises:
+            SpecError: a part is a range.
+        """
+        choices = [part.values for part in self.parts if isinstance(part, Choice)]
+        if len(choices) != len(self.parts):
+            raise SpecError(expected="choices only", found="a range", where="searched settings")
+        return (self.of(values) for values in product(*choices))
+
+    def features(self, settings: Settings) -> tuple[float, ...]:
+        """The searched values as numbers for surrogate models."""
+        pairs = zip(self.parts, self.values(settings), strict=True)
+        return tuple(feature for part, value in pairs for feature in part.features(value))
+
+    @property
+    def num_features(self) -> int:
+        """How many numbers ``features`` gives."""
+        return sum(part.num_features for part in self.parts)
+
+
+def _read(settings: Settings, name: str) -> float:
+    if name.startswith(GATE):
+        return float(settings.gate.get(name.removeprefix(GATE), math.nan))
+    return float(getattr(settings, name))
+
+
+def _check(name: str, values: tuple[float, ...]) -> None:
+    if name not in LEAST and not (name.startswith(GATE) and len(name) > len(GATE)):
+        raise SpecError(expected=f"one of {[*LEAST, GATE + '<name>']}", found=name, where="searched settings")
+    least, below = LEAST.get(name, -math.inf), BELOW.get(name, math.inf)
+    wrong = [value for value in values if not (math.isfinite(value) and least <= value < below)]
+    if wrong:
+        raise SpecError(expected=f"{least} <= value < {below}", found=str(wrong), where=f"searched setting {name!r}")
