@@ -109,7 +109,7 @@ def _mixing(wiring: Wiring, junction: Junction) -> list[str]:
             return [*words, *call(f"{result} = torch.stack(", [sources], ").sum(dim=0)", depth=2)]
         case GateKind.AVERAGE:
             return [*words, *call(f"{result} = average(", [sources], ")", depth=2)]
-        case GateKind.SOFTMAX:
+        case _:
             mean = call("mean = average(", [sources], ")", depth=2) if mix.query == MEAN_QUERY else []
             logits = _logits(wiring, junction, mix)
             return [*words, *mean, *call(f"{result} = mix(", [logits, sources], ")", depth=2)]

@@ -67,8 +67,7 @@ LOAD = '''
 def load(folder: str | Path | None = None) -> tuple[Model, Preprocessing]:
     """The trained network, ready to predict, and the preprocessing of its rows, from this folder by default."""
     place = Path(__file__).parent if folder is None else Path(folder)
-    with torch.device("meta"):  # no initial weights are drawn
-        model = Model()
+    model = Model()
     model.load_state_dict(load_file(place / "model.safetensors"), assign=True)
     return model.eval(), Preprocessing.load(place)
 '''

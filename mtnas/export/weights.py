@@ -7,11 +7,12 @@ from torch import Tensor
 
 from mtnas.errors import ExportError
 from mtnas.export.naming import Naming, weights_key
-from mtnas.routes.nodes import STATIC_QUERY
 from mtnas.supernets import Supernet
 from mtnas.supernets.banks import MlpBank
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.towers import TowerGroup
+
+GATE_PARTS = ("weights", "biases")
 
 
 @torch.no_grad()
@@ -64,18 +65,16 @@ def _blocks(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
 
 
 def _gates(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
+    """Softmax gates: in a narrowed graph each has one bias per source and, unless its query is static, one product."""
     found: list[tuple[str, Tensor]] = []
     for group in frozen.gates.values():
         assert isinstance(group, JunctionGroup)
+        kept = {word: p for name, p in group.named_parameters() for word in name.split(".") if word in GATE_PARTS}
         for index, junction in enumerate(group.names):
-            if not group.queries:
+            if junction not in naming.gates:
                 continue
-            (query,), (bias,), name = group.queries, group.biases.values(), naming.gates[junction]
-            if query == STATIC_QUERY:
-                found.append((name, bias[0, index]))
-            else:
-                (weight,) = group.weights.values()
-                found += _linear(name, weight[0, index], bias[0, index])
+            name, bias = naming.gates[junction], kept["biases"][0, index]
+            found += _linear(name, kept["weights"][0, index], bias) if "weights" in kept else [(name, bias)]
     return found
 
 

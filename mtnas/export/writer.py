@@ -18,6 +18,7 @@ from safetensors.torch import save
 from mtnas.data.schema import DataSchema
 from mtnas.errors import ExportError
 from mtnas.export.examples import expected_outputs, rows_as_json
+from mtnas.export.exportable import check_exportable
 from mtnas.export.manifest import MANIFEST, ExportedRoute, ExportedTask, Manifest, Provenance
 from mtnas.export.readme import readme
 from mtnas.export.source import model_source
@@ -63,11 +64,12 @@ def export_module(
         provenance: fields of :class:`mtnas.export.Provenance`; ``created_at`` is needed.
 
     Raises:
-        ExportError: arguments that do not fit together, weights or outputs that are not finite, or a folder that
-            holds something else.
+        ExportError: arguments that do not fit together, something in the route that cannot be exported yet, weights
+            or outputs that are not finite, or a folder that holds something else.
         DataError: the rows are not what the schema says.
     """
     _check_arguments(frozen, route, graph, schema, tasks)
+    check_exportable(graph, route, frozen)
     source = Provenance.of(provenance)
     if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
         raise ExportError(expected="no folder, or one that holds an export", found="something else", where=folder.name)

@@ -59,47 +59,44 @@ class Preprocessing:
         for name, values in found.items():
             if len(values) != num_rows:
                 raise ValueError(f"column {name!r}: expected {num_rows} values, found {len(values)}")
+        numbers = {column["name"]: self._column(found[column["name"]], column["name"]) for column in self._numeric}
         arrays: dict[str, NDArray[Any]] = {}
         indices = [
             [table.get(_text(value, f"column {column['name']!r}"), 0) for value in found[column["name"]]]
             for column, table in zip(self._categorical, self._tables, strict=True)
         ]
-        indices += [self._ranges(found[column["name"]], column) for column in self._numeric if column["edges"]]
+        indices += [_ranges(numbers[column["name"]], column["edges"]) for column in self._numeric if column["edges"]]
         if indices:
             arrays["categorical"] = np.array(indices, dtype=np.int64).T.copy()
         if self._numeric or self._dense:
-            arrays["numeric"] = self._numbers(found, num_rows)
+            arrays["numeric"] = self._standardised(numbers, found, num_rows)
         for column, table in zip(self._bags, self._bag_tables, strict=True):
             arrays[column["argument"]] = _padded([_bag(value, column, table) for value in found[column["name"]]])
         return arrays
 
-    def _ranges(self, values: Sequence[Any], column: Mapping[str, Any]) -> list[int]:
-        """Which range each value lies in, counted from 1; 0 for a missing value."""
-        place = f"column {column['name']!r}"
-        numbers = np.array([self._number(value, f"{place}, row {row}") for row, value in enumerate(values, 1)])
-        ranges = 1 + np.searchsorted(column["edges"], numbers, side="right")
-        return [int(row) for row in np.where(np.isnan(numbers), 0, ranges)]
-
-    def _numbers(self, found: Mapping[str, Sequence[Any]], num_rows: int) -> NDArray[np.float32]:
+    def _standardised(
+        self, numbers: Mapping[str, NDArray[np.float64]], found: Mapping[str, Sequence[Any]], num_rows: int
+    ) -> NDArray[np.float32]:
         """Standardised numbers, then their missing indicators, then dense vectors: float32 ``[N, D]``."""
-        numbers: list[NDArray[np.float64]] = []
-        indicators: list[NDArray[np.float64]] = []
-        for column in self._numeric:
-            place = f"column {column['name']!r}"
-            values = [self._number(value, f"{place}, row {row}") for row, value in enumerate(found[column["name"]], 1)]
-            array = np.array(values, dtype=np.float64)
-            missing = np.isnan(array)
-            numbers.append(np.where(missing, 0.0, (array - column["mean"]) / column["scale"])[:, None])
-            if column["indicator"]:
-                indicators.append(missing[:, None].astype(np.float64))
-        vectors = [
-            np.array(
-                [self._vector(value, column, row) for row, value in enumerate(found[column["name"]], 1)],
-                dtype=np.float64,
-            ).reshape(num_rows, len(column["mean"]))
-            for column in self._dense
-        ]
-        return np.concatenate((np.empty((num_rows, 0)), *numbers, *indicators, *vectors), axis=1).astype(np.float32)
+        indicated = [numbers[column["name"]] for column in self._numeric if column["indicator"]]
+        parts = [_standard(numbers[column["name"]], column)[:, None] for column in self._numeric]
+        parts += [np.isnan(array)[:, None].astype(np.float64) for array in indicated]
+        for column in self._dense:
+            rows = [self._vector(value, column, row) for row, value in enumerate(found[column["name"]], 1)]
+            parts.append(np.array(rows, dtype=np.float64).reshape(num_rows, len(column["mean"])))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def _column(self, values: Sequence[Any], name: str) -> NDArray[np.float64]:
+        """A column of numbers, NaN where one is missing."""
+        if not any(isinstance(value, str | date | time) for value in values):
+            try:
+                array = np.array(values, dtype=np.float64)
+            except (TypeError, ValueError):
+                array = np.array([np.inf])  # some value is no number: find out which
+            if array.ndim == 1 and not np.isinf(array).any():
+                return array
+        numbers = [self._number(value, f"column {name!r}, row {row}") for row, value in enumerate(values, 1)]
+        return np.array(numbers, dtype=np.float64)
 
     def _vector(self, value: Any, column: Mapping[str, Any], row: int) -> NDArray[np.float64]:
         """One standardised vector, zeros if it is missing."""
@@ -142,6 +139,17 @@ def _values(rows: Mapping[str, Any], name: str) -> Sequence[Any]:
     if hasattr(values, "tolist"):  # arrays, and the columns of data frames
         return list(values.tolist())
     return [value.item() if isinstance(value, np.generic) else value for value in values]
+
+
+def _standard(numbers: NDArray[np.float64], column: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Numbers less the training's mean, by its deviation; 0 for a missing one."""
+    return np.where(np.isnan(numbers), 0.0, (numbers - column["mean"]) / column["scale"])
+
+
+def _ranges(numbers: NDArray[np.float64], edges: Sequence[float]) -> list[int]:
+    """Which range each number lies in, counted from 1; 0 for a missing one."""
+    ranges = 1 + np.searchsorted(edges, numbers, side="right")
+    return [int(row) for row in np.where(np.isnan(numbers), 0, ranges)]
 
 
 def _is_missing(value: Any) -> bool:
