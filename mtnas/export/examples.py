@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,19 +69,19 @@ def rows_as_json(schema: DataSchema, table: pa.Table) -> dict[str, list[Any]]:
 
 @torch.no_grad()
 def expected_outputs(frozen: Supernet, schema: DataSchema, table: pa.Table) -> dict[str, Tensor]:
-    """Outputs ``[N, outputs]`` per task of the trained network itself, by the way that training takes.
+    """Outputs ``[N, outputs]`` per task of the trained network itself, the way training computes them, on the CPU.
 
     Raises:
         ExportError: an output is not finite.
     """
-    parameter = next(frozen.parameters())
+    graph, parameter = frozen.graph, next(frozen.parameters())
+    network = frozen if parameter.device.type == "cpu" else copy.deepcopy(frozen).cpu()
     encoded = UnlabelledRows.of(encode_rows(schema, table))
-    data = ResidentData.of(encoded, parameter.device, dtype=parameter.dtype)
-    batch = data.gather(torch.arange(table.num_rows, device=parameter.device)[None])
-    graph = frozen.graph
-    selection = Selection.from_routes(graph, [[full_route(graph)]], device=parameter.device, dtype=parameter.dtype)
+    data = ResidentData.of(encoded, torch.device("cpu"), dtype=parameter.dtype)
+    batch = data.gather(torch.arange(table.num_rows)[None])
+    selection = Selection.from_routes(graph, [[full_route(graph)]], dtype=parameter.dtype)
     outputs = {
-        task: output[0].cpu().contiguous() for task, output in zip(graph.tasks, frozen(batch, selection), strict=True)
+        task: output[0].contiguous() for task, output in zip(graph.tasks, network(batch, selection), strict=True)
     }
     for task, output in outputs.items():
         if not output.isfinite().all():
