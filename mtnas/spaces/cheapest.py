@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from mtnas.routes import Cost, EdgeState, GateKind, InputShape, Junction, Mix, Route, RouteGraph, cost, reach
 from mtnas.routes.canonical import interchangeable_slots
@@ -11,13 +11,14 @@ Measure = Callable[[Cost], float]
 
 
 def cheapest_route(graph: RouteGraph, inputs: InputShape, measure: Measure) -> Route:
-    """As few inputs as allowed everywhere, the first of each kind of slot, then one choice after another made cheaper.
+    """As few inputs as allowed everywhere, those with the smallest blocks, then one choice after another made cheaper.
 
     Exact where the slots of a layer are alike. Elsewhere no single other choice makes the route cheaper, but two
     together might.
     """
     blocks = {slot.name: min(slot.choices, key=lambda b: b.num_params(inputs.width or 1)) for slot in graph.slots}
-    route = Route.of({junction.name: _first(junction) for junction in graph.junctions}, blocks)
+    sizes = {slot.name: blocks[slot.name].num_params(inputs.width or 1) for slot in graph.slots}
+    route = Route.of({junction.name: _first(junction, sizes) for junction in graph.junctions}, blocks)
     least, better = measure(cost(graph, route, inputs)), True
     while better:
         better = False
@@ -29,8 +30,8 @@ def cheapest_route(graph: RouteGraph, inputs: InputShape, measure: Measure) -> R
     return route
 
 
-def _first(junction: Junction) -> Mix:
-    edges = sorted(junction.edges, key=lambda edge: not edge.required)
+def _first(junction: Junction, sizes: Mapping[str, int]) -> Mix:
+    edges = sorted(junction.edges, key=lambda edge: (not edge.required, sizes.get(edge.source, 0)))
     least = max(junction.min_inputs, sum(edge.required for edge in edges))
     states = {edge.source: edge.states[0] for edge in edges[:least]}
     return min(_manners(junction, states), key=lambda mix: len(mix.text))

@@ -16,6 +16,7 @@ from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
 from mtnas.spaces.cheapest import cheapest_route
 
 SAMPLE_ATTEMPTS = 2000
+ATTEMPTS_BEFORE_DOUBT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +115,15 @@ class SearchSpace:
         Raises:
             SpaceError: the constraints leave (almost) nothing.
         """
-        for _ in range(SAMPLE_ATTEMPTS):
+        for attempt in range(SAMPLE_ATTEMPTS):
+            if attempt == ATTEMPTS_BEFORE_DOUBT:
+                self._cheapest_within_limits()
             mixes = {junction.name: self.sample_mix(junction, rng) for junction in self.graph.junctions}
             blocks = {slot.name: slot.choices[int(rng.integers(len(slot.choices)))] for slot in self.graph.slots}
             route = Route.of(mixes, blocks)
             if self._check_cost(route) is None:
                 return route
-        cheapest = cheapest_route(self.graph, self.inputs or InputShape(), self._excess)
-        reason = self._check_cost(cheapest)
-        if reason is None:
-            return cheapest
-        raise SpaceError(
-            expected="constraints that some route keeps to",
-            found=f"none among {SAMPLE_ATTEMPTS} random ones, and the cheapest one breaks them too ({reason})",
-            where="constraints",
-        )
+        return self._cheapest_within_limits()
 
     def sample_mix(self, junction: Junction, rng: np.random.Generator) -> Mix:
         """One junction's choice, uniform over its active sets and over gates and queries."""
@@ -227,6 +222,17 @@ class SearchSpace:
             of_size = [a + b for a, b in zip(with_edge, without, strict=True)]
         sizes = range(junction.min_inputs, self.most_inputs(junction) + 1)
         return sum(of_size[size] * len(_manners(junction, size)) for size in sizes)
+
+    def _cheapest_within_limits(self) -> Route:
+        cheapest = cheapest_route(self.graph, self.inputs or InputShape(), self._excess)
+        reason = self._check_cost(cheapest)
+        if reason is not None:
+            raise SpaceError(
+                expected="constraints that some route keeps to",
+                found=f"no random route that does, and the cheapest one breaks them too ({reason})",
+                where="constraints",
+            )
+        return cheapest
 
     def _excess(self, found: Cost) -> float:
         """How far a cost lies above the limits, in parts of each."""
