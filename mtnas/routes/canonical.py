@@ -45,12 +45,12 @@ def route_digest(graph: RouteGraph, route: Route) -> str:
 def interchangeable_slots(graph: RouteGraph) -> Mapping[str, str]:
     """For every slot the name of its class; any two slots of one class can swap places in the graph."""
     readers = graph.readers_of()
-    junctions = graph.junction_of()
     used_by: dict[str, list[str]] = {slot.name: [] for slot in graph.slots}
+    keys = {junction.name: _junction_key(readers, junction) for junction in graph.junctions}
     for junction in graph.junctions:
         for edge in junction.edges:
             if edge.source in used_by:
-                used_by[edge.source].append(f"{_junction_key(graph, readers, junction)}{_edge_key(edge)}")
+                used_by[edge.source].append(f"{keys[junction.name]}{_edge_key(edge)}")
     instances = {slot.instance for slot in graph.slots}
     queried = {
         q.removeprefix(JUNCTION_QUERY) for j in graph.junctions for q in j.queries if q.startswith(JUNCTION_QUERY)
@@ -64,26 +64,26 @@ def interchangeable_slots(graph: RouteGraph) -> Mapping[str, str]:
             [block.text for block in slot.choices],
             slot.owner or "",
             slot.frozen,
-            _junction_key(graph, readers, junctions[slot.reads]),
+            keys[slot.reads],
             sorted(used_by[slot.name]),
         ]
         classes[slot.name] = canonical_json(key)
     return MappingProxyType(classes)
 
 
-def _junction_key(graph: RouteGraph, readers: Mapping[str, tuple[object, ...]], junction: Junction) -> str:
+def _junction_key(readers: Mapping[str, tuple[object, ...]], junction: Junction) -> str:
     """A private junction is known by what it permits, a shared or tower junction by its name."""
     audience = readers[junction.name]
     if len(audience) == 1 and isinstance(audience[0], Slot):
         edges = [edge.source + _edge_key(edge) for edge in junction.edges]
-        limits = [junction.min_inputs, junction.most_inputs]
+        limits = [junction.min_inputs, junction.most_inputs, junction.selectors, junction.frozen]
         owner = [audience[0].layer, audience[0].owner or "", [block.text for block in audience[0].choices]]
         return canonical_json([edges, [str(g) for g in junction.gates], list(junction.queries), limits, owner])
     return junction.name
 
 
 def _edge_key(edge: Edge) -> str:
-    return canonical_json([[str(state) for state in edge.states], edge.required])
+    return canonical_json([[str(state) for state in edge.states], edge.required, edge.transform])
 
 
 def _rename(graph: RouteGraph, route: Route, classes: Mapping[str, str], colours: Colours) -> Route:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mtnas.errors import SpaceError
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
-from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, GateKind, Tower
+from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, GateKind, Junction, Tower, code_length
 from mtnas.routes.reach import reach
 from mtnas.routes.route import Mix, Route
 
@@ -36,17 +36,18 @@ def cost(graph: RouteGraph, route: Route, inputs: InputShape) -> Cost:
     slots, blocks = graph.slot_of(), route.block_of()
     num_params = inputs.num_params * len(reached.encoders)
     macs = 0
-    counted: set[tuple[str, str]] = set()
+    counted: set[tuple[str, str, int]] = set()
     for name in reached.slots:
         block, in_width = blocks[name], widths[slots[name].reads]
         macs += block.macs(in_width)
-        weights = (slots[name].weights_of, block.text)
+        weights = (slots[name].weights_of, block.text, in_width)
         if weights not in counted:
             counted.add(weights)
             num_params += block.num_params(in_width)
+    junctions = graph.junction_of()
     for name, mix in route.mixes:
         if name in reached.junctions:
-            params, products = _gate_cost(mix, widths, name, inputs.width)
+            params, products = _junction_cost(junctions[name], mix, widths, inputs.width)
             num_params += params
             macs += products
     for tower in graph.towers:
@@ -82,22 +83,41 @@ def output_widths(graph: RouteGraph, route: Route, inputs: InputShape) -> dict[s
     return widths | junction_widths
 
 
-def _gate_cost(mix: Mix, widths: dict[str, int], name: str, input_width: int) -> tuple[int, int]:
+def _junction_cost(junction: Junction, mix: Mix, widths: dict[str, int], input_width: int) -> tuple[int, int]:
+    """Transformations of the active edges, the gate's values, and the sum."""
+    fan_in, width = len(mix.inputs), widths[junction.name]
+    active = {edge.source for edge in junction.edges if edge.transform} & set(mix.inputs)
+    transforms = len(active) * width * width
+    params, macs = _gate_cost(junction, mix, _query_width(mix, widths, junction.name, input_width), width)
+    mixing = 0 if mix.gate is GateKind.PASS else fan_in * width
+    return transforms + params, transforms + macs + mixing
+
+
+def _gate_cost(junction: Junction, mix: Mix, query_width: int, width: int) -> tuple[int, int]:
     fan_in = len(mix.inputs)
-    if mix.gate is GateKind.PASS:
-        return 0, 0
-    mixing = fan_in * widths[name]
-    if mix.gate is not GateKind.SOFTMAX:
-        return 0, mixing
+    match mix.gate:
+        case GateKind.PASS | GateKind.SUM | GateKind.AVERAGE:
+            return 0, 0
+        case GateKind.FREE | GateKind.HARD_CONCRETE:
+            return fan_in, 0
+        case GateKind.SOFTMAX:
+            return (query_width + 1) * fan_in, query_width * fan_in
+        case GateKind.DSELECT_K:
+            numbers = junction.selectors * (1 + code_length(fan_in))
+            return (query_width + 1) * numbers, query_width * numbers
+        case GateKind.ATTENTION:
+            return 2 * width * width, (2 * width * width + width) * fan_in
+
+
+def _query_width(mix: Mix, widths: dict[str, int], junction: str, input_width: int) -> int:
+    """Width of the gate's query; 0 where the gate looks at nothing."""
     if mix.query == INPUT_QUERY:
-        query_width = input_width
-    elif mix.query == MEAN_QUERY:
-        query_width = widths[name]
-    elif mix.query.startswith(JUNCTION_QUERY):
-        query_width = widths[mix.query.removeprefix(JUNCTION_QUERY)]
-    else:
-        return fan_in, mixing
-    return (query_width + 1) * fan_in, query_width * fan_in + mixing
+        return input_width
+    if mix.query == MEAN_QUERY:
+        return widths[junction]
+    if mix.query.startswith(JUNCTION_QUERY):
+        return widths[mix.query.removeprefix(JUNCTION_QUERY)]
+    return 0
 
 
 def _tower_cost(tower: Tower, in_width: int) -> tuple[int, int]:

@@ -78,7 +78,7 @@ class RouteGraph:
         """The graph as plain data."""
         return {
             "format": FORMAT,
-            "encoders": [encoder.name for encoder in self.encoders],
+            "encoders": [nodes_json.write_encoder(encoder) for encoder in self.encoders],
             "slots": [nodes_json.write_slot(slot) for slot in self.slots],
             "junctions": [nodes_json.write_junction(junction) for junction in self.junctions],
             "towers": [nodes_json.write_tower(tower) for tower in self.towers],
@@ -96,7 +96,7 @@ class RouteGraph:
             raise SpaceError(expected=f"an object of format {FORMAT}", found=found, where="graph")
         try:
             return RouteGraph(
-                encoders=tuple(Encoder(name=name) for name in data["encoders"]),
+                encoders=tuple(nodes_json.read_encoder(encoder) for encoder in data["encoders"]),
                 slots=tuple(nodes_json.read_slot(slot) for slot in data["slots"]),
                 junctions=tuple(nodes_json.read_junction(junction) for junction in data["junctions"]),
                 towers=tuple(nodes_json.read_tower(tower) for tower in data["towers"]),
@@ -145,7 +145,21 @@ def _check(graph: RouteGraph) -> None:
     for junction in graph.junctions:
         _check_edges(junction, layers[junction.name], layer_of)
         _check_queries(junction, layers, junctions)
+    _check_products(graph.towers)
     node_widths(graph, None)
+
+
+def _check_products(towers: tuple[Tower, ...]) -> None:
+    """A product multiplies the probability of an earlier task."""
+    outputs: dict[str, int] = {}
+    for tower in towers:
+        if tower.product_of is not None and outputs.get(tower.product_of) != 1:
+            raise SpaceError(
+                expected="an earlier task with one output",
+                found=repr(tower.product_of),
+                where=f"tower of {tower.task!r}, product_of",
+            )
+        outputs[tower.task] = tower.outputs
 
 
 def _check_reader(junctions: Mapping[str, Junction], name: str, where: str) -> None:

@@ -19,21 +19,28 @@ def shape_graph(graph: RouteGraph, route: Route) -> RouteGraph:
     kept by name.
     """
     reached, blocks = reach(graph, route), route.block_of()
-    sources = reached.slots | {encoder.name for encoder in graph.encoders}
+    encoders = frozenset(encoder.name for encoder in graph.encoders)
+    sources = reached.slots | encoders
     junctions = [_shaped(j, reached, sources) for j in graph.junctions if j.name in reached.junctions]
-    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots})
+    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots}, encoders)
 
 
 def narrow(graph: RouteGraph, route: Route) -> RouteGraph:
     """The graph that holds this route and nothing else: what a frozen module is built from."""
     reached, blocks, mixes = reach(graph, route), route.block_of(), route.mix_of()
     junctions = [_fixed(j, mixes[j.name]) for j in graph.junctions if j.name in reached.junctions]
-    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots})
+    return _part(graph, reached, junctions, {name: blocks[name] for name in reached.slots}, reached.encoders)
 
 
-def _part(graph: RouteGraph, reached: Reach, junctions: list[Junction], blocks: Mapping[str, Block]) -> RouteGraph:
+def _part(
+    graph: RouteGraph,
+    reached: Reach,
+    junctions: list[Junction],
+    blocks: Mapping[str, Block],
+    encoders: frozenset[str],
+) -> RouteGraph:
     return RouteGraph(
-        encoders=graph.encoders,
+        encoders=tuple(encoder for encoder in graph.encoders if encoder.name in encoders),
         slots=tuple(replace(slot, choices=(blocks[slot.name],)) for slot in graph.slots if slot.name in reached.slots),
         junctions=tuple(junctions),
         towers=graph.towers,
@@ -57,6 +64,10 @@ def _fixed(junction: Junction, mix: Mix) -> Junction:
     def state(source: str) -> EdgeState:
         return EdgeState.FORWARD_ONLY if source in mix.forward_only else EdgeState.ON
 
-    edges = tuple(Edge(source=source, states=(state(source),), required=True) for source in mix.inputs)
+    transforms = {edge.source: edge.transform for edge in junction.edges}
+    edges = tuple(
+        Edge(source=source, states=(state(source),), required=True, transform=transforms[source])
+        for source in mix.inputs
+    )
     queries = (mix.query,) if mix.query != NO_QUERY else ()
-    return Junction(name=junction.name, edges=edges, gates=(mix.gate,), queries=queries, min_inputs=len(edges))
+    return replace(junction, edges=edges, gates=(mix.gate,), queries=queries, min_inputs=len(edges), max_inputs=None)

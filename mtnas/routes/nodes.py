@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +38,11 @@ class GateKind(StrEnum):
     def takes_all(self) -> bool:
         """Whether the gate's parameters address its sources by position, so that a route must use them all."""
         return self is GateKind.DSELECT_K
+
+
+def code_length(num_sources: int) -> int:
+    """Bits of the binary codes that name ``num_sources`` sources (DSelect-k)."""
+    return max(1, (num_sources - 1).bit_length())
 
 
 class EdgeState(StrEnum):
@@ -131,7 +137,7 @@ class Junction:
             raise SpaceError(expected="a query for the gates that take one", found="none", where=where)
         self._check_selectors(mixing, required)
 
-    def _check_selectors(self, mixing: list[GateKind], required: int) -> None:
+    def _check_selectors(self, mixing: Sequence[GateKind], required: int) -> None:
         where = f"junction {self.name}"
         whole = len(mixing) == 1 and required == len(self.edges)
         if any(gate.takes_all for gate in mixing) and not whole:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtnas.routes.blocks import Block
-from mtnas.routes.nodes import Edge, EdgeState, GateKind, Junction, Slot, Tower
+from mtnas.routes.nodes import Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
+
+
+def write_encoder(encoder: Encoder) -> str | dict[str, Any]:
+    """An encoder as plain data."""
+    return {"name": encoder.name, "frozen": True} if encoder.frozen else encoder.name
+
+
+def read_encoder(data: str | Mapping[str, Any]) -> Encoder:
+    """An encoder read back."""
+    return Encoder(name=data) if isinstance(data, str) else Encoder(name=data["name"], frozen=bool(data["frozen"]))
 
 
 def write_slot(slot: Slot) -> dict[str, Any]:
@@ -44,6 +54,10 @@ def write_junction(junction: Junction) -> dict[str, Any]:
         data["min_inputs"] = junction.min_inputs
     if junction.max_inputs is not None:
         data["max_inputs"] = junction.max_inputs
+    if GateKind.DSELECT_K in junction.gates:
+        data["selectors"] = junction.selectors
+    if junction.frozen:
+        data["frozen"] = True
     return data
 
 
@@ -56,27 +70,41 @@ def read_junction(data: Mapping[str, Any]) -> Junction:
         queries=tuple(data["queries"]),
         min_inputs=int(data.get("min_inputs", 1)),
         max_inputs=data.get("max_inputs"),
+        selectors=int(data.get("selectors", 2)),
+        frozen=bool(data.get("frozen", False)),
     )
 
 
 def _edge(edge: Edge) -> str | dict[str, Any]:
-    if edge.states == (EdgeState.ON,) and not edge.required:
+    if edge.states == (EdgeState.ON,) and not (edge.required or edge.transform):
         return edge.source
-    return {"source": edge.source, "states": [str(s) for s in edge.states], "required": edge.required}
+    data = {"source": edge.source, "states": [str(s) for s in edge.states], "required": edge.required}
+    return data | ({"transform": True} if edge.transform else {})
 
 
 def _read_edge(data: str | Mapping[str, Any]) -> Edge:
     if isinstance(data, str):
         return Edge(source=data)
     states = tuple(EdgeState(state) for state in data["states"])
-    return Edge(source=data["source"], states=states, required=bool(data["required"]))
+    transform = bool(data.get("transform", False))
+    return Edge(source=data["source"], states=states, required=bool(data["required"]), transform=transform)
 
 
 def write_tower(tower: Tower) -> dict[str, Any]:
     """A tower as plain data."""
-    return {"task": tower.task, "reads": tower.reads, "hidden": list(tower.hidden), "outputs": tower.outputs}
+    data = {"task": tower.task, "reads": tower.reads, "hidden": list(tower.hidden), "outputs": tower.outputs}
+    if tower.product_of is not None:
+        data["product_of"] = tower.product_of
+    return data | ({"frozen": True} if tower.frozen else {})
 
 
 def read_tower(data: Mapping[str, Any]) -> Tower:
     """A tower read back."""
-    return Tower(task=data["task"], reads=data["reads"], hidden=tuple(data["hidden"]), outputs=data["outputs"])
+    return Tower(
+        task=data["task"],
+        reads=data["reads"],
+        hidden=tuple(data["hidden"]),
+        outputs=data["outputs"],
+        product_of=data.get("product_of"),
+        frozen=bool(data.get("frozen", False)),
+    )

@@ -27,6 +27,9 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
         SpaceError: the route says nothing about a junction or slot that is reached.
     """
     wanted = set(graph.tasks if tasks is None else tasks)
+    for tower in reversed(graph.towers):  # a product's factor stands before it
+        if tower.task in wanted and tower.product_of is not None:
+            wanted.add(tower.product_of)
     mixes, slots, encoders = route.mix_of(), graph.slot_of(), {encoder.name for encoder in graph.encoders}
     filled = route.block_of().keys()
     open_junctions = [tower.reads for tower in graph.towers if tower.task in wanted]

@@ -29,7 +29,12 @@ def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | N
 
     for slot in sorted(graph.slots, key=lambda slot: slot.layer):
         in_width = of_junction(slot.reads)
-        outs = {block.text: block.widths[-1] if block.widths else in_width for block in slot.choices}
+        for block in slot.choices:
+            if in_width is not None and block.reads_width not in (None, in_width):
+                raise SpaceError(
+                    expected=f"input width {block.reads_width}", found=str(in_width), where=f"slot {slot.name}"
+                )
+        outs = {b.text: in_width if b.fixed_width is None else b.fixed_width for b in slot.choices}
         known = {width for width in outs.values() if width is not None}
         if len(known) > 1:
             raise SpaceError(expected="blocks of one output width", found=str(outs), where=f"slot {slot.name}")

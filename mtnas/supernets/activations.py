@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+from mtnas.supernets.selection import Selection
 
 
 class Activations:
@@ -37,3 +39,21 @@ class Activations:
             bundle = self._bundle_of[name]
             self._single |= dict(zip(bundle, self._bundles[bundle].unbind(1), strict=True))
         return self._single[name]
+
+
+class Trunk(Activations):
+    """Outputs of the junctions of a pass, and the terms that its gates add to the loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.penalties: dict[str, Tensor] = {}
+
+    def penalise(self, terms: Mapping[str, Tensor]) -> None:
+        """Add terms ``[K, G]`` by the name of the setting that weighs them; the mean over route groups counts."""
+        for name, term in terms.items():
+            self.penalties[name] = self.penalties.get(name, 0) + term.mean(1)
+
+    def penalty(self, selection: Selection) -> Tensor | None:
+        """Sum over candidates of their terms times their weights, a scalar for the loss; None where no gate has any."""
+        terms = [term * selection.setting(name, 0) for name, term in self.penalties.items()]
+        return torch.stack([term.sum() for term in terms]).sum() if terms else None

@@ -19,7 +19,7 @@ from mtnas.supernets.initial import Initial
 from mtnas.supernets.selection import Selection
 
 if TYPE_CHECKING:
-    from mtnas.supernets.banks import DropoutNoise
+    from mtnas.supernets.draws import Draws
 
 
 class TaskAlignment(nn.Module):
@@ -56,7 +56,7 @@ class SharedDraws:
     So a net whose matrices are the identity trains as one that has none.
     """
 
-    def __init__(self, noise: DropoutNoise, times: int) -> None:
+    def __init__(self, noise: Draws, times: int) -> None:
         self._noise, self._times = noise, times
 
     def dropout(self, x: Tensor) -> Tensor:
@@ -65,3 +65,7 @@ class SharedDraws:
         versions = x.reshape(K, num_instances, self._times, R // self._times, W)
         mask = self._noise.dropout(torch.ones_like(versions[:, :, 0]))
         return (versions * mask.unsqueeze(2)).flatten(2, 3)
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Numbers of a gate, which are there once for all versions of the rows."""
+        return self._noise.uniform(shape)

@@ -5,27 +5,41 @@ Legend: K pack, I instances, B batch, D input width, W output width.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import sqrt
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtnas.routes import Block, BlockKind
+from mtnas.routes import Block
+from mtnas.supernets.draws import Draws
 from mtnas.supernets.initial import Initial
 
-
-class DropoutNoise(Protocol):
-    """Where dropout takes its noise from (``mtnas.training.noise``)."""
-
-    def dropout(self, x: Tensor) -> Tensor:
-        """Drop units of ``x`` [K, ...] at each candidate's own rate."""
-        ...
+DropoutNoise = Draws
 
 
-class MlpBank(nn.Module):
+class Bank(nn.Module, ABC):
+    """I blocks of one kind and shape; every parameter is ``[K, I, ...]``."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
+        """``x`` [K, I, B, D], or [K, 1, B, D] read by all; gives [K, I, B, W].
+
+        With ``chosen`` the axis I holds these instances of the bank, in this order, each as often as it is named.
+        """
+
+
+def picked(parameter: Tensor, chosen: Sequence[int] | None) -> Tensor:
+    """Some instances' weights ``[K, len(chosen), ...]``, without waiting for the device; all of them for None."""
+    if chosen is None:
+        return parameter
+    instances = parameter.unbind(1)
+    return torch.stack([instances[index] for index in chosen], dim=1)
+
+
+class MlpBank(Bank):
     """I perceptrons of equal widths: per layer linear, layer normalisation if wanted, ReLU, dropout."""
 
     def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
@@ -41,46 +55,36 @@ class MlpBank(nn.Module):
                 self.norm_scales.append(initial.constant(names, (width,), 1.0))
                 self.norm_shifts.append(initial.constant(names, (width,), 0.0))
 
-    def forward(self, x: Tensor, noise: DropoutNoise | None) -> Tensor:
-        """``x`` [K, I, B, D], or [K, 1, B, D] read by all; gives [K, I, B, W]."""
-        for depth, weight in enumerate(self.weights):
+    def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
+        """See ``Bank``."""
+        for depth, weights in enumerate(self.weights):
+            weight = picked(weights, chosen)
             if x.shape[1] == 1 and weight.shape[1] > 1:
-                x = self._shared(x, depth, weight)
+                x = self._shared(x, depth, weight, chosen)
             else:
-                x = self._activate(x @ weight, depth, across=2)
+                x = self._activate(x @ weight, depth, chosen, across=2)
             if noise is not None:
                 x = noise.dropout(x)
         return x
 
-    def _shared(self, x: Tensor, depth: int, weight: Tensor) -> Tensor:
+    def _shared(self, x: Tensor, depth: int, weight: Tensor, chosen: Sequence[int] | None) -> Tensor:
         """One wide product for all instances that read the same vector, instead of I narrow ones."""
         K, num_instances, D, W = weight.shape
         wide = x[:, 0] @ weight.transpose(1, 2).reshape(K, D, num_instances * W)
-        return self._activate(wide.view(K, -1, num_instances, W), depth, across=1).transpose(1, 2)
+        return self._activate(wide.view(K, -1, num_instances, W), depth, chosen, across=1).transpose(1, 2)
 
-    def _activate(self, x: Tensor, depth: int, *, across: int) -> Tensor:
+    def _activate(self, x: Tensor, depth: int, chosen: Sequence[int] | None, *, across: int) -> Tensor:
         """Bias, normalisation and ReLU; parameters [K, I, W] are broadcast over the batch axis ``across``."""
+        bias = picked(self.biases[depth], chosen).unsqueeze(across)
         if not self.norm:
-            return F.relu(x + self.biases[depth].unsqueeze(across))
-        normal = F.layer_norm(x + self.biases[depth].unsqueeze(across), x.shape[-1:])
-        scaled = torch.addcmul(
-            self.norm_shifts[depth].unsqueeze(across), normal, self.norm_scales[depth].unsqueeze(across)
-        )
-        return F.relu(scaled)
+            return F.relu(x + bias)
+        scale, shift = (picked(p[depth], chosen).unsqueeze(across) for p in (self.norm_scales, self.norm_shifts))
+        return F.relu(torch.addcmul(shift, F.layer_norm(x + bias, x.shape[-1:]), scale))
 
 
-class IdentityBank(nn.Module):
+class IdentityBank(Bank):
     """I identities: the output is the input."""
 
-    def forward(self, x: Tensor, noise: DropoutNoise | None) -> Tensor:
+    def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
         """``x`` [K, I or 1, B, D] as it is."""
         return x
-
-
-def make_bank(sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> nn.Module:
-    """The bank of a block kind; ``sites`` name the instances for their initial weights."""
-    match block.kind:
-        case BlockKind.MLP:
-            return MlpBank(sites, block, in_width, initial)
-        case BlockKind.IDENTITY:
-            return IdentityBank()

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mtnas.routes import Route, narrow
-from mtnas.supernets.banks import MlpBank
+from mtnas.supernets.gates import Gate
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.supernet import Supernet
 from mtnas.supernets.towers import TowerGroup
@@ -23,7 +23,7 @@ def freeze(supernet: Supernet, route: Route, *, candidate: int = 0) -> Supernet:
     aligned = supernet.alignment is not None
     frozen = Supernet(graph, supernet.inputs, [0], device=weight.device, dtype=weight.dtype, aligned=aligned)
     with torch.no_grad():
-        _copy(frozen.encoder, supernet.encoder, candidate)
+        _copy_encoders(frozen, supernet, candidate)
         _copy_banks(frozen, supernet, candidate)
         _copy_gates(frozen, supernet, candidate)
         _copy_towers(frozen, supernet, candidate)
@@ -37,18 +37,23 @@ def _copy(target: nn.Module, source: nn.Module, candidate: int) -> None:
         mine.copy_(theirs[candidate : candidate + 1])
 
 
+def _copy_encoders(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
+    sources = dict(zip([e.name for e in supernet.graph.encoders], supernet.encoders, strict=True))
+    for node, encoder in zip(frozen.graph.encoders, frozen.encoders, strict=True):
+        _copy(encoder, sources[node.name], candidate)
+
+
 def _copy_banks(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
     sources = {
-        (slot.name, group.block.text): (bank, index)
+        (slot.name, group.block.text): (bank, at)
         for group, bank in supernet.slot_banks()
-        for index, slot in enumerate(group.slots)
+        for slot, at in zip(group.slots, group.instances, strict=True)
     }
     for group, bank in frozen.slot_banks():
-        for index, slot in enumerate(group.slots):
+        for slot, index in zip(group.slots, group.instances, strict=True):
             source, at = sources[slot.name, group.block.text]
-            if isinstance(bank, MlpBank):
-                for mine, theirs in zip(bank.parameters(), source.parameters(), strict=True):
-                    mine[0, index] = theirs[candidate, at]
+            for mine, theirs in zip(bank.parameters(), source.parameters(), strict=True):
+                mine[0, index] = theirs[candidate, at]
 
 
 def _copy_gates(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
@@ -62,11 +67,16 @@ def _copy_gates(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
         assert isinstance(group, JunctionGroup)
         for index, name in enumerate(group.names):
             source, at = sources[name]
-            columns = [source.sources.index(node) for node in group.sources]
-            for key in group.biases:
-                group.biases[key][0, index] = source.biases[key][candidate, at, columns]
-            for key in group.weights:
-                group.weights[key][0, index] = source.weights[key][candidate, at][:, columns]
+            columns = [source.sources_of[at].index(node) for node in group.sources_of[index]]
+            for kind, gate in group.kinds.items():
+                theirs, like = source.kinds[kind], gate
+                assert isinstance(theirs, Gate)
+                assert isinstance(like, Gate)
+                found = theirs.of_junction(at, candidate)
+                for key, mine in like.of_junction(index, 0).items():
+                    mine.copy_(found[key][..., columns] if like.per_source else found[key])
+            if group.transforms is not None and source.transforms is not None:
+                group.transforms[0, index] = source.transforms[candidate, at, columns]
 
 
 def _copy_towers(frozen: Supernet, supernet: Supernet, candidate: int) -> None:

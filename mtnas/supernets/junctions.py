@@ -1,6 +1,7 @@
-"""Groups of equal junctions: the gates that mix their sources, applied as batched products.
+"""Groups of like junctions: their sources, transformations and gates, applied as batched products.
 
-Legend: K pack, G route groups, J junctions, N sources, B batch, D query width, W width of the sources.
+Legend: K pack, G route groups, J junctions, R distinct source lists (each read by J/R junctions in a row), N sources,
+B batch, D query width, W width of the sources.
 """
 
 from __future__ import annotations
@@ -12,158 +13,190 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.routes import GateKind, Junction
-from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, STATIC_QUERY
+from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY
+from mtnas.supernets.activations import Activations
+from mtnas.supernets.draws import Draws
+from mtnas.supernets.gates import (
+    AttentionGate,
+    DSelectGate,
+    FreeGate,
+    Gate,
+    Gated,
+    HardConcreteGate,
+    Mixing,
+    SoftmaxGate,
+)
+from mtnas.supernets.gates.gate import over_rows
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.layout import Layout
 from mtnas.supernets.selection import Selection
 
+_UNWEIGHTED = (GateKind.SUM, GateKind.AVERAGE)
+_ONE_FOR_ONE_INPUT = (*_UNWEIGHTED, GateKind.SOFTMAX)
+
 
 class JunctionGroup(nn.Module):
-    """Junctions that read the same sources under the same gates and queries."""
+    """Junctions with equally many sources under the same gates and kinds of query.
+
+    Args:
+        junctions: those with the same sources in a row, equally many for each list of sources.
+        own: per junction and source whether the source belongs to the junction's only reader.
+        layout: where the choices stand in a selection.
+        widths: widths of the queries by name; that of the sources under ``mean``.
+        initial: draws the weights.
+    """
 
     edge_at: Tensor
     gate_at: Tensor
     query_at: Tensor
 
     def __init__(
-        self, junctions: Sequence[Junction], layout: Layout, query_widths: Mapping[str, int], initial: Initial
+        self,
+        junctions: Sequence[Junction],
+        own: Sequence[Sequence[bool]],
+        layout: Layout,
+        widths: Mapping[str, int],
+        initial: Initial,
     ) -> None:
         super().__init__()
         self.names = tuple(junction.name for junction in junctions)
-        self.sources = junctions[0].sources
-        mixes = len(self.sources) > 1
+        self.sources_of = tuple(junction.sources for junction in junctions)
+        self.source_lists = tuple(dict.fromkeys(self.sources_of))
+        mixes = len(self.sources_of[0]) > 1
         self.gates = tuple(gate for gate in junctions[0].gates if gate is not GateKind.PASS) if mixes else ()
-        self.queries = junctions[0].queries if GateKind.SOFTMAX in self.gates else ()
-        self.weights, self.biases = nn.ParameterDict(), nn.ParameterDict()
-        for query in self.queries:
-            sites = [f"{name}/{query}" for name in self.names]
-            key = _key(query)
-            self.biases[key] = initial.constant(sites, (len(self.sources),), 0.0)
-            if query != STATIC_QUERY:
-                width = query_widths[query]
-                self.weights[key] = initial.uniform(sites, (width, len(self.sources)), 1 / sqrt(width))
-        self._address("edge_at", [[layout.edges[name, source] for source in self.sources] for name in self.names])
+        asks = any(gate.takes_query for gate in self.gates)
+        self.queries_of = tuple(junction.queries if asks else () for junction in junctions)
+        self.kinds = nn.ModuleDict()
+        for gate in self.gates:
+            if gate not in _UNWEIGHTED:
+                self.kinds[gate] = _make_gate(gate, junctions, self.queries_of, own, widths, initial)
+        self.transforms: nn.Parameter | None = None
+        if any(edge.transform for edge in junctions[0].edges):
+            self.transforms = _transforms(junctions, widths["mean"], initial)
+        self._address("edge_at", [[layout.edges[j.name, source] for source in j.sources] for j in junctions])
         self._address("gate_at", [[layout.gates[name, gate] for gate in self.gates] for name in self.names])
-        self._address("query_at", [[layout.queries[name, q] for q in self.queries] for name in self.names])
+        queries = zip(self.names, self.queries_of, strict=True)
+        self._address("query_at", [[layout.queries[name, q] for q in asked] for name, asked in queries])
 
     def _address(self, name: str, positions: list[list[int]]) -> None:
         self.register_buffer(name, torch.tensor(positions, dtype=torch.long), persistent=False)
 
-    def forward(self, h_KNBW: Tensor, queries: Mapping[str, Tensor], selection: Selection) -> Tensor:
-        """Mixed inputs ``[K, J, B, W]`` of sources ``[K, N, B, W]``; ``queries`` hold ``[K, B, D]`` vectors."""
-        num_rows = h_KNBW.shape[2]
-        stopped = None
-        if selection.forward_only is not None:
-            stopped = _over_rows(selection.forward_only[..., self.edge_at], num_rows)
-        if len(self.sources) == 1:
-            lone = h_KNBW.expand(-1, len(self.names), -1, -1)
-            return lone if stopped is None else mix(torch.ones_like(stopped), h_KNBW, stopped)
-        edges_KGJN = selection.edges[..., self.edge_at]
-        return mix(self.values(h_KNBW, queries, selection, edges_KGJN, stopped), h_KNBW, stopped)
+    def forward(
+        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mixed inputs ``[K, J, B, W]``, and the gates' terms for the loss ``[K, G]`` by name.
 
-    def values(
-        self,
-        h_KNBW: Tensor,
-        queries: Mapping[str, Tensor],
-        selection: Selection,
-        edges_KGJN: Tensor,
-        stopped_KJNB: Tensor | None,
-    ) -> Tensor:
-        """Values of the connections, ``[K, J, N, B]`` (B is 1 per route group where no value depends on the row)."""
-        num_rows = h_KNBW.shape[2]
-        gates_KGJA = selection.gates[..., self.gate_at]
-        total: Tensor | None = None
-        for index, gate in enumerate(self.gates):
-            match gate:
-                case GateKind.SOFTMAX:
-                    values = self._softmax(h_KNBW, queries, selection, edges_KGJN, stopped_KJNB)
-                case GateKind.AVERAGE:
-                    values = _over_rows(edges_KGJN / edges_KGJN.sum(-1, keepdim=True).clamp(min=1), num_rows)
-                case _:
-                    values = _over_rows(edges_KGJN, num_rows)
-            if len(self.gates) == 1:
-                return values
-            share = values * _over_rows(gates_KGJA[..., index : index + 1], num_rows)
-            total = share if total is None else total + share
-        if total is None:
-            return _over_rows(edges_KGJN, num_rows)
-        single = (edges_KGJN.sum(-1, keepdim=True) == 1) & (gates_KGJA.sum(-1, keepdim=True) == 0)
-        return total + _over_rows(edges_KGJN * single, num_rows)
-
-    def _softmax(
-        self,
-        h_KNBW: Tensor,
-        queries: Mapping[str, Tensor],
-        selection: Selection,
-        edges_KGJN: Tensor,
-        stopped_KJNB: Tensor | None,
-    ) -> Tensor:
-        """Softmax over the active sources: e^logit * edge / sum(e^logit * edge), for relaxed edges as well.
-
-        Zeros, with finite gradients, where no source is active.
+        Args:
+            nodes: outputs of encoders and slots so far.
+            mixed: outputs of junctions so far.
+            encoded: the encoder's vector ``[K, B, D]``, for the query ``input``.
+            selection: which edges are active, how, and the gates' settings.
+            draws: random numbers, None outside training.
         """
-        num_rows = h_KNBW.shape[2]
-        edges = _over_rows(edges_KGJN, num_rows)
-        query_KGJQ = selection.queries[..., self.query_at]
-        logits: Tensor | None = None
-        for index, query in enumerate(self.queries):
-            found = self._logits(query, h_KNBW, queries, edges, stopped_KJNB)
-            if len(self.queries) > 1:
-                found = found * _over_rows(query_KGJQ[..., index : index + 1], num_rows)
-            logits = found if logits is None else logits + found
-        assert logits is not None
-        highest = logits.detach().masked_fill(edges == 0, -torch.inf).amax(2, keepdim=True)
-        shift = highest.where(highest > -torch.inf, logits.detach().amax(2, keepdim=True))
-        weighted = (logits - shift).clamp(max=60).exp() * edges
-        total = weighted.sum(2, keepdim=True)
-        return weighted / total.where(total > 0, 1)
+        mixing = self._mixing(nodes, mixed, encoded, selection, draws)
+        if len(self.sources_of[0]) == 1:
+            return self._lone(mixing), {}
+        gated = self._gated(mixing)
+        return mixing.weighted(gated.values), {name: term.sum(-1) for name, term in gated.penalties.items()}
 
-    def _logits(
-        self,
-        query: str,
-        h_KNBW: Tensor,
-        queries: Mapping[str, Tensor],
-        edges_KJNB: Tensor,
-        stopped_KJNB: Tensor | None,
-    ) -> Tensor:
-        key = _key(query)
-        bias: Tensor = self.biases[key].unsqueeze(-1)
-        if query == STATIC_QUERY:
-            return bias
-        weight_KJDN: Tensor = self.weights[key]
-        if query == MEAN_QUERY:
-            mean_KJBD = mix(edges_KJNB / edges_KJNB.sum(2, keepdim=True).clamp(min=1), h_KNBW, stopped_KJNB)
-            return (mean_KJBD @ weight_KJDN).transpose(2, 3) + bias
-        if query == INPUT_QUERY or query.startswith(JUNCTION_QUERY):
-            vector_KBD = queries[query]
-            K, J, D, N = weight_KJDN.shape
-            wide = vector_KBD @ weight_KJDN.transpose(1, 2).reshape(K, D, J * N)
-            return wide.view(K, -1, J, N).permute(0, 2, 3, 1) + bias
-        raise AssertionError(query)
+    def _mixing(
+        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+    ) -> Mixing:
+        read = nodes.get([source for sources in self.source_lists for source in sources])
+        sources = read.view(len(read), len(self.source_lists), -1, *read.shape[2:])
+        num_rows = sources.shape[3]
+        stopped = stopped_sources = None
+        if selection.forward_only is not None:
+            stopped = over_rows(selection.forward_only[..., self.edge_at], num_rows)
+            stopped_sources = self._transformed(sources.detach())
+        edges = selection.edges[..., self.edge_at]
+        return Mixing(
+            sources=self._transformed(sources),
+            stopped_sources=stopped_sources,
+            edges=over_rows(edges, num_rows),
+            stopped=stopped,
+            group_edges=edges,
+            query_choice=over_rows(selection.queries[..., self.query_at], num_rows),
+            queries=tuple(self._query(position, mixed, encoded) for position in range(len(self.queries_of[0]))),
+            selection=selection,
+            draws=draws,
+        )
+
+    def _query(self, position: int, mixed: Activations, encoded: Tensor) -> Tensor | None:
+        """``[K, J or 1, B, D]`` of the encoder or of other junctions."""
+        names = [asked[position] for asked in self.queries_of]
+        if names[0] == INPUT_QUERY:
+            return encoded.unsqueeze(1)
+        if not names[0].startswith(JUNCTION_QUERY):
+            return None
+        distinct = names[:1] if len(set(names)) == 1 else names
+        return mixed.get([name.removeprefix(JUNCTION_QUERY) for name in distinct])
+
+    def _transformed(self, sources_KRNBW: Tensor) -> Tensor:
+        """Every junction's own products with its sources, ``[K, J, N, B, W]``, where edges have them."""
+        if self.transforms is None:
+            return sources_KRNBW
+        times = len(self.names) // len(self.source_lists)
+        return sources_KRNBW.repeat_interleave(times, 1) @ self.transforms
+
+    def _lone(self, mixing: Mixing) -> Tensor:
+        """The only source of every junction."""
+        if mixing.stopped is not None or mixing.sources.shape[1] not in (1, len(self.names)):
+            return mixing.weighted(torch.ones_like(mixing.edges))
+        return mixing.sources[:, :, 0].expand(-1, len(self.names), -1, -1)
+
+    def _gated(self, mixing: Mixing) -> Gated:
+        """Values under the gate that each junction uses; where it uses none, the edges themselves."""
+        if len(self.gates) == 1 and self.gates[0] in _ONE_FOR_ONE_INPUT:
+            return self._of_kind(self.gates[0], mixing)
+        shares_KGJA = mixing.selection.gates[..., self.gate_at]
+        values = mixing.edges * over_rows(1 - shares_KGJA.sum(-1, keepdim=True), mixing.num_rows)
+        penalties: dict[str, Tensor] = {}
+        for index, gate in enumerate(self.gates):
+            share_KGJ = shares_KGJA[..., index]
+            found = self._of_kind(gate, mixing)
+            values = values + found.values * over_rows(share_KGJ.unsqueeze(-1), mixing.num_rows)
+            for name, term in found.penalties.items():
+                penalties[name] = penalties.get(name, 0) + term * share_KGJ
+        return Gated(values=values, penalties=penalties)
+
+    def _of_kind(self, gate: GateKind, mixing: Mixing) -> Gated:
+        if gate is GateKind.SUM:
+            return Gated(values=mixing.edges)
+        if gate is GateKind.AVERAGE:
+            return Gated(values=mixing.edges / mixing.edges.sum(2, keepdim=True).clamp(min=1))
+        found: Gated = self.kinds[gate](mixing)
+        return found
 
 
-def mix(values_KJNB: Tensor, h_KNBW: Tensor, stopped_KJNB: Tensor | None = None) -> Tensor:
-    """``[K, J, B, W]``: sums of sources [K, N, B, W] weighted by values [K, J, N, B or 1].
+def _make_gate(
+    kind: GateKind,
+    junctions: Sequence[Junction],
+    queries: Sequence[tuple[str, ...]],
+    own: Sequence[Sequence[bool]],
+    widths: Mapping[str, int],
+    initial: Initial,
+) -> Gate:
+    names, num_sources = [junction.name for junction in junctions], len(junctions[0].sources)
+    match kind:
+        case GateKind.SOFTMAX:
+            of_query = [widths[query] for query in queries[0]]
+            return SoftmaxGate(names, queries, of_query, num_sources, initial)
+        case GateKind.FREE:
+            return FreeGate(names, own, initial)
+        case GateKind.HARD_CONCRETE:
+            return HardConcreteGate(names, num_sources, initial)
+        case GateKind.DSELECT_K:
+            selectors, width = junctions[0].selectors, widths[queries[0][0]]
+            return DSelectGate(names, queries, width, num_sources=num_sources, selectors=selectors, initial=initial)
+        case GateKind.ATTENTION:
+            return AttentionGate(names, widths["mean"], initial)
+        case GateKind.PASS | GateKind.SUM | GateKind.AVERAGE:
+            raise AssertionError(kind)
 
-    No gradient reaches a source through a connection that is ``stopped`` (1); the value is the same.
-    """
-    if stopped_KJNB is not None:
-        return mix(values_KJNB * (1 - stopped_KJNB), h_KNBW) + mix(values_KJNB * stopped_KJNB, h_KNBW.detach())
-    values = values_KJNB.unsqueeze(-1).unbind(2)
-    sources = h_KNBW.unsqueeze(1).unbind(2)
-    mixed = values[0] * sources[0]
-    for value, source in zip(values[1:], sources[1:], strict=True):
-        mixed = torch.addcmul(mixed, value, source)
-    return mixed
 
-
-def _key(query: str) -> str:
-    """A query as the name of a parameter, which must not hold a dot; no node's name holds a slash."""
-    return query.replace(".", "/")
-
-
-def _over_rows(choice_KGJN: Tensor, num_rows: int) -> Tensor:
-    """Per route group to per row: ``[K, G, J, N]`` to ``[K, J, N, B]``, or B = 1 for one group."""
-    G = choice_KGJN.shape[1]
-    moved = choice_KGJN.permute(0, 2, 3, 1)
-    return moved if G == 1 else moved.repeat_interleave(num_rows // G, dim=3)
+def _transforms(junctions: Sequence[Junction], width: int, initial: Initial) -> nn.Parameter:
+    """``[K, J, N, W, W]``, drawn so that products keep the variance."""
+    sites = [f"{j.name}/{edge.source}/transform" for j in junctions for edge in j.edges]
+    drawn = initial.uniform(sites, (width, width), sqrt(3 / width))
+    return nn.Parameter(drawn.view(len(drawn), len(junctions), -1, width, width))

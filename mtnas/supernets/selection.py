@@ -5,14 +5,15 @@ Legend: K pack, G route groups along the batch, E edges, A gates, Q queries, C b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Route, RouteGraph
+from mtnas.routes.gate_settings import GATE_SETTINGS, check_gate_settings
 from mtnas.routes.nodes import NO_QUERY
 from mtnas.supernets.layout import Layout
 
@@ -29,6 +30,10 @@ class Selection:
         queries: ``[K, G, Q]``.
         blocks: ``[K, G, C]``.
         forward_only: ``[K, G, E]``, 1 where the gradient stops at an active edge; None when it never does.
+        settings: ``[K]`` by name: numbers that the gates work with (``mtnas.routes.gate_settings``); missing ones have
+            their defaults.
+
+    A junction whose gates are all 0 takes its edges as values: that is how one input passes.
     """
 
     edges: Tensor
@@ -36,6 +41,12 @@ class Selection:
     queries: Tensor
     blocks: Tensor
     forward_only: Tensor | None = None
+    settings: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def setting(self, name: str, num_axes: int) -> Tensor | float:
+        """A gate's setting: ``[K, 1, ...]`` with this many axes of size 1 behind, or the default."""
+        found = self.settings.get(name)
+        return GATE_SETTINGS[name] if found is None else found.view(-1, *[1] * num_axes)
 
     @property
     def num_groups(self) -> int:
@@ -54,8 +65,11 @@ class Selection:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        gate: Sequence[Mapping[str, float]] = (),
     ) -> Selection:
         """Routes ``[K][G]`` of one graph; choices that a route leaves out stay inactive.
+
+        ``gate``: settings of the gates, one mapping per candidate.
 
         Raises:
             SpaceError: a route uses something the graph does not have, or rows of different lengths.
@@ -98,6 +112,7 @@ class Selection:
             queries=queries.to(device, dtype),
             blocks=blocks.to(device, dtype),
             forward_only=forward_only.to(device, dtype) if stops else None,
+            settings=settings_of(gate, device=device, dtype=dtype),
         )
 
     def keep(self, index: Tensor) -> Selection:
@@ -108,4 +123,22 @@ class Selection:
             queries=self.queries.index_select(0, index),
             blocks=self.blocks.index_select(0, index),
             forward_only=None if self.forward_only is None else self.forward_only.index_select(0, index),
+            settings={name: values.index_select(0, index) for name, values in self.settings.items()},
         )
+
+
+def settings_of(
+    gate: Sequence[Mapping[str, float]], *, device: torch.device | str, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Settings of the gates ``[K]`` by name, from one mapping per candidate; names that none of them has are left out.
+
+    Raises:
+        SpaceError: a name that no gate has, or a value outside its range.
+    """
+    for settings in gate:
+        check_gate_settings(settings)
+    return {
+        name: torch.tensor([settings.get(name, default) for settings in gate], device=device, dtype=dtype)
+        for name, default in GATE_SETTINGS.items()
+        if any(name in settings for settings in gate)
+    }

@@ -7,24 +7,26 @@ Legend: K pack, S slots, B batch, W width, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from mtnas.errors import SpaceError
 from mtnas.routes import InputShape, RouteGraph
-from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY
-from mtnas.supernets.activations import Activations
+from mtnas.supernets.activations import Activations, Trunk
 from mtnas.supernets.alignment import SharedDraws, TaskAlignment
-from mtnas.supernets.banks import DropoutNoise, make_bank
+from mtnas.supernets.banks import Bank
+from mtnas.supernets.block_banks import make_bank
+from mtnas.supernets.draws import Draws
 from mtnas.supernets.encoder import Encoder, Features
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.layout import Layout
-from mtnas.supernets.plan import SlotGroup, plan
+from mtnas.supernets.plan import SlotGroup, own_sources, plan, query_widths
 from mtnas.supernets.selection import Selection
-from mtnas.supernets.towers import TowerGroup
+from mtnas.supernets.slots import run_slots
+from mtnas.supernets.towers import TowerGroup, product_logit
 
 
 class Supernet(nn.Module):
@@ -41,7 +43,7 @@ class Supernet(nn.Module):
         aligned: whether every task has a matrix of its own between the encoder and the rest.
 
     Raises:
-        SpaceError: widths that do not fit together, or several encoders (not built yet).
+        SpaceError: widths that do not fit together, or several encoders under alignment.
     """
 
     def __init__(
@@ -55,30 +57,34 @@ class Supernet(nn.Module):
         aligned: bool = False,
     ) -> None:
         super().__init__()
-        if len(graph.encoders) != 1:
+        if aligned and len(graph.encoders) != 1:
             found = str([encoder.name for encoder in graph.encoders])
-            raise SpaceError(expected="one encoder", found=found, where="graph")
+            raise SpaceError(expected="one encoder under alignment", found=found, where="graph")
         self.graph = graph
         self.inputs = inputs
         self.layout = Layout.of(graph)
         self._plan = plan(graph, inputs)
         initial = Initial(seeds=tuple(seeds), device=device, dtype=dtype)
         self.encoder = Encoder(graph.encoders[0].name, inputs, initial)
+        self.more_encoders = nn.ModuleDict(
+            {encoder.name.replace(".", "/"): Encoder(encoder.name, inputs, initial) for encoder in graph.encoders[1:]}
+        )
         self.gates, self.banks, self.tower_groups = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleList()
         for number, layer in enumerate(self._plan.layers):
             for index, junctions in enumerate(layer.junctions):
-                widths = self._query_widths() | {MEAN_QUERY: self._plan.widths[junctions[0].name]}
-                group = JunctionGroup(junctions, self.layout, widths, initial)
-                self.gates[f"{number}_{index}"] = group
-            for index, slots in enumerate(layer.slots):
-                sites = [f"{slot.weights_of}/{slots.block.text}" for slot in slots.slots]
-                self.banks[f"{number}_{index}"] = make_bank(sites, slots.block, slots.in_width, initial)
+                widths = query_widths(graph, self._plan.widths, junctions)
+                own = [own_sources(graph, junction) for junction in junctions]
+                self.gates[f"{number}_{index}"] = JunctionGroup(junctions, own, self.layout, widths, initial)
+        for bank in self._plan.banks:
+            sites = [f"{instance}/{bank.block.text}" for instance in bank.instances]
+            self.banks[bank.key] = make_bank(sites, bank.block, bank.in_width, initial)
         for in_width, towers in self._plan.towers:
             self.tower_groups.append(TowerGroup(towers, in_width, initial))
         self.alignment = TaskAlignment(graph.tasks, inputs.width, initial) if aligned else None
+        self._hold_frozen()
         self.to(device)
 
-    def forward(self, batch: Features, selection: Selection, noise: DropoutNoise | None = None) -> tuple[Tensor, ...]:
+    def forward(self, batch: Features, selection: Selection, noise: Draws | None = None) -> tuple[Tensor, ...]:
         """Outputs of every task's tower, in the graph's order: ``[K, B, O_t]`` each.
 
         ``noise`` is for training only: without it nothing is dropped.
@@ -91,6 +97,9 @@ class Supernet(nn.Module):
         for towers in self.tower_groups:
             assert isinstance(towers, TowerGroup)
             outputs |= dict(zip(towers.tasks, towers(self.tower_inputs(mixed, towers)).unbind(1), strict=True))
+        for tower in self.graph.towers:
+            if tower.product_of is not None:
+                outputs[tower.task] = product_logit(outputs[tower.task], outputs[tower.product_of])
         return tuple(outputs[task] for task in self.graph.tasks)
 
     def tower_inputs(self, mixed: Activations, towers: TowerGroup) -> Tensor:
@@ -98,46 +107,67 @@ class Supernet(nn.Module):
         x_KTRW = mixed.get(towers.reads)
         return x_KTRW if self.alignment is None else self.alignment.own_rows(x_KTRW, towers.tasks)
 
-    def trunk(self, batch: Features, selection: Selection, noise: DropoutNoise | None = None) -> Activations:
-        """Outputs of all junctions ``[K, 1, B, W]`` by name; with alignment the rows are there once for every task."""
+    def trunk(self, batch: Features, selection: Selection, noise: Draws | None = None) -> Trunk:
+        """Outputs of all junctions ``[K, 1, B, W]`` by name, and the gates' terms for the loss.
+
+        With alignment the rows are there once for every task.
+        """
         encoded_KBW = self.encoder(batch)
         if self.alignment is not None:
             encoded_KBW = self.alignment(encoded_KBW, selection)
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
-        nodes, mixed = Activations(), Activations()
+        nodes, mixed = Activations(), Trunk()
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
+        for encoder in self.graph.encoders[1:]:
+            nodes.put((encoder.name,), self.more_encoders[encoder.name.replace(".", "/")](batch).unsqueeze(1))
         for number, layer in enumerate(self._plan.layers):
             for index in range(len(layer.junctions)):
                 group = self.gates[f"{number}_{index}"]
                 assert isinstance(group, JunctionGroup)
-                queries = self._query_vectors(group, encoded_KBW, mixed)
-                mixed.put(group.names, group(nodes.get(group.sources), queries, selection))
-            self._run_slots(number, layer.slots, nodes, mixed, selection, noise)
+                outputs, penalties = group(nodes, mixed, encoded_KBW, selection, noise)
+                mixed.put(group.names, outputs)
+                mixed.penalise(penalties)
+            self._run_slots(layer.slots, nodes, mixed, selection, noise)
         return mixed
 
+    @property
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """The encoders, in the graph's order."""
+        return (self.encoder, *self.more_encoders.values())
+
     def slot_banks(self) -> Iterator[tuple[SlotGroup, nn.Module]]:
-        """Every group of slots with the bank that holds its weights."""
+        """Every group of slots with the bank that holds its weights; ``group.instances`` says where."""
+        for layer in self._plan.layers:
+            for group in layer.slots:
+                yield group, self.banks[self._plan.banks[group.bank].key]
+
+    def _hold_frozen(self) -> None:
+        """Frozen nodes keep their weights: no gradient asks for them."""
+        held = [module for node, module in zip(self.graph.encoders, self.encoders, strict=True) if node.frozen]
+        held += [self.banks[bank.key] for bank in self._plan.banks if bank.frozen]
         for number, layer in enumerate(self._plan.layers):
-            for index, group in enumerate(layer.slots):
-                yield group, self.banks[f"{number}_{index}"]
+            frozen = [index for index, junctions in enumerate(layer.junctions) if junctions[0].frozen]
+            held += [self.gates[f"{number}_{index}"] for index in frozen]
+        groups = zip(self._plan.towers, self.tower_groups, strict=True)
+        held += [module for (_, towers), module in groups if towers[0].frozen]
+        for module in held:
+            module.requires_grad_(False)
 
     def _run_slots(
         self,
-        number: int,
         groups: Sequence[SlotGroup],
         nodes: Activations,
         mixed: Activations,
         selection: Selection,
-        noise: DropoutNoise | None,
+        noise: Draws | None,
     ) -> None:
         shares: dict[str, list[Tensor]] = {}
-        for index, group in enumerate(groups):
+        for group in groups:
             names = tuple(slot.name for slot in group.slots)
-            bank = self.banks[f"{number}_{index}"]
-            reads = tuple(slot.reads for slot in group.slots)
-            read_together = len(set(reads)) == 1
-            x = mixed.get(reads[:1] if read_together else reads)
-            outputs: Tensor = bank(x, noise).expand(-1, len(names), -1, -1)
+            weights = self._plan.banks[group.bank]
+            bank = self.banks[weights.key]
+            assert isinstance(bank, Bank)
+            outputs = run_slots(bank, len(weights.instances), group, mixed, None if weights.frozen else noise)
             if all(len(slot.choices) == 1 for slot in group.slots):
                 nodes.put(names, outputs)
                 continue
@@ -154,11 +184,3 @@ class Supernet(nn.Module):
         if selection.num_groups > 1:
             choice_KGS = choice_KGS.repeat_interleave(num_rows // selection.num_groups, 1)
         return choice_KGS.transpose(1, 2).unsqueeze(-1)
-
-    def _query_widths(self) -> dict[str, int]:
-        widths = {f"{JUNCTION_QUERY}{name}": self._plan.widths[name] for name in self.graph.junction_of()}
-        return widths | {INPUT_QUERY: self.inputs.width}
-
-    def _query_vectors(self, group: JunctionGroup, encoded: Tensor, mixed: Activations) -> Mapping[str, Tensor]:
-        asked = [query for query in group.queries if query.startswith(JUNCTION_QUERY)]
-        return {INPUT_QUERY: encoded} | {query: mixed.one(query.removeprefix(JUNCTION_QUERY)) for query in asked}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,3 +39,11 @@ class TowerGroup(nn.Module):
             if depth < len(self.weights) - 1:
                 x_KTBD = F.relu(x_KTBD)
         return x_KTBD
+
+
+def product_logit(first: Tensor, second: Tensor) -> Tensor:
+    """The logit of sigmoid(first) * sigmoid(second), without leaving the logits (ESMM; Ma et al., SIGIR 2018, eq. 1).
+
+    p / (1 - p) with p = 1 / ((1 + e^-a) (1 + e^-b)) is 1 / (e^-a + e^-b + e^-(a + b)).
+    """
+    return -torch.stack((-first, -second, -first - second)).logsumexp(0)
