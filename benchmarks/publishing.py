@@ -1,0 +1,68 @@
+"""How a benchmark publishes: one result as JSON, a Markdown table and a plot, with what makes it again (PROTOCOL 8)."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import altair
+import torch
+from scipy import stats
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def publish(
+    name: str,
+    *,
+    title: str,
+    facts: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    chart: altair.TopLevelMixin | None = None,
+    reading: str = "",
+) -> None:
+    """Write ``results/<name>.json``, ``.md`` and, with a chart, ``.svg``.
+
+    Args:
+        name: of the files, and of the script.
+        title: heading of the table.
+        facts: settings, seeds, data digest.
+        rows: the table.
+        chart: the plot.
+        reading: what the figures say, in one or two sentences.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    command = f"OMP_NUM_THREADS=1 python -m benchmarks.{name}"
+    made = {
+        "command": command,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "device": f"cpu, {torch.get_num_threads()} thread(s)",
+    }
+    document = {"title": title, "reading": reading, "facts": dict(facts), "made": made, "rows": list(rows)}
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, default=str) + "\n")
+    columns = list(rows[0])
+    lines = [f"# {title}", "", reading, "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row.get(column)) for column in columns) + " |" for row in rows]
+    lines += ["", "Settings: " + "; ".join(f"{key} {value}" for key, value in facts.items()) + ".", ""]
+    lines += [f"Repeat with `{command}`" + (f"; plot: [{name}.svg]({name}.svg)." if chart is not None else "."), ""]
+    (RESULTS / f"{name}.md").write_text("\n".join(lines))
+    if chart is not None:
+        chart.save(RESULTS / f"{name}.svg")
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and the ends of its 95 % interval (Student)."""
+    middle = fmean(values)
+    if len(values) < 2:
+        return middle, math.nan, math.nan
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return middle, middle - half, middle + half
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
