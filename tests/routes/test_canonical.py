@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -30,6 +29,7 @@ from mtnas.routes import (
 )
 from mtnas.routes.layered import layered_graph
 from mtnas.routes.named import full_route
+from tests.routes.every_route import every_route
 from tests.routes.permutations import layer_permutations, random_permutation, renamed, without_order
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_mix, random_route
 
@@ -151,7 +151,7 @@ def test_digests_tell_architectures_apart_exactly(
     permutations = list(layer_permutations(graph))
     digest_of: dict[str, str] = {}
     num_routes = 0
-    for route in _every_route(graph):
+    for route in every_route(graph):
         num_routes += 1
         reached = reach(graph, route)
         bare = route.only(junctions=reached.junctions, slots=reached.slots)
@@ -159,30 +159,6 @@ def test_digests_tell_architectures_apart_exactly(
         assert digest_of.setdefault(brute, route_digest(graph, route)) == route_digest(graph, route)
     assert num_routes > len(digest_of) > 10
     assert len(set(digest_of.values())) == len(digest_of)
-
-
-def _every_route(graph: RouteGraph) -> list[Route]:
-    choices = []
-    for junction in graph.junctions:
-        subsets = [
-            subset for size in range(1, junction.most_inputs + 1) for subset in combinations(junction.sources, size)
-        ]
-        choices.append(
-            [
-                Mix(inputs=subset) if len(subset) == 1 else Mix(inputs=subset, gate=GateKind.SOFTMAX, query=query)
-                for subset in subsets
-                for query in (junction.queries if len(subset) > 1 else ("none",))
-            ]
-        )
-    names = [junction.name for junction in graph.junctions]
-    return [
-        Route.of(
-            dict(zip(names, mixes, strict=True)),
-            {slot.name: block for slot, block in zip(graph.slots, blocks, strict=True)},
-        )
-        for mixes in product(*choices)
-        for blocks in product(*(slot.choices for slot in graph.slots))
-    ]
 
 
 def _distinct(permutations: list[dict[str, str]], reached: frozenset[str]) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtnas.errors import SpaceError
@@ -39,17 +39,20 @@ def test_block_is_read_back_from_its_text(block: Block) -> None:
     assert Block.parse(block.text) == block
 
 
+@settings(max_examples=60)
 @given(mixes())
 def test_mix_is_read_back_from_its_text(mix: Mix) -> None:
     assert Mix.parse(mix.text) == mix
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, mixes(), min_size=1, max_size=4), st.dictionaries(NAMES, BLOCKS, max_size=4))
 def test_route_is_read_back_from_its_text(chosen: dict[str, Mix], blocks: dict[str, Block]) -> None:
     route = Route.of(chosen, blocks)
     assert Route.parse(route.text) == route
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, mixes(), min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_text_does_not_depend_on_the_order_of_writing(chosen: dict[str, Mix], random: object) -> None:
     entries = list(chosen.items())
