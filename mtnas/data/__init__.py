@@ -8,7 +8,7 @@ from mtnas.data.encoding import EncodedRows, encode_rows
 from mtnas.data.examples import example_rows
 from mtnas.data.loading import load, profile
 from mtnas.data.problem import Problem
-from mtnas.data.profile import ColumnProfile, Profile
+from mtnas.data.profiles import ColumnProfile, Profile
 from mtnas.data.schema import DataSchema
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from mtnas.data.column import Storage
 from mtnas.data.inference import infer_features
 from mtnas.data.problem import Problem
-from mtnas.data.profile import ColumnProfile, Profile
+from mtnas.data.profiles import ColumnProfile, Profile
 from mtnas.data.sources import catalogue_set
 from mtnas.data.spec import CatalogueSource, ColumnSplit, DataSpec, Feature, GroupSplit, RatioSplit, TimeSplit
 from mtnas.errors import DataError

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from mtnas.data.column import Storage
-from mtnas.data.profile import ColumnProfile
+from mtnas.data.profiles import ColumnProfile
 from mtnas.data.spec import Feature
 
 Kind: TypeAlias = Literal["numeric", "categorical", "dense_vector", "multi_valued"]

@@ -18,7 +18,7 @@ from mtnas.data.giveaways import Giveaway, find_giveaways
 from mtnas.data.inference import infer_features
 from mtnas.data.labels import check_labels, describe_labels, read_labels
 from mtnas.data.parts import sample_rows, split_rows
-from mtnas.data.profile import ColumnProfile, Profile
+from mtnas.data.profiles import ColumnProfile, Profile
 from mtnas.data.profiling import profile_columns
 from mtnas.data.reading import check_table
 from mtnas.data.schema import DataSchema

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mtnas.data.column import Storage, column_of, decoded, parse_number, storage_of
 from mtnas.data.labels import BINARY_TEXTS
-from mtnas.data.profile import ColumnProfile
+from mtnas.data.profiles import ColumnProfile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
