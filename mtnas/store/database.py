@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from mtnas.errors import ConflictError, SpecError, StoreError
 from mtnas.store.finite_json import dumps
@@ -84,6 +84,8 @@ class Database:
                 expected="rows that fit the others", found=_first_line(error), where=self.where
             ) from error
         except SQLAlchemyError as error:
+            if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and error.orig is not None:
+                raise error.orig from None  # a value that no column can hold: the caller's error, not the database's
             raise StoreError(expected="a database that answers", found=_first_line(error), where=self.where) from error
 
     def close(self) -> None:

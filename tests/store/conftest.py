@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -19,13 +20,16 @@ from mtnas.store.tables import METADATA
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug of this one
-        connection.execute("SELECT pg_reload_conf()")
-    yield server
-    server.cleanup()
+def postgresql_server() -> Iterator[PostgresServer]:
+    # Not below pytest's own temporary folder: run by root, the server changes to a user of its own, and every other
+    # session of pytest that starts meanwhile takes that user's access to the folder away.
+    with TemporaryDirectory(prefix="mtnas-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "postgresql", cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug of this one
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -103,5 +107,7 @@ def holding(claim: Callable[..., Holding]) -> Holding:
 
 @pytest.fixture(scope="session")
 def eight_processes() -> Iterator[ProcessPoolExecutor]:
-    with ProcessPoolExecutor(8, mp_context=get_context("spawn")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.store.racing"])
+    with ProcessPoolExecutor(8, mp_context=context) as pool:
         yield pool

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from mtnas.errors import NotFoundError
 from mtnas.store import Artifacts, Holding, Store
+from mtnas.store.references import refer_to
+from mtnas.store.tables import CHECKPOINTS
 
 
 @pytest.fixture
@@ -130,6 +134,22 @@ def test_collected_file_can_be_stored_and_named_again(store: Store, holding: Hol
     with pytest.raises(NotFoundError):
         holding.save_checkpoint("policy", sha256)
     holding.save_checkpoint("policy", store.artifacts.put_bytes(b"weights"))
+
+
+def test_collector_waits_for_whoever_is_about_to_name_a_file(store: Store, holding: Holding) -> None:
+    sha256 = store.artifacts.put_bytes(b"weights")
+    age(store, 120.0)
+    collector = threading.Thread(target=lambda: store.collect_garbage(older_than_s=0.0))
+    with store._database.write() as connection:
+        refer_to(connection, store.artifacts, sha256)
+        collector.start()
+        collector.join(0.3)
+        assert collector.is_alive()
+        row = {"job_id": holding.lease.job_id, "name": "policy", "artifact": sha256, "payload": {}}
+        connection.execute(insert(CHECKPOINTS), row)
+    collector.join(30.0)
+    assert not collector.is_alive()
+    assert store.artifacts.path(sha256).read_bytes() == b"weights"
 
 
 def test_storing_again_makes_a_file_young(store: Store) -> None:

@@ -72,6 +72,11 @@ def test_database_itself_refuses_impossible_jobs(store: Store, changed: str) -> 
         connection.execute(text(f"UPDATE jobs SET {changed}"))
 
 
+def test_value_that_json_cannot_say_is_the_callers_error(store: Store) -> None:
+    with pytest.raises(TypeError, match="set"):
+        store.jobs.submit(JobKind.SEARCH, "a", {"x": {1, 2}})
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/name", "nonsense", ""])
 def test_other_databases_are_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="store url"):

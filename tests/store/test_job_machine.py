@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from mtnas.errors import ConflictError, LeaseLostError
 from mtnas.store import FailureKind, Holding, JobKind, JobRecord, JobState, Store
@@ -24,19 +21,21 @@ MAX_ATTEMPTS = 2
 class Jobs(RuleBasedStateMachine):
     """One job, its current holder, and every holder that it ever had."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.store = Store.open(f"sqlite:///{self.folder}/mtnas.db", artifacts=self.folder / "artifacts")
-        self.job, _ = self.store.jobs.submit(JobKind.SEARCH, "a", {}, max_attempts=MAX_ATTEMPTS)
+        self.store = store
+        self.job, _ = store.jobs.submit(JobKind.SEARCH, "a", {}, max_attempts=MAX_ATTEMPTS)
         self.holder: Holding | None = None
         self.stale: list[Holding] = []
         self.finished_trials: dict[int, float | None] = {}
         self.losses = 0
 
     def teardown(self) -> None:
-        self.store.close()
-        shutil.rmtree(self.folder)
+        """Leave nothing that the next example could claim."""
+        if self.holder is not None:
+            self.holder.cancelled()
+        elif not self.now().state.is_final:
+            self.store.jobs.request_cancel(self.job.id)
 
     def now(self) -> JobRecord:
         return self.store.jobs.get(self.job.id)
@@ -143,7 +142,14 @@ class Jobs(RuleBasedStateMachine):
         assert all(later in NEXT[earlier] for earlier, later in itertools.pairwise(states))
 
 
-TestJobs = Jobs.TestCase
-TestJobs.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+def test_jobs_make_sense_after_any_sequence_of_requests(store: Store) -> None:
+    run_state_machine_as_test(
+        lambda: Jobs(store),
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=20,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

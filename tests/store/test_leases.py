@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mtnas.errors import LeaseLostError
+from mtnas.errors import LeaseLostError, NotFoundError
 from mtnas.store import FailureKind, Holding, JobKind, JobState, Lease, Store
 from tests.store.contents import contents
+from tests.store.listening import statements
 from tests.store.values import GRAPH, PLACE, complete, new_route, new_trial
 
 WRITES: dict[str, Callable[[Holding, str], object]] = {
@@ -27,19 +30,14 @@ WRITES: dict[str, Callable[[Holding, str], object]] = {
     "put_report": lambda holding, _: holding.put_report({}),
     "count_test_read": lambda holding, _: holding.count_test_read("data"),
     "add_export": lambda holding, _: holding.add_export("other"),
-    "finish_export": lambda holding, sha: holding.finish_export(holding_export(holding), sha, {}),
-    "fail_export": lambda holding, _: holding.fail_export(holding_export(holding), {}),
+    "finish_export": lambda holding, sha: holding.finish_export("export", sha, {}),
+    "fail_export": lambda holding, _: holding.fail_export("export", {}),
     "set_profile": lambda holding, _: holding.set_profile("dataset", {}, "digest"),
     "finish": lambda holding, _: holding.finish(),
     "fail": lambda holding, _: holding.fail(FailureKind.TIMEOUT, {}),
     "cancelled": lambda holding, _: holding.cancelled(),
     "release": lambda holding, _: holding.release(),
 }
-_EXPORTS: dict[str, str] = {}
-
-
-def holding_export(holding: Holding) -> str:
-    return _EXPORTS[holding.lease.job_id]
 
 
 def test_the_list_of_writes_is_complete() -> None:
@@ -52,20 +50,37 @@ def lapse(store: Store, lease: Lease) -> None:
     store.leases.renew(lease, lease_s=-1.0)
 
 
+def prepare(store: Store, holding: Holding) -> str:
+    """Give every write something to find; gives a stored file."""
+    holding.add_graphs({"graph": GRAPH})
+    holding.add_trials([new_trial(0)])
+    holding.add_export("r")
+    return store.artifacts.put_bytes(b"weights")
+
+
 @pytest.mark.parametrize("name", WRITES)
 def test_stale_lease_cannot_write(store: Store, url: str, claim: Callable[..., Holding], name: str) -> None:
     stale = claim()
-    stale.add_graphs({"graph": GRAPH})
-    stale.add_trials([new_trial(0)])
-    _EXPORTS[stale.lease.job_id] = stale.add_export("r").id
-    sha = store.artifacts.put_bytes(b"weights")
+    sha256 = prepare(store, stale)
     lapse(store, stale.lease)
     store.leases.reap()
     assert store.leases.claim("another worker") is not None
     before = contents(url)
     with pytest.raises(LeaseLostError):
-        WRITES[name](stale, sha)
+        WRITES[name](stale, sha256)
     assert contents(url) == before
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_every_write_of_a_holder_begins_by_proving_its_lease(
+    store: Store, claim: Callable[..., Holding], name: str
+) -> None:
+    holding = claim()
+    sha256 = prepare(store, holding)
+    with statements(store) as sent, suppress(NotFoundError):  # there is no such export or data set to write to
+        WRITES[name](holding, sha256)
+    proof = r"UPDATE jobs SET .* WHERE jobs.id = \S+ AND jobs.attempt = \S+ AND jobs.state = \S+ RETURNING"
+    assert re.match(proof, sent[0][0])
 
 
 def test_stale_lease_cannot_be_renewed(store: Store, holding: Holding) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from mtnas.store import JobKind, JobState, Store
 from mtnas.trials import TrialState
+from tests.store.listening import statements
 
 QUERIES: dict[str, tuple[str, Callable[[Store], object]]] = {
     "claim": ("ix_jobs_state_id", lambda store: store.leases.claim("w")),
@@ -41,20 +41,6 @@ QUERIES: dict[str, tuple[str, Callable[[Store], object]]] = {
 def _ignore_missing(call: Callable[[], object]) -> None:
     with pytest.raises(LookupError):
         call()
-
-
-@contextmanager
-def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
-    """What is sent to the database within the block."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        sent.append((statement, parameters))
-
-    engine = store._database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def plan(store: Store, statement: str, parameters: Any) -> str:
@@ -93,7 +79,7 @@ def test_claim_is_one_statement_that_skips_locked_rows(store: Store) -> None:
     store.jobs.submit(JobKind.SEARCH, "a", {})
     with statements(store) as sent:
         store.leases.claim("w")
-    first = next(statement for statement, _ in sent if not statement.startswith("BEGIN"))
+    first, _ = sent[0]
     assert first.startswith("UPDATE jobs SET state=")
     assert "RETURNING" in first
     assert store._database.is_sqlite or "FOR UPDATE SKIP LOCKED" in first

@@ -68,7 +68,7 @@ def test_process_killed_inside_a_transaction_leaves_nothing_half_done(
     store: Store, url: str, artifacts_folder: Path
 ) -> None:
     job, _ = store.jobs.submit(JobKind.SEARCH, "a", {})
-    doomed = get_context("spawn").Process(target=racing.die_inside_transaction, args=(url, artifacts_folder))
+    doomed = get_context("forkserver").Process(target=racing.die_inside_transaction, args=(url, artifacts_folder))
     doomed.start()
     doomed.join(timeout=60)
     assert doomed.exitcode == -signal.SIGKILL
@@ -93,7 +93,7 @@ def test_process_killed_inside_a_transaction_leaves_nothing_half_done(
 def test_process_killed_while_it_stores_a_file_leaves_no_file_under_a_name(
     sqlite_store: Store, artifacts_folder: Path
 ) -> None:
-    child = get_context("spawn").Process(target=racing.die_while_storing, args=(artifacts_folder,))
+    child = get_context("forkserver").Process(target=racing.die_while_storing, args=(artifacts_folder,))
     child.start()
     child.join(timeout=60)
     assert child.exitcode == -signal.SIGKILL
