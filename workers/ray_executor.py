@@ -26,8 +26,6 @@ from mtnas.run.packs import (
 from mtnas.trials import Place
 from workers.actor_pool import ActorPool
 
-MOST_DEATHS = 2
-"""A pack is tried again after so many deaths of its actor; after one more it has failed."""
 LOOK_S = 0.5
 
 _log = logging.getLogger(__name__)
@@ -51,10 +49,20 @@ class RayExecutor:
         max_packs: packs at one time at most.
         gpus_per_pack: share of a GPU that a pack on a GPU gets.
         check: raises when the work must stop; called at least twice a second.
+        most_deaths: a pack is tried again after so many deaths of its actor; after one more it has failed.
     """
 
-    def __init__(self, pool: ActorPool, *, max_packs: int, gpus_per_pack: float, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: ActorPool,
+        *,
+        max_packs: int,
+        gpus_per_pack: float,
+        check: Callable[[], None],
+        most_deaths: int = 2,
+    ) -> None:
         self._pool, self._max_packs, self._gpus_per_pack, self._check = pool, max_packs, gpus_per_pack, check
+        self._most_deaths = most_deaths
 
     def prepare(self, device: str) -> None:
         """Start the actors for a device without waiting for them."""
@@ -93,7 +101,7 @@ class RayExecutor:
             self._pool.discard(flight.actor)
             flight.deaths += 1
             _log.warning("actor died", extra={"pack": flight.task.key, "deaths": flight.deaths, "reason": str(error)})
-            if flight.deaths <= MOST_DEATHS:
+            if flight.deaths <= self._most_deaths:
                 waiting.appendleft(flight)
             else:
                 yield PackFailed(key=flight.task.key, place=flight.place, error=_death(flight, error))
@@ -101,7 +109,7 @@ class RayExecutor:
         except RayTaskError as error:
             # Not one of our errors, so a fault in the code: it costs this pack only, and the trace is in the log.
             del running[stream]
-            self._pool.discard(flight.actor)
+            self._pool.give_back(flight.actor)
             _log.error("pack broke", extra={"pack": flight.task.key, "trace": str(error)})
             yield PackFailed(key=flight.task.key, place=flight.place, error=_fault(flight, error))
             return

@@ -1,0 +1,209 @@
+"""Packs on real Ray actors: the same answers, whatever dies on the way."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtnas.data import EncodedData
+from mtnas.errors import CancelledError, TrainingError
+from mtnas.run.executor import InProcessExecutor
+from mtnas.run.packs import (
+    PackCheckpoint,
+    PackEvent,
+    PackFailed,
+    PackProgress,
+    PackStarted,
+    PackTask,
+    TrainResult,
+)
+from tests.workers.packs import pack, planted
+from workers.cluster import cluster
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.actor_pool import ActorPool
+    from workers.ray_executor import RayExecutor
+
+_STRANGER = "import ray, sys; ray.init(address=sys.argv[1], logging_level='critical'); print(ray.nodes())"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The cluster and what is known of it."""
+
+    token: Path
+    strangers: dict[str, subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One cluster of two processors for all tests. Strangers knock meanwhile: being refused takes them 20 s."""
+    home = tmp_path_factory.mktemp("home")
+    with cluster(Settings(home=home, ray_cpus=2, ray_object_store_mib=100)):
+        import ray
+
+        address = ray.get_runtime_context().gcs_address
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+        environments = {
+            "no token": bare | {"RAY_AUTH_MODE": "disabled"},
+            "a wrong token": bare | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64},
+        }
+        strangers = {
+            name: subprocess.Popen(
+                [sys.executable, "-c", _STRANGER, address],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for name, environment in environments.items()
+        }
+        yield Service(token=Path(os.environ["RAY_AUTH_TOKEN_PATH"]), strangers=strangers)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> EncodedData:
+    return planted(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def pool(service: Service) -> "ActorPool":
+    from workers.actor_pool import ActorPool  # not at the top: ray reads its environment when it is imported
+
+    return ActorPool()
+
+
+@pytest.fixture(scope="module")
+def executor(pool: "ActorPool") -> "RayExecutor":
+    from workers.ray_executor import RayExecutor
+
+    return RayExecutor(pool, max_packs=2, gpus_per_pack=0.0, check=lambda: None, most_deaths=1)
+
+
+def _results(events: list[PackEvent]) -> dict[str, TrainResult]:
+    return {event.key: event for event in events if isinstance(event, TrainResult)}
+
+
+def _metrics(result: TrainResult) -> list[object]:
+    """What a pack found out; the seconds it took are its own."""
+    return [evaluation.per_task for outcome in result.outcomes for evaluation in outcome.evaluations]
+
+
+def _alone(tasks: list[PackTask], data: EncodedData) -> dict[str, TrainResult]:
+    return _results(list(InProcessExecutor().run(tasks, data)))
+
+
+def test_actors_give_the_answers_of_this_process_and_say_where(executor: "RayExecutor", data: EncodedData) -> None:
+    tasks = [pack(f"p{n}", seed=n) for n in range(4)]
+    events = list(executor.run(tasks, data))
+    expected, found = _alone(tasks, data), _results(events)
+    assert {key: _metrics(result) for key, result in found.items()} == {
+        key: _metrics(result) for key, result in expected.items()
+    }
+    places = {result.place.process: result.place.actor for result in found.values()}
+    assert len(places) == len(set(places.values())) == 2
+    assert os.getpid() not in places
+    started = {event.key: event.place for event in events if isinstance(event, PackStarted)}
+    assert started == {key: result.place for key, result in found.items()}
+
+
+def test_actors_live_on_between_packs_and_runs(executor: "RayExecutor", data: EncodedData) -> None:
+    runs = [_results(list(executor.run([pack(f"p{n}") for n in range(3)], data))) for _ in range(2)]
+    processes = {result.place.process for results in runs for result in results.values()}
+    assert len(processes) <= 2
+
+
+def test_a_pack_of_a_killed_actor_goes_on_from_its_checkpoint(executor: "RayExecutor", data: EncodedData) -> None:
+    task, steps, killed_at, processes = pack("killed", epochs=40), [], None, []
+    for event in executor.run([task], data):
+        match event:
+            case PackStarted():
+                processes.append(event.place.process)
+            case PackProgress():
+                steps.append(event.step)
+            case PackCheckpoint() if killed_at is None and len(steps) >= 4:
+                killed_at = steps[-1]
+                os.kill(processes[0], signal.SIGKILL)
+            case TrainResult():
+                result = event
+    assert killed_at is not None
+    assert len(set(processes)) == 2
+    assert steps.count(steps[0]) == 1, "it began anew"
+    assert _metrics(result) == _metrics(_alone([task], data)["killed"])
+
+
+def test_a_pack_whose_actors_keep_dying_fails_alone(executor: "RayExecutor", data: EncodedData) -> None:
+    deaths, results, failures = 0, {}, {}
+    for event in executor.run([pack("cursed", epochs=50), pack("blessed")], data):
+        match event:
+            case PackStarted(key="cursed"):
+                deaths += 1
+                os.kill(event.place.process, signal.SIGKILL)
+            case TrainResult():
+                results[event.key] = event
+            case PackFailed():
+                failures[event.key] = event
+    assert deaths == 2
+    assert set(results) == {"blessed"}
+    assert isinstance(failures["cursed"].error, TrainingError)
+    assert "2 that died" in str(failures["cursed"].error)
+
+
+def test_a_fault_in_the_code_costs_one_pack(executor: "RayExecutor", data: EncodedData) -> None:
+    events = list(executor.run([pack("broken", parts=("nowhere",)), pack("whole")], data))
+    (failed,) = [event for event in events if isinstance(event, PackFailed)]
+    assert failed.key == "broken"
+    assert "nowhere" in str(failed.error)
+    assert set(_results(events)) == {"whole"}
+
+
+def test_whoever_gets_a_result_may_run_another_pack_at_once(executor: "RayExecutor", data: EncodedData) -> None:
+    inner: list[TrainResult] = []
+    for event in executor.run([pack("a"), pack("b", epochs=4)], data):
+        if isinstance(event, TrainResult):
+            inner += _results(list(executor.run([pack(f"after-{event.key}")], data))).values()
+    assert [result.key for result in inner] == ["after-a", "after-b"]
+
+
+def test_the_token_is_secret_and_strangers_are_refused(service: Service) -> None:
+    assert stat.S_IMODE(service.token.stat().st_mode) == 0o600
+    for name, stranger in service.strangers.items():
+        output, _ = stranger.communicate(timeout=60)
+        assert (name, stranger.returncode != 0, output) == (name, True, "")
+
+
+def test_a_request_to_stop_is_heard_within_a_pack_and_ends_its_actor(pool: "ActorPool", data: EncodedData) -> None:
+    from workers.ray_executor import RayExecutor
+
+    processes: list[int] = []
+
+    def check() -> None:
+        if processes:
+            raise CancelledError(expected="to go on", found="a request", where="test")
+
+    stoppable = RayExecutor(pool, max_packs=2, gpus_per_pack=0.0, check=check)
+    events = stoppable.run([pack("long", epochs=5000)], data)
+    started = next(events)
+    assert isinstance(started, PackStarted)
+    processes.append(started.place.process)
+    with pytest.raises(CancelledError):
+        list(events)
+    assert _gone(processes[0])
+
+
+def _gone(process: int) -> bool:
+    for _ in range(100):
+        stat_file = Path(f"/proc/{process}/stat")
+        if not stat_file.exists() or stat_file.read_text().split()[2] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
