@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from scipy import stats
-
 
 def summary(values: Sequence[float]) -> dict[str, float | None]:
     """Mean and standard deviation over seeds; no deviation for a single one, None for undefined figures."""
@@ -24,6 +22,8 @@ def paired(first: Sequence[float], second: Sequence[float]) -> dict[str, float |
         return {"mean": None, "interval": None}
     if len(differences) == 1:
         return {"mean": differences[0], "interval": None}
+    from scipy import stats  # here, since it takes a second to load, which every Ray actor would pay
+
     half = float(stats.t.ppf(0.975, len(differences) - 1)) * stdev(differences) / math.sqrt(len(differences))
     middle = fmean(differences)
     return {"mean": middle, "interval": [middle - half, middle + half]}
@@ -33,5 +33,7 @@ def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None
     """Kendall's rank correlation, None where it is undefined."""
     if len(first) < 2:
         return None
+    from scipy import stats  # see above
+
     tau = float(stats.kendalltau(first, second).statistic)
     return None if math.isnan(tau) else tau
