@@ -70,12 +70,12 @@ class LibraryBalancer(GramBalancer):
         self._weighings = [self._weighing(settings, num_tasks) for _ in shape.seeds]
 
     def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int) -> Tensor:
-        """Weights ``[K, T]``; a candidate whose gradients vanish has weights 1."""
+        """Weights ``[K, T]``; a candidate whose gradients vanish, or a lone task, has weights 1."""
         grams = gram_KTT.double().cpu()
         sizes = grams.diagonal(dim1=1, dim2=2).mean(dim=1)
         rows = []
         for seed, gram, size, weigh in zip(self._seeds, grams, sizes.tolist(), self._weighings, strict=True):
-            if size <= 0.0:
+            if size <= 0.0 or len(gram) == 1:
                 rows.append(torch.ones(len(gram), dtype=torch.float64))
                 continue
             with _drawing_from(derived_seed("balancer", seed, step)):
@@ -164,7 +164,8 @@ class _Memory:
 class _GradVacMemory(_Memory):
     def __init__(self, weighting: GradVacWeighting, num_tasks: int) -> None:
         self._weighting = weighting
-        self._weighting(torch.eye(num_tasks, dtype=torch.float64))  # makes its cosines: those of the identity, 0
+        with _drawing_from(0):
+            weighting(torch.eye(num_tasks, dtype=torch.float64))  # makes its cosines: those of the identity, 0
 
     def read(self) -> dict[str, Tensor]:
         return {"cosines": self._cosines().clone()}
