@@ -53,7 +53,9 @@ def reach(graph: RouteGraph, route: Route, tasks: Iterable[str] | None = None) -
                 seen_encoders.add(source)
             elif source in slots:
                 if source not in filled:
-                    raise SpaceError(expected=f"a block for slot {source}, which is reached", found="none", where="route")
+                    raise SpaceError(
+                        expected=f"a block for slot {source}, which is reached", found="none", where="route"
+                    )
                 seen_slots.add(source)
                 open_junctions.append(slots[source].reads)
             else:
