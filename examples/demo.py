@@ -94,7 +94,8 @@ def _print_table(console: Console, report: dict[str, Any]) -> None:
         cost = "" if row["multiple_of_shared_bottom"] is None else f"{row['multiple_of_shared_bottom']:.1f}"
         style = "bold green" if row["label"] == report["best"]["label"] else None
         gains = [_percent(row[name]["mean"]) for name in ("mean_gain", "worst_gain")]
-        table.add_row(row["label"], *cells, *gains, f"{row['num_params']:,}", f"{row['macs']:,}", cost, style=style)
+        sizes = ["" if row[name] is None else f"{row[name]:,}" for name in ("num_params", "macs")]
+        table.add_row(row["label"], *cells, *gains, *sizes, cost, style=style)
     console.print(table)
     console.print(f"winner (chosen on valid): {report['best']['label']}\n{report['best']['text']}")
     places = {(place["process"], place["device"], place["actor"]) for place in report["places"]}

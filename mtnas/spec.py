@@ -117,11 +117,11 @@ class ReinforceSearch(Part):
 
     kind: Literal["reinforce"] = "reinforce"
     epochs: Annotated[int, Field(ge=1)] | None = None
-    routes_per_step: Annotated[int, Field(ge=4)] = 4
-    reward_rows: Annotated[int, Field(ge=16)] = 512
-    lr: Annotated[float, Field(gt=0)] = 0.05
+    routes_per_step: Annotated[int, Field(ge=4)] = 8
+    reward_rows: Annotated[int, Field(ge=16)] = 256
+    lr: Annotated[float, Field(gt=0)] = 0.02
     entropy: Annotated[float, Field(ge=0)] = 0.001
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
     policy_every: Annotated[int, Field(ge=1)] = 1
     searches: Annotated[int, Field(ge=1)] = 1
 

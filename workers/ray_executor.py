@@ -22,6 +22,7 @@ from mtnas.run.packs import (
     PackTask,
     ReinforceResult,
     TrainResult,
+    TreesResult,
 )
 from mtnas.trials import Place
 from workers.actor_pool import ActorPool
@@ -118,7 +119,7 @@ class RayExecutor:
                 flight.place = event.place
             case PackCheckpoint():
                 flight.task = replace(flight.task, resume=event.state)
-            case TrainResult() | ReinforceResult() | PackFailed():
+            case TrainResult() | ReinforceResult() | TreesResult() | PackFailed():
                 # Before the event is handed out: whoever gets it may run a further pack in answer to it.
                 del running[stream]
                 self._pool.give_back(flight.actor)

@@ -15,6 +15,7 @@ from mtnas.run.journal import Journal
 from mtnas.run.packs import (
     Outcome,
     PackCheckpoint,
+    PackEnd,
     PackEvent,
     PackFailed,
     PackProgress,
@@ -23,6 +24,7 @@ from mtnas.run.packs import (
     ReinforceResult,
     TrainResult,
     TrainWork,
+    TreesResult,
 )
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
@@ -117,7 +119,7 @@ class Context:
                 key = f"{members[0].phase}/{members[0].number}+{len(members)}"
                 by_key[key] = members
                 tasks.append(self._task(key, members, parts, evaluate_on, keep=keep_weights(members[0])))
-            for result in self._execute(tasks):
+            for result in self.execute(tasks):
                 if isinstance(result, TrainResult):
                     self._finish(by_key[result.key], result.outcomes, result.place, values)
                 elif isinstance(result, PackFailed):
@@ -137,12 +139,8 @@ class Context:
             )
         return trials
 
-    def execute_one(self, task: PackTask) -> ReinforceResult | TrainResult | PackFailed:
-        """Run one pack, from its checkpoint if there is one."""
-        return next(iter(self._execute([task])))
-
-    def _execute(self, tasks: Sequence[PackTask]) -> Iterator[TrainResult | ReinforceResult | PackFailed]:
-        """Results of packs; progress and checkpoints go to the journal on the way."""
+    def execute(self, tasks: Sequence[PackTask]) -> Iterator[PackEnd]:
+        """How packs end, each from its checkpoint if there is one; progress and checkpoints go to the journal."""
         resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}")) for task in tasks]
         meter = _Meter(len(tasks))
         events = self.executor.run(resumed, self.data)
@@ -151,7 +149,7 @@ class Context:
                 match event:
                     case PackCheckpoint():
                         self.journal.save_checkpoint(f"pack/{event.key}", event.state)
-                    case TrainResult() | ReinforceResult() | PackFailed():
+                    case TrainResult() | ReinforceResult() | TreesResult() | PackFailed():
                         meter.note(event)
                         self._progress(meter)
                         yield event
@@ -205,7 +203,7 @@ class Context:
     ) -> None:
         for half in (members[: len(members) // 2], members[len(members) // 2 :]):
             key = f"{half[0].phase}/{half[0].number}+{len(half)}"
-            result = self.execute_one(self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0])))
+            (result,) = self.execute([self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0]))])
             if isinstance(result, TrainResult):
                 self._finish(half, result.outcomes, result.place, values)
             elif isinstance(result, PackFailed):
@@ -264,7 +262,7 @@ class _Meter:
     def note(self, event: PackEvent) -> None:
         if isinstance(event, PackProgress):
             self.latest[event.key] = event
-        elif isinstance(event, TrainResult | ReinforceResult | PackFailed):
+        elif isinstance(event, PackEnd):
             self.done += 1
 
     def figures(self) -> dict[str, float | int | None]:

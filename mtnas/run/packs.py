@@ -15,6 +15,7 @@ from torch import Tensor
 from mtnas.data import EncodedData
 from mtnas.errors import DivergedError, MtnasError, OutOfMemoryError
 from mtnas.routes import Route, RouteGraph
+from mtnas.run.trees import TreesWork, boost
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import freeze
 from mtnas.tasks import Task
@@ -72,7 +73,7 @@ class PackTask:
     """
 
     key: str
-    work: TrainWork | ReinforceWork
+    work: TrainWork | ReinforceWork | TreesWork
     tasks: tuple[Task, ...]
     recipe: Recipe
     device: str = "cpu"
@@ -137,6 +138,18 @@ class ReinforceResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TreesResult:
+    """Boosted trees of one task: the learning rate chosen on ``valid``, metrics by part, and the time it took."""
+
+    key: str
+    place: Place
+    task: str
+    lr: float
+    metrics: Metrics
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackFailed:
     """A pack that could not be done; the error says why."""
 
@@ -145,7 +158,8 @@ class PackFailed:
     error: MtnasError
 
 
-PackEvent = PackStarted | PackProgress | PackCheckpoint | TrainResult | ReinforceResult | PackFailed
+PackEnd = TrainResult | ReinforceResult | TreesResult | PackFailed
+PackEvent = PackStarted | PackProgress | PackCheckpoint | PackEnd
 
 
 def here(device: str, actor: str | None = None) -> Place:
@@ -164,6 +178,17 @@ def execute(task: PackTask, data: EncodedData, *, actor: str | None = None) -> I
                 yield from _train(task, task.work, data, place)
             case ReinforceWork():
                 yield from _reinforce(task, task.work, data, place)
+            case TreesWork():
+                started = time.monotonic()
+                lr, metrics = boost(task.work, data, seed=0)
+                yield TreesResult(
+                    key=task.key,
+                    place=place,
+                    task=task.work.task.name,
+                    lr=lr,
+                    metrics=metrics,
+                    seconds=time.monotonic() - started,
+                )
     except torch.OutOfMemoryError as error:
         found = OutOfMemoryError(
             expected="a pack that fits into the device", found=str(error), where=f"pack {task.key!r}"

@@ -14,6 +14,7 @@ import torch
 import mtnas
 from mtnas.routes import cost
 from mtnas.run.baselines import REFERENCE, Baselines
+from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
 from mtnas.run.figures import valid_score
 from mtnas.run.journal import RouteRow
@@ -31,6 +32,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
     gains = _gains(context, entrants)
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
+    trees = boosted_row(context, next((e for e in entrants if e.label == REFERENCE), None))
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result = {
         "level": context.spec.protocol.level,
@@ -40,7 +42,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "test_reads": reads,
         "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
-        "rows": rows,
+        "rows": rows if trees is None else [*rows, trees],
         "comparisons": _comparisons(context, entrants, winner, gains),
         "search": _search_facts(context, found, entrants),
         "tuning": {

@@ -118,7 +118,7 @@ def _reinforce(
         recipe=replace(context.recipe, epochs=spec.epochs or context.recipe.epochs),
         device=context.device,
     )
-    result = context.execute_one(task)
+    (result,) = context.execute([task])
     if isinstance(result, PackFailed):
         raise result.error
     assert isinstance(result, ReinforceResult)

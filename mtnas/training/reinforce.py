@@ -46,11 +46,11 @@ class Reinforce:
         policy_every: weight steps per policy step.
     """
 
-    routes_per_step: int = 4
-    reward_rows: int = 512
-    lr: float = 0.05
+    routes_per_step: int = 8
+    reward_rows: int = 256
+    lr: float = 0.02
     entropy: float = 0.001
-    warmup: float = 0.2
+    warmup: float = 0.3
     policy_every: int = 1
 
 
