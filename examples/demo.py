@@ -9,11 +9,7 @@ Run with ``make demo``.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,62 +19,35 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from examples.embedded import embedded_service
 from mtnas.cli.watching import duration, follow
 from mtnas.client import Client
-from mtnas.errors import MtnasError
 from mtnas.export import run_check
 
 HERE = Path(__file__).parent
 OUTPUT = Path("demo-output")
-START_S = 90.0
 
 
 def main() -> int:
     """Run the demonstration; 0 when the exported module does what the trained one does."""
-    console = Console(width=max(Console().width, 110), highlight=False)
+    console = Console(width=max(Console().width, 150), highlight=False)
     started = time.monotonic()
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
-    service, url = _start_service()
-    try:
-        with Client(url) as client:
-            _wait_until_ready(client, service)
-            console.print(f"service on {url} ({duration(time.monotonic() - started)} to start)")
-            spec = yaml.safe_load((HERE / "flights.yaml").read_text())
-            job = client.submit(spec)
-            console.print(f"submitted examples/flights.yaml: job {job.id}")
-            job = follow(client, job.id, console)
-            if job.state != "succeeded":
-                console.print(f"[red]the job ended as {job.state}[/red]: {job.failure}")
-                return 1
-            report = client.report(job.id).report
-            _print_table(console, report)
-            passed = _export(console, client, report)
-    finally:
-        service.send_signal(signal.SIGTERM)
-        service.wait(60)
+    with embedded_service(OUTPUT / "service") as client:
+        console.print(f"the service is ready ({duration(time.monotonic() - started)} to start)")
+        spec = yaml.safe_load((HERE / "flights.yaml").read_text())
+        job = client.submit(spec)
+        console.print(f"submitted examples/flights.yaml: job {job.id}")
+        job = follow(client, job.id, console)
+        if job.state != "succeeded":
+            console.print(f"[red]the job ended as {job.state}[/red]: {job.failure}")
+            return 1
+        report = client.report(job.id).report
+        _print_table(console, report)
+        passed = _export(console, client, report)
     console.print(f"all of it took {duration(time.monotonic() - started)}")
     return 0 if passed else 1
-
-
-def _start_service() -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mtnas.cli", "serve", "--port", str(port), "--home", str(OUTPUT / "service")]
-    return subprocess.Popen(command, env=dict(os.environ) | {"OMP_NUM_THREADS": "1"}), f"http://127.0.0.1:{port}"
-
-
-def _wait_until_ready(client: Client, service: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            client.ready()
-            return
-        except MtnasError:
-            if service.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.3)
 
 
 def _print_table(console: Console, report: dict[str, Any]) -> None:
