@@ -68,6 +68,10 @@ def profile(source: Source, *, access: DataAccess) -> Profile:
     check_table(table, place="data.source")
     columns = profile_columns(table)
     features, left_out = infer_features(columns, num_rows=table.num_rows)
+    if opened.features is not None:
+        features = opened.features
+        inputs = {feature.column for feature in features}
+        left_out = {name: "no input of this set's protocol" for name in table.column_names if name not in inputs}
     return Profile(
         digest=digest_json(opened.identity),
         num_rows=table.num_rows,

@@ -1,0 +1,1 @@
+"""Tests of reading, profiling, encoding and splitting."""
