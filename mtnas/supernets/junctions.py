@@ -99,6 +99,12 @@ class JunctionGroup(nn.Module):
         gated = self._gated(mixing)
         return mixing.weighted(gated.values), {name: term.sum(-1) for name, term in gated.penalties.items()}
 
+    def values(
+        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+    ) -> Tensor:
+        """Values of the connections ``[K, J, N, B or 1]``, for whoever wants to look at them."""
+        return self._gated(self._mixing(nodes, mixed, encoded, selection, draws)).values
+
     def _mixing(
         self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
     ) -> Mixing:
