@@ -76,7 +76,8 @@ def _copy_gates(frozen: Supernet, supernet: Supernet, candidate: int) -> None:
                 for key, mine in like.of_junction(index, 0).items():
                     mine.copy_(found[key][..., columns] if like.per_source else found[key])
             if group.transforms is not None and source.transforms is not None:
-                group.transforms[0, index] = source.transforms[candidate, at, columns]
+                matrices = [source.transformed.index(columns[position]) for position in group.transformed]
+                group.transforms[0, index] = source.transforms[candidate, at, matrices]
 
 
 def _copy_towers(frozen: Supernet, supernet: Supernet, candidate: int) -> None:

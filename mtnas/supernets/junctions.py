@@ -70,8 +70,9 @@ class JunctionGroup(nn.Module):
         for gate in self.gates:
             if gate not in _UNWEIGHTED:
                 self.kinds[gate] = _make_gate(gate, junctions, self.queries_of, own, widths, initial)
+        self.transformed = tuple(at for at, edge in enumerate(junctions[0].edges) if edge.transform)
         self.transforms: nn.Parameter | None = None
-        if any(edge.transform for edge in junctions[0].edges):
+        if self.transformed:
             self.transforms = _transforms(junctions, widths["mean"], initial)
         self._address("edge_at", [[layout.edges[j.name, source] for source in j.sources] for j in junctions])
         self._address("gate_at", [[layout.gates[name, gate] for gate in self.gates] for name in self.names])
@@ -142,8 +143,13 @@ class JunctionGroup(nn.Module):
         """Every junction's own products with its sources, ``[K, J, N, B, W]``, where edges have them."""
         if self.transforms is None:
             return sources_KRNBW
-        times = len(self.names) // len(self.source_lists)
-        return sources_KRNBW.repeat_interleave(times, 1) @ self.transforms
+        sources_KJNBW = sources_KRNBW.repeat_interleave(len(self.names) // len(self.source_lists), 1)
+        if len(self.transformed) == sources_KJNBW.shape[2]:
+            return sources_KJNBW @ self.transforms
+        sources = list(sources_KJNBW.unbind(2))
+        for at, transform in zip(self.transformed, self.transforms.unbind(2), strict=True):
+            sources[at] = sources[at] @ transform
+        return torch.stack(sources, dim=2)
 
     def _lone(self, mixing: Mixing) -> Tensor:
         """The only source of every junction."""
@@ -202,7 +208,7 @@ def _make_gate(
 
 
 def _transforms(junctions: Sequence[Junction], width: int, initial: Initial) -> nn.Parameter:
-    """``[K, J, N, W, W]``, drawn so that products keep the variance."""
-    sites = [f"{j.name}/{edge.source}/transform" for j in junctions for edge in j.edges]
+    """``[K, J, edges with one, W, W]``, drawn so that products keep the variance."""
+    sites = [f"{j.name}/{edge.source}/transform" for j in junctions for edge in j.edges if edge.transform]
     drawn = initial.uniform(sites, (width, width), sqrt(3 / width))
     return nn.Parameter(drawn.view(len(drawn), len(junctions), -1, width, width))
