@@ -22,6 +22,7 @@ from mtnas.data.spec import (
     Split,
     TimeSplit,
 )
+from mtnas.routes import NAMED_ROUTES
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
     AlignmentSpec,
@@ -34,6 +35,7 @@ from mtnas.training_options import (
 
 __all__ = [
     "BASELINES",
+    "STANDARD_BASELINES",
     "AlignmentSpec",
     "AuxiliarySpec",
     "BalancerSpec",
@@ -183,7 +185,8 @@ class ConstraintsSpec(Part):
     max_in_degree: Annotated[int, Field(ge=1)] | None = None
 
 
-BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing")
+BASELINES = tuple(NAMED_ROUTES)
+STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "ple", "cross_stitch")
 
 
 class ProtocolSpec(Part):
@@ -201,7 +204,7 @@ class ProtocolSpec(Part):
         """The baselines to train; three at the quick level unless the user names others."""
         if self.baselines is not None:
             return self.baselines
-        return BASELINES[:3] if self.level == "quick" else BASELINES
+        return STANDARD_BASELINES[:3] if self.level == "quick" else STANDARD_BASELINES
 
     @property
     def num_seeds(self) -> int:
@@ -275,6 +278,9 @@ class JobSpec(Part):
         for objective in self.objectives:
             if objective.metric not in known:
                 raise ValueError(f"unknown objective {objective.metric!r}; known are {sorted(known)}")
+        others = sorted(task.name for task in self.tasks if task.kind is not TaskKind.BINARY)
+        if "esmm" in self.protocol.named_baselines and others:
+            raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
         if isinstance(self.training.balancer, StaticBalancer):
             strangers = sorted(set(self.training.balancer.weights) - set(names))
             if strangers:

@@ -92,14 +92,20 @@ class Objective:
 
     def losses(self, batch: Batch, selection: Selection, noise: Noise | None) -> Tensor:
         """Every task's loss ``[K, T]``, small towers included, before any weight."""
+        return self.measure(batch, selection, noise)[0]
+
+    def measure(self, batch: Batch, selection: Selection, noise: Noise | None) -> tuple[Tensor, Tensor | None]:
+        """Losses as above, and what the gates add to them: a scalar summed over candidates, None without such gates."""
         bfloat16 = self._recipe.precision == "bfloat16"
         labels = batch.for_candidates(batch.labels)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16):
-            if self._small is None:
-                return task_losses(self._net(batch, selection, noise), labels, self._tasks)
-            mixed = self._net.trunk(batch, selection, noise)
-            outputs, small = self._net.read_out(mixed), self._small(self._net, mixed)
-        return task_losses(outputs, labels, self._tasks) + self._gamma_K1 * task_losses(small, labels, self._tasks)
+            trunk = self._net.trunk(batch, selection, noise)
+            outputs = self._net.read_out(trunk)
+            small = None if self._small is None else self._small(self._net, trunk)
+        losses_KT = task_losses(outputs, labels, self._tasks)
+        if small is not None:
+            losses_KT = losses_KT + self._gamma_K1 * task_losses(small, labels, self._tasks)
+        return losses_KT, trunk.penalty(selection)
 
     def backward(self, flat: FlatParameters, losses_KT: Tensor, *, step: int, penalty: Tensor | None = None) -> None:
         """Put the direction of step ``step`` into ``flat.grads``.
@@ -116,7 +122,7 @@ class Objective:
             total = (losses_KT * weights_KT).sum()
             flat.backward(total if penalty is None else total + penalty)
             return
-        gradients_KTP = self._task_gradients(flat, losses_KT * self._weights_KT)
+        gradients_KTP = self._task_gradients(flat, losses_KT * self._weights_KT, keep_graph=penalty is not None)
         shared_KP = self._shared(flat)
         combined_KP = self._combined(balancer, gradients_KTP, shared_KP, losses_KT.detach(), step)
         torch.where(shared_KP, combined_KP, gradients_KTP.sum(dim=1), out=flat.grads)
@@ -149,9 +155,9 @@ class Objective:
             self._shared_KP = shared_mask(self._net, flat, self._routes)
         return self._shared_KP
 
-    def _task_gradients(self, flat: FlatParameters, weighed_KT: Tensor) -> Tensor:
+    def _task_gradients(self, flat: FlatParameters, weighed_KT: Tensor, *, keep_graph: bool) -> Tensor:
         """``[K, T, P]``: T backward passes, each for all candidates."""
-        last = weighed_KT.shape[1] - 1
+        last = weighed_KT.shape[1] if keep_graph else weighed_KT.shape[1] - 1
         gradients = [
             flat.gather(torch.autograd.grad(loss_K.sum(), flat.parameters, retain_graph=t < last, allow_unused=True))
             for t, loss_K in enumerate(weighed_KT.unbind(1))

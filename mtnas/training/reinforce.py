@@ -201,8 +201,8 @@ class ReinforceSearcher:
     def _weight_step(self, batch: Batch) -> None:
         with torch.no_grad():
             sample = self.policy.sample(self._noise, _divisor(batch.num_rows, self.search.routes_per_step))
-        losses_KT = self._objective.losses(batch, sample.selection, self._noise)
-        self._objective.backward(self._flat, losses_KT, step=self._step)
+        losses_KT, penalty = self._objective.measure(batch, sample.selection, self._noise)
+        self._objective.backward(self._flat, losses_KT, step=self._step, penalty=penalty)
         self._optimiser.step(lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps))
         self._objective.after_step(batch, sample.selection, self._noise, step=self._step)
 

@@ -77,7 +77,8 @@ class PackTrainer:
         seeds = [s.seed for s in settings]
         aligned = recipe.alignment is not None
         self.net = Supernet(graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned)
-        self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype)
+        gate = [s.gate for s in settings]
+        self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype, gate=gate)
         self._stream = BatchStream(
             data, parts=parts, batch_size=recipe.batch_size, data_seeds=[s.data_seed for s in settings]
         )
@@ -151,8 +152,8 @@ class PackTrainer:
 
     def _train_step(self, batch: Batch) -> None:
         self._noise.at_step(self._step)
-        losses_KT = self._objective.losses(batch, self.selection, self._noise)
-        self._objective.backward(self._flat, losses_KT, step=self._step)
+        losses_KT, penalty = self._objective.measure(batch, self.selection, self._noise)
+        self._objective.backward(self._flat, losses_KT, step=self._step, penalty=penalty)
         factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
         with nullcontext() if self._stages is None else self._stages.holding(self._step):
             self._optimiser.step(factor)
