@@ -22,7 +22,7 @@ def routes(job_id: str | None, *, sort: str, limit: int, url: str, token: str | 
     """List routes with their figures."""
     with connect(url, token) as client:
         page = client.routes(job_id, sort=sort, limit=limit)
-    console.print(route_table(page.items))
+    console.print(route_table(page.items, sort=sort))
 
 
 def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
@@ -48,12 +48,14 @@ def export(route: str, output: Path, *, url: str, token: str | None) -> None:
     console.print(f"export {wanted.id} unpacked into {output}", markup=False, highlight=False)
 
 
-def route_table(items: tuple[Route, ...]) -> Table:
-    """Routes as rows, their figures as columns."""
-    names = list(dict.fromkeys(name for route in items for name in route.values))
-    table = Table("rank", "route", "role", "label", *names, "params", "macs")
+def route_table(items: tuple[Route, ...], *, sort: str) -> Table:
+    """Routes as rows; their figures as columns, those of the search phase only when asked for."""
+    names = dict.fromkeys(name for route in items for name in route.values)
+    shown = [name for name in names if not name.startswith("search.") or name == sort.removeprefix("-")]
+    table = Table("rank", "route", "role", "label", *shown, "params", "macs")
+    table.columns[1].no_wrap = True
     for route in items:
-        figures = [_figure(route.values.get(name)) for name in names]
+        figures = [_figure(route.values.get(name)) for name in shown]
         rank = "" if route.rank is None else str(route.rank)
         costs = (f"{route.num_params:,}", f"{route.macs:,}")
         table.add_row(rank, route.digest[:_DIGEST_SHOWN], route.role, route.label, *figures, *costs)

@@ -14,7 +14,7 @@ USER_ERROR, INTERRUPTED = 2, 130
 
 Url = Annotated[str, typer.Option("--url", envvar="MTNAS_URL", help="Where the service listens.")]
 Token = Annotated[str | None, typer.Option("--token", envvar="MTNAS_TOKEN", help="Bearer token.", show_default=False)]
-DEFAULT_URL = "http://127.0.0.1:8420"
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 app = typer.Typer(
     name="mtnas",
@@ -41,7 +41,7 @@ def main() -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(envvar="MTNAS_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="MTNAS_PORT", help="Port to listen on.")] = 8420,
+    port: Annotated[int, typer.Option(envvar="MTNAS_PORT", help="Port to listen on.")] = 8000,
     home: Annotated[Path, typer.Option(envvar="MTNAS_HOME", help="Folder of the service's state.")] = Path("var"),
     data_root: Annotated[
         list[Path] | None, typer.Option(help="Folder below which jobs may read files; may be repeated.")

@@ -80,8 +80,10 @@ class Child:
         self._process.wait()
 
     def last_words(self) -> str:
-        """Its exit status and the last line of its log."""
+        """How it ended: the signal that killed it, or its exit status and the last line of its log."""
         status = None if self._process is None else self._process.poll()
+        if status is not None and status < 0:
+            return f"killed by {signal.Signals(-status).name}"
         lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
         words = lines[-1].strip() if lines else "no output"
         return words if status is None else f"status {status}: {words}"

@@ -21,7 +21,7 @@ def compose() -> dict[str, Any]:
 
 def test_only_the_api_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
     published = {name: service.get("ports", []) for name, service in compose["services"].items()}
-    assert published == {"api": ["127.0.0.1:8420:8420"], "worker": [], "postgres": []}
+    assert published == {"api": ["127.0.0.1:8000:8000"], "worker": [], "postgres": []}
     assert compose["networks"]["inside"]["internal"] is True
     assert compose["services"]["worker"]["networks"] == compose["services"]["postgres"]["networks"] == ["inside"]
 
