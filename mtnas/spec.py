@@ -45,6 +45,7 @@ __all__ = [
     "ConstraintsSpec",
     "DataSpec",
     "DatasetSource",
+    "DiagnosticsSpec",
     "EqualBalancer",
     "ExportSpec",
     "Feature",
@@ -244,6 +245,13 @@ class ExportSpec(Part):
     formats: tuple[Literal["module"], ...] = ("module",)
 
 
+class DiagnosticsSpec(Part):
+    """Diagnostics of the best route that cost backward passes; the cheap ones are always in the report."""
+
+    conflicts: bool = False
+    affinity: bool = False
+
+
 class JobSpec(Part):
     """A search job: everything has a default except the data and the tasks."""
 
@@ -264,6 +272,7 @@ class JobSpec(Part):
     budget: BudgetSpec = BudgetSpec()
     resources: ResourcesSpec = ResourcesSpec()
     export: ExportSpec = ExportSpec()
+    diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from mtnas.routes import cost
 from mtnas.run.baselines import REFERENCE, Baselines
 from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
+from mtnas.run.diagnose import diagnose
 from mtnas.run.figures import valid_score
 from mtnas.run.journal import RouteRow
 from mtnas.run.retrain import RANDOM, Entrant
@@ -34,7 +35,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
     trees = boosted_row(context, next((e for e in entrants if e.label == REFERENCE), None))
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
-    result = {
+    result: dict[str, Any] = {
         "level": context.spec.protocol.level,
         "verdict": None,
         "verdict_reason": "verdicts need the headline level" if context.spec.protocol.level != "headline" else None,
@@ -57,6 +58,8 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
             "device": context.device,
         },
     }
+    trial = best_trial(context, winner)
+    result["diagnostics"] = diagnose(context, winner, trial=trial, gains=gains[winner.label])
     _write_routes(context, entrants, rows, winner)
     context.journal.put_report(result)
     return result
