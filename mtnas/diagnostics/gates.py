@@ -35,21 +35,24 @@ def gate_use(net: Supernet, selection: Selection, route: Route, data: ResidentDa
     """
     sums: dict[str, Tensor] = {}
     entropies: dict[str, list[float]] = {}
-    zeros: dict[str, list[float]] = {}
+    zeros: dict[str, float] = {}
     num_rows = 0
     with _watching(net) as seen, torch.no_grad():
         for batch in rows_in_order(data, parts=(part,), batch_size=4096):
             seen.clear()
             net.trunk(batch, selection)
             num_rows += batch.num_rows
+            batch_zeros: dict[str, float] = {}
             for group, values_JNB, nodes in seen:
                 for name, values_NB in zip(group.names, values_JNB, strict=True):
-                    wide = values_NB.expand(-1, batch.num_rows).double()
-                    sums[name] = sums.get(name, torch.zeros(())) + wide.sum(1)
-                    entropies.setdefault(name, []).append(float(_entropy(wide)) * batch.num_rows)
-                for source in group.sources_of[0]:
+                    means_N = values_NB.double().mean(1) * batch.num_rows
+                    sums[name] = sums[name] + means_N if name in sums else means_N
+                    entropies.setdefault(name, []).append(float(_entropy(values_NB.double())) * batch.num_rows)
+                for source in {source for sources in group.source_lists for source in sources} - batch_zeros.keys():
                     share = float((nodes.one(source)[0] == 0).double().mean())
-                    zeros.setdefault(source, []).append(share * batch.num_rows)
+                    batch_zeros[source] = share * batch.num_rows
+            for source, count in batch_zeros.items():
+                zeros[source] = zeros.get(source, 0.0) + count
     mixes, sources_of = route.mix_of(), {junction.name: junction.sources for junction in net.graph.junctions}
     junctions: dict[str, Any] = {}
     readers: dict[str, list[bool]] = {}
@@ -69,7 +72,7 @@ def gate_use(net: Supernet, selection: Selection, route: Route, data: ResidentDa
     slots = {slot.name for slot in net.graph.slots}
     return {
         "junctions": junctions,
-        "silent_slots": sorted(s for s, parts in zeros.items() if s in slots and sum(parts) / num_rows > SILENT),
+        "silent_slots": sorted(s for s, count in zeros.items() if s in slots and count / num_rows > SILENT),
         "unread_slots": sorted(source for source, ignored in readers.items() if source in slots and all(ignored)),
     }
 
