@@ -41,7 +41,7 @@ def figures(connection: Connection, query: Select[Any], table: Table) -> tuple[s
     """Names of all keys of `values` among the rows of `query`, sorted."""
     rows = query.with_only_columns(table.columns["values"], maintain_column_froms=True).subquery()
     if connection.dialect.name == "postgresql":
-        keys = func.jsonb_object_keys(rows.c["values"]).table_valued("key", name="figure").render_derived()
+        keys = func.json_object_keys(rows.c["values"]).table_valued("key", name="figure").render_derived()
     else:
         keys = func.json_each(rows.c["values"]).table_valued("key", name="figure")
     names = select(keys.c.key).distinct().select_from(rows.join(keys, true()))

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from mtnas.store.clock import UtcDateTime, now
 from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, WorkState
@@ -35,8 +34,9 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-# SQL's NULL where a record says None, never JSON's null.
-JsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# SQL's NULL where a record says None, never JSON's null. Kept as text by both databases: PostgreSQL's JSONB would give
+# 2.930751374890639e+16 back as an integer that differs from it.
+JsonColumn = JSON(none_as_null=True)
 
 
 def _choice(choices: type[StrEnum], name: str) -> Enum:

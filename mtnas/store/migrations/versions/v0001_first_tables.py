@@ -2,14 +2,13 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
 
 from mtnas.store.clock import UtcDateTime
 
 revision = "0001"
 down_revision = None
 
-_JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+_JSON = sa.JSON(none_as_null=True)
 
 
 def _choice(name: str, *values: str) -> sa.Enum:
