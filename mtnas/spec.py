@@ -126,6 +126,7 @@ class ReinforceSearch(Part):
     entropy: Annotated[float, Field(ge=0)] = 0.001
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
     policy_every: Annotated[int, Field(ge=1)] = 1
+    prior: Annotated[float, Field(ge=0)] = 0.0
     searches: Annotated[int, Field(ge=1)] = 1
 
 

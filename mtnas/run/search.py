@@ -111,6 +111,7 @@ def _reinforce(
                 entropy=spec.entropy,
                 warmup=spec.warmup,
                 policy_every=spec.policy_every,
+                prior=spec.prior,
             ),
             num_samples=SAMPLED,
         ),

@@ -129,6 +129,11 @@ class Objective:
         if penalty is not None:
             flat.grads += flat.gather(torch.autograd.grad(penalty, flat.parameters, allow_unused=True))
 
+    def gram(self, flat: FlatParameters, losses_KT: Tensor) -> Tensor:
+        """Inner products ``[K, T, T]`` of the task gradients on the shared parameters."""
+        kept_KTP = self._task_gradients(flat, losses_KT, keep_graph=False) * self._shared(flat).unsqueeze(1)
+        return kept_KTP @ kept_KTP.transpose(1, 2)
+
     def after_step(self, batch: Batch, selection: Selection, noise: Noise, *, step: int) -> None:
         """Show the balancer what the step did to the losses, if it wants to know."""
         if isinstance(self._balancer, LateLossBalancer):

@@ -21,6 +21,7 @@ from mtnas.routes.nodes import NO_QUERY, EdgeState
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout, Selection
 from mtnas.training.noise import Noise
+from mtnas.training.route_prior import EdgePrior
 
 MULTINOMIAL_INPUTS = 6
 
@@ -71,6 +72,13 @@ class RoutePolicy(nn.Module):
         for members in slots.values():
             self.blocks.append(_Blocks(members, self.layout, num_searches))
         self.to(device)
+
+    def lean(self, priors: Sequence[EdgePrior]) -> None:
+        """Add one prior per search to the logits: a mix gains the log-odds of each edge that it has."""
+        with torch.no_grad():
+            for k, prior in enumerate(priors):
+                for part in (*self.mixes, *self.coins):
+                    part.lean(k, prior)
 
     def sample(self, noise: Noise, num_groups: int) -> Sample:
         """Draw ``num_groups`` routes for every search; searches of one noise seed share the draws."""
@@ -179,6 +187,11 @@ class _Mixes(nn.Module):
         self.gate_at = [[layout.gates[j.name, gate] for gate in gates] for j in junctions]
         self.query_at = [[layout.queries[j.name, query] for query in j.queries] for j in junctions]
 
+    def lean(self, k: int, prior: EdgePrior) -> None:
+        for j, (junction, choices) in enumerate(zip(self.junctions, self.choices, strict=True)):
+            odds = [sum(prior.get((junction.name, source), 0.0) for source in mix.inputs) for mix in choices]
+            self.logits[k, j] += self.logits.new_tensor(odds)
+
     def draw(self, noise: Noise, num_groups: int, target: _Target) -> Tensor:
         chosen_KGJ, log_prob = _draw(self.logits, noise, num_groups)
         target.edges[..., self.edge_at] = self.edges_CN[chosen_KGJ]  # type: ignore[index]
@@ -216,6 +229,11 @@ class _Coins(nn.Module):
         self.edge_at = [[layout.edges[j.name, s] for s in j.sources] for j in junctions]
         self.gate_at = [[layout.gates[j.name, gate] for gate in gates] for j in junctions]
         self.query_at = [[layout.queries[j.name, query] for query in j.queries] for j in junctions]
+
+    def lean(self, k: int, prior: EdgePrior) -> None:
+        for j, junction in enumerate(self.junctions):
+            odds = [prior.get((junction.name, source), 0.0) for source in junction.sources]
+            self.edge_logits[k, j] += self.edge_logits.new_tensor(odds)
 
     def draw(self, noise: Noise, num_groups: int, target: _Target) -> Tensor:
         logits_KJN = self.edge_logits

@@ -28,9 +28,12 @@ from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.policy import RoutePolicy
 from mtnas.training.recipe import Recipe
+from mtnas.training.route_prior import cosines, edge_prior, task_groups
 from mtnas.training.rows import Bag, Batch, ResidentData
 from mtnas.training.schedule import lr_factor
 from mtnas.trials import Settings
+
+_AFFINITY_BATCHES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Reinforce:
         entropy: weight of the entropy bonus.
         warmup: share of the steps before the policy begins to learn.
         policy_every: weight steps per policy step.
+        prior: log-odds by which the policy leans to routes that keep tasks of agreeing gradients together, added when
+            it begins to learn; 0 adds none.
     """
 
     routes_per_step: int = 8
@@ -52,6 +57,7 @@ class Reinforce:
     entropy: float = 0.001
     warmup: float = 0.3
     policy_every: int = 1
+    prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,8 @@ class ReinforceSearcher:
             for batch in self._train.epoch(epoch, first_step=first):
                 self._noise.at_step(self._step)
                 self._weight_step(batch)
+                if self._step == warm and self.search.prior > 0:
+                    self._lean()
                 if self._step >= warm and self._step % self.search.policy_every == 0:
                     self._policy_step(next(self._rewards))
                 self._step += 1
@@ -205,6 +213,22 @@ class ReinforceSearcher:
         self._objective.backward(self._flat, losses_KT, step=self._step, penalty=penalty)
         self._optimiser.step(lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps))
         self._objective.after_step(batch, sample.selection, self._noise, step=self._step)
+
+    def _lean(self) -> None:
+        """Seed the policy with the affinity that task gradients have under routes drawn at random."""
+        gram_KTT: Tensor | None = None
+        for index, batch in enumerate(self._held_out.epoch(0)):
+            if index == _AFFINITY_BATCHES:
+                break
+            with torch.no_grad():
+                sample = self.policy.sample(self._noise, _divisor(batch.num_rows, self.search.routes_per_step))
+            found = self._objective.gram(self._flat, self._objective.losses(batch, sample.selection, None))
+            gram_KTT = found if gram_KTT is None else gram_KTT + found
+        assert gram_KTT is not None
+        graph = self.space.graph
+        most = max(1, min(sum(slot.layer == layer for slot in graph.slots) for layer in range(1, graph.num_layers + 1)))
+        groups = [task_groups(affinity, most=most) for affinity in cosines(gram_KTT).tolist()]
+        self.policy.lean([edge_prior(graph, found, strength=self.search.prior) for found in groups])
 
     def _policy_step(self, batch: Batch) -> None:
         num_routes = self.search.routes_per_step
