@@ -44,6 +44,10 @@ def check_against_profile(spec: DataSpec, tasks: Sequence[Task], profile: Profil
     if profile is None or problems:
         return tuple(problems)
     features = _features(spec, tasks, profile, declared)
+    if isinstance(spec.features, str) and declared is None:
+        problems += check_not_empty(
+            profile.columns, num_rows=profile.num_rows, never=never_inputs(spec, tasks, labels=())
+        )
     problems += _check_labels(tasks, profile)
     for feature in features:
         if (column := profile.column(feature.column)) is not None:
@@ -84,9 +88,19 @@ def check_columns(
         yield from unknown(feature.column, where)
         if feature.column in taken:
             yield Problem(expected="an input", found=f"the label {feature.column!r}", where=where)
+        if feature.column in spec.exclude:
+            yield Problem(expected="an input", found=f"{feature.column!r}, which data.exclude names", where=where)
         if feature.column in used:
             yield Problem(expected="each column once", found=f"{feature.column!r} again", where=where)
         used.add(feature.column)
+
+
+def check_not_empty(columns: Sequence[ColumnProfile], *, num_rows: int, never: Collection[str]) -> Iterator[Problem]:
+    """Columns without any value, which inference would have to pass over in silence."""
+    for column in columns:
+        if column.missing == num_rows and column.name not in never:
+            expected = "some value (or the column excluded)"
+            yield Problem(expected=expected, found="all missing", where=f"column {column.name!r}")
 
 
 def never_inputs(spec: DataSpec, tasks: Sequence[Task], *, labels: Collection[str]) -> frozenset[str]:

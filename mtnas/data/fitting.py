@@ -65,10 +65,11 @@ def _fit_numeric(feature: Feature, table: pa.Table, train: NDArray[np.int64]) ->
     present = values[~np.isnan(values)]
     if not present.size:
         raise _nothing_in(feature)
+    mean, scale = _moments(present)
     return NumericColumn(
         name=feature.column,
-        mean=_mean(present),
-        scale=_scale(present),
+        mean=mean,
+        scale=scale,
         indicator=bool(present.size < values.size),
         edges=_edges(present, bins=feature.bins),
         embedding_width=feature.embedding_width,
@@ -97,11 +98,12 @@ def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> D
     present = vectors[~np.isnan(vectors).any(axis=1)]
     if not present.size:
         raise _nothing_in(feature)
+    moments = [_moments(entries) for entries in present.T]
     return DenseColumn(
         name=feature.column,
         separator=feature.separator,
-        mean=tuple(_mean(entries) for entries in present.T),
-        scale=tuple(_scale(entries) for entries in present.T),
+        mean=tuple(mean for mean, _ in moments),
+        scale=tuple(scale for _, scale in moments),
     )
 
 
@@ -133,15 +135,13 @@ def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]
     return tuple(texts[code] for code in kept)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.sort(values).mean())  # sorted: the same to the last bit whatever the order of the rows
-
-
-def _scale(values: NDArray[np.float64]) -> float:
-    largest = float(np.abs(values).max())
+def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and deviation (1 for a constant), the same to the last bit whatever the order of the values."""
     if values.min() == values.max():
-        return 1.0
-    return float((np.sort(values) / largest).std()) * largest  # divided first: squares may overflow
+        return float(values[0]), 1.0
+    largest = float(np.abs(values).max())
+    scaled = np.sort(values) / largest  # divided first: sums and squares may overflow
+    return float(scaled.mean()) * largest, float(scaled.std()) * largest
 
 
 def _nothing_in(feature: Feature) -> DataError:

@@ -123,8 +123,23 @@ def _score_alone(bins: NDArray[np.int64], labels: NDArray[np.float64], kind: Tas
     means = (np.bincount(fit_bins, weights=fit_labels, minlength=size) + prior) / (counts + 1)
     if kind is TaskKind.BINARY:
         return _auc(means[bins], labels)
-    variance = labels.var()
-    return float(1 - ((labels - means[bins]) ** 2).mean() / variance) if variance > 0 else 0.0
+    if labels.min() == labels.max():
+        return 0.0
+    explained = 1 - ((labels - means[bins]) ** 2).mean() / labels.var()
+    return float(max(explained, _rank_correlation(bins, labels) ** 2))
+
+
+def _rank_correlation(bins: NDArray[np.int64], labels: NDArray[np.float64]) -> float:
+    """Spearman's: bins are coarse where a label has a long tail, but their order is not."""
+    if bins.min() == bins.max():
+        return 0.0
+    return float(np.corrcoef(_ranks(bins), _ranks(labels))[0, 1])
+
+
+def _ranks(values: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks, equal values sharing their mean rank."""
+    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[codes]
 
 
 def _auc(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mtnas.data.access import DataAccess
 from mtnas.data.cache import read_encoded, write_encoded
-from mtnas.data.checks import check_columns, never_inputs
+from mtnas.data.checks import check_columns, check_not_empty, never_inputs
 from mtnas.data.digest import digest_json
 from mtnas.data.encoded import EncodedData
 from mtnas.data.encoding import encode_rows
@@ -27,7 +27,7 @@ from mtnas.data.spec import DataSpec, Feature, Source
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 
-_FORMAT = 2  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
+_FORMAT = 3  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 
@@ -134,10 +134,8 @@ def _choose_features(
         features = tuple(feature for feature in source.features if feature.column not in never)
     else:
         columns = profile_columns(table)
-        for column in columns:
-            if column.missing == table.num_rows and column.name not in never:
-                expected, where = "some value (or the column excluded)", f"column {column.name!r}"
-                raise DataError(expected=expected, found="all missing", where=where)
+        for problem in check_not_empty(columns, num_rows=table.num_rows, never=never):
+            raise problem.to_error()
         features, _ = infer_features(columns, num_rows=table.num_rows, never=never)
     if not features:
         raise DataError(expected="at least one input", found="none left", where="data.features")

@@ -155,6 +155,12 @@ def test_where_most_rows_hold_zero_the_others_still_spread_over_the_ranges() -> 
     assert counts[2:].max() < 25
 
 
+def test_a_huge_constant_is_zero_like_any_other() -> None:
+    table = pa.table({"x": [1.7047509393637333e86] * 3})
+    schema = fit_schema(table, (Feature(column="x", kind="numeric"),), np.arange(3))
+    assert encode_rows(schema, table).numeric.tolist() == [[0], [0], [0]]
+
+
 def test_a_constant_column_does_not_blow_up_rounding_errors() -> None:
     table = pa.table({"x": [0.1] * 1000 + [0.2]})
     schema = fit_schema(table, (Feature(column="x", kind="numeric"),), np.arange(1000))
@@ -224,5 +230,5 @@ def test_a_schema_of_another_format_is_refused() -> None:
 def test_a_column_without_a_value_in_training_is_refused(kind: str) -> None:
     table = pa.table({"x": ["", "", "1"]})
     feature = Feature.model_validate({"column": "x", "kind": kind})
-    with pytest.raises(DataError, match="column 'x'.*all missing"):
+    with pytest.raises(DataError, match=r"column 'x'.*all missing"):
         fit_schema(table, (feature,), np.arange(2))

@@ -26,7 +26,7 @@ from mtnas.tasks import Task, TaskKind
 if TYPE_CHECKING:
     from mtnas.data.column import Column
 
-_FORMAT = 1  # of what is derived below; part of the identity
+_FORMAT = 2  # of what is derived below; part of the identity
 _COLUMN_NAMES = """
 age class_worker det_ind_code det_occ_code education wage_per_hour hs_college marital_stat major_ind_code
 major_occ_code race hisp_origin sex union_member unemp_reason full_or_part_emp capital_gains capital_losses
@@ -37,6 +37,7 @@ country_mother country_self citizenship own_or_self vet_question vet_benefits we
 _COLUMNS = tuple(_COLUMN_NAMES.split())
 _NUMERIC = ["age", "wage_per_hour", "capital_gains", "capital_losses", "stock_dividends", "num_emp", "weeks_worked"]
 _LABEL_SOURCES = ("income_50k", "marital_stat", "education")
+_MAX_TEXTS = 1000  # different values of a text column; more than any has
 _NO_INPUTS = (*_LABEL_SOURCES, "instance_weight")
 _RICH = "50000+."
 _NEVER_MARRIED = "Never married"
@@ -91,7 +92,9 @@ def _parse(content: bytes, *, file: str) -> pa.Table:
     raw = pc_csv.read_csv(
         io.BytesIO(content),
         read_options=pc_csv.ReadOptions(column_names=list(_COLUMNS), block_size=1 << 23),
-        convert_options=pc_csv.ConvertOptions(strings_can_be_null=False, auto_dict_encode=True),
+        convert_options=pc_csv.ConvertOptions(
+            strings_can_be_null=False, auto_dict_encode=True, auto_dict_max_cardinality=_MAX_TEXTS
+        ),
     )
     columns: dict[str, Any] = {name: _trimmed(raw.column(name)) for name in _COLUMNS if name not in _LABEL_SOURCES}
     income, marital, education = (decoded(_trimmed(raw.column(name))) for name in _LABEL_SOURCES)
@@ -104,7 +107,7 @@ def _parse(content: bytes, *, file: str) -> pa.Table:
 
 def _trimmed(column: Column) -> Column:
     """Text without the blank that follows every comma of the file; numbers as they are."""
-    if not pa.types.is_dictionary(column.type):
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return column
     coded: list[Any] = column.chunks
     chunks = [
