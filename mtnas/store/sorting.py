@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, t
 
 from mtnas.errors import SpecError
 
-_FIGURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/ -]{0,199}")
+_FIGURE = re.compile(r"\w[\w.:@/ -]{0,499}")  # task names, which are identifiers of any script, become part of it
 
 
 def in_order(

@@ -58,6 +58,12 @@ def test_routes_sort_by_any_figure_with_missing_ones_last(store: Store, with_gra
     assert store.routes.figures() == ("rank", "num_params", "macs", "gain")
 
 
+def test_figures_of_tasks_in_any_script_can_be_sorted_by(store: Store, with_graph: Holding) -> None:
+    with_graph.add_routes([new_route("a", **{"größe.auc": 0.5}), new_route("b", **{"größe.auc": 0.7, "任务.auc": 1.0})])
+    assert [route.digest for route in store.routes.list(sort="-größe.auc")] == ["b", "a"]
+    assert [route.digest for route in store.routes.list(sort="任务.auc")] == ["b", "a"]
+
+
 @pytest.mark.parametrize("sort", ["gian", "details", "", "-", "gain'; DROP TABLE routes; --", '"', "$.gain"])
 def test_sorting_by_anything_else_names_the_figures(store: Store, with_graph: Holding, sort: str) -> None:
     with_graph.add_routes([new_route("a", gain=0.5)])
