@@ -1,21 +1,37 @@
-"""Sampled searches: searchers that propose candidates from the trials so far, and fronts.
+"""Sampled searches: searchers that propose candidates from the trials so far, fronts, and halving plans."""
 
-Searchers that need a library of their own (``mtnas.search.tpe``) are imported from their files.
-"""
-
+from mtnas.search.answer import best_trial, front_trials, ranked
+from mtnas.search.catalogue import SEARCHERS, build, options_of
 from mtnas.search.evolution import EvolutionSearcher
+from mtnas.search.gaussian_process import GaussianProcessSearcher
+from mtnas.search.halving import Rung, candidate_steps, promotable, rungs, survivors
+from mtnas.search.hypervolume import hypervolume
 from mtnas.search.nsga2 import Nsga2Searcher
 from mtnas.search.random_search import RandomSearcher
-from mtnas.search.searcher import SampledSearcher, Searcher
+from mtnas.search.searcher import Searcher
 from mtnas.search.settings_space import Choice, LogUniform, SettingsSpace
+from mtnas.search.tpe import TpeSearcher
 
 __all__ = [
+    "SEARCHERS",
     "Choice",
     "EvolutionSearcher",
+    "GaussianProcessSearcher",
     "LogUniform",
     "Nsga2Searcher",
     "RandomSearcher",
-    "SampledSearcher",
+    "Rung",
     "Searcher",
     "SettingsSpace",
+    "TpeSearcher",
+    "best_trial",
+    "build",
+    "candidate_steps",
+    "front_trials",
+    "hypervolume",
+    "options_of",
+    "promotable",
+    "ranked",
+    "rungs",
+    "survivors",
 ]

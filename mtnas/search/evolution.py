@@ -29,8 +29,8 @@ class EvolutionSearcher(SampledSearcher):
         settings_chance: probability that a child changes a searched setting instead of its route.
     """
 
-    population: int = 24
-    tournament: int = 6
+    population: int = 20
+    tournament: int = 8
     settings_chance: float = 0.25
 
     def check(self) -> None:
@@ -41,6 +41,8 @@ class EvolutionSearcher(SampledSearcher):
 
     def propose(self, history: History, proposals: Proposals, rng: np.random.Generator) -> None:
         """Offer children of tournament winners, after a random first population."""
+        if not history.finished:
+            return
         children = min(proposals.wanted, proposals.wanted + len(history.finished) - self.population)
         alive = history.finished[-self.population :]
         standing = np.argsort(best_first(history.values[-self.population :]))

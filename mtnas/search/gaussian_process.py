@@ -8,6 +8,7 @@ than a minute. This one takes a fraction of a second, and its candidates come fr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from mtnas.search.parameters import parameters, values_of
 from mtnas.search.pareto import Points
 from mtnas.search.proposals import Proposals
 from mtnas.search.searcher import SampledSearcher, check_least
-from mtnas.search.surrogate import Array, GaussianProcess
+from mtnas.search.surrogate import Array, GaussianProcess, Surrogates
 from mtnas.trials import Candidate
 
 SETTINGS_CHANCE = 0.25
@@ -62,12 +63,10 @@ class GaussianProcessSearcher(SampledSearcher):
         pending = self._features(history.running, like)
         fresh = self._features(pool, like)
         values = _unit(worst_for_failed(history.values))
-        process = None
+        surrogates = Surrogates(known)
         while pool and proposals.missing > 0:
-            if process is None or len(self.objectives) > 1:
-                joined = _joined(values, rng.dirichlet(np.ones(len(self.objectives))))
-                process = GaussianProcess.fit(known, joined)
-            improvement = _expected_improvement(process, fresh, pending)
+            joined = _joined(values, rng.dirichlet(np.ones(len(self.objectives))))
+            improvement = _expected_improvement(surrogates.fit(joined), fresh, pending, best=float(joined.max()))
             best = int(np.argmax(improvement))
             proposals.offer(pool[best].route, pool[best].settings)
             pending = np.concatenate([pending, fresh[best : best + 1]])
@@ -89,7 +88,7 @@ class GaussianProcessSearcher(SampledSearcher):
         pool.fill(rng)
         return pool.candidates
 
-    def _features(self, candidates: tuple[Candidate, ...] | list[Candidate], like: Route) -> Array:
+    def _features(self, candidates: Sequence[Candidate], like: Route) -> Array:
         """One row per candidate: an indicator per value of each parameter, then the searched settings."""
         choices = parameters(self.space)
         rows = []
@@ -98,28 +97,24 @@ class GaussianProcessSearcher(SampledSearcher):
             route = [INDICATOR * (found[name] == value) for name, values in choices.items() for value in values]
             rows.append([*route, *self.settings.features(candidate.settings)])
         width = sum(map(len, choices.values())) + self.settings.num_features
-        features: Array = np.array(rows, dtype=np.float64).reshape(len(rows), width)
-        return features
+        return np.array(rows, dtype=np.float64).reshape(len(rows), width)
 
 
 def _unit(values: Points) -> Points:
     """Each objective scaled to its range: 0 the worst found, 1 the best."""
     low, high = values.min(axis=0), values.max(axis=0)
-    return (values - low) / np.where(high > low, high - low, 1.0)
+    return np.asarray((values - low) / np.where(high > low, high - low, 1.0), dtype=np.float64)
 
 
 def _joined(values: Points, weights: Array) -> Array:
     """Augmented Tchebycheff scores, larger is better; with one objective an increasing map of it."""
     shortfall = weights * (1.0 - values)
-    result: Array = -(shortfall.max(axis=1) + AUGMENTATION * shortfall.sum(axis=1))
-    return result
+    return np.asarray(-(shortfall.max(axis=1) + AUGMENTATION * shortfall.sum(axis=1)), dtype=np.float64)
 
 
-def _expected_improvement(process: GaussianProcess, fresh: Array, pending: Array) -> Array:
-    """Expected improvement over the best value known or believed."""
-    believed = process.predict(pending).max(initial=-np.inf)
+def _expected_improvement(process: GaussianProcess, fresh: Array, pending: Array, *, best: float) -> Array:
+    """Expected improvement over the best value known, or believed of a pending point."""
     mean, deviation = process.predict(fresh), process.deviation(fresh, pending)
-    z = (mean - max(process.values.max(), believed)) / deviation
+    z = (mean - process.predict(pending).max(initial=best)) / deviation
     below = np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in z.tolist()])
-    result: Array = deviation * (z * below + np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi))
-    return result
+    return np.asarray(deviation * (z * below + np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)), dtype=np.float64)

@@ -110,15 +110,19 @@ def remove_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> R
 
 
 def clone_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
-    """Copy a sub-network into an unused slot of its layer and let one of its readers read the copy instead."""
+    """Copy a sub-network with several readers into an unused slot of its layer; one of them reads the copy instead."""
     slots, junctions = space.graph.slot_of(), space.graph.junction_of()
-    used = sorted(reach(space.graph, route).slots)
-    if not used:
+    reached = _reached_junctions(space, route)
+    readers = {
+        name: [junction for junction in reached if name in route.mix_of()[junction.name].inputs]
+        for name in sorted(reach(space.graph, route).slots)
+    }
+    shared = [name for name, reading in readers.items() if len(reading) > 1]
+    if not shared:
         return None
-    original = slots[_pick(used, rng)]
+    original = slots[_pick(shared, rng)]
+    reader = _pick(readers[original.name], rng)
     block = route.block_of()[original.name]
-    readers = [j for j in _reached_junctions(space, route) if original.name in route.mix_of()[j.name].inputs]
-    reader = _pick(readers, rng)
     copies = [
         slot
         for slot in (slots[name] for name in sorted(_unused_slots(space, route)))
@@ -129,25 +133,27 @@ def clone_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Ro
     copy = _pick(copies, rng)
     states = _states(route, reader.name)
     states[copy.name] = states.pop(original.name)
-    wiring = {reader.name: states}
-    if copy.reads != original.reads:
-        sources = junctions[copy.reads].sources
-        wiring[copy.reads] = {s: state for s, state in _states(route, original.reads).items() if s in sources}
-    child = _rewired(space, route, wiring, rng)
-    return None if child is None else child.replace(blocks={copy.name: block})
+    child = _rewired(space, route, {reader.name: states}, rng)
+    if child is None or copy.reads == original.reads:
+        return None if child is None else child.replace(blocks={copy.name: block})
+    mix = route.mix_of()[original.reads]
+    if not set(mix.inputs) <= set(junctions[copy.reads].sources):
+        return None
+    return child.replace(mixes={copy.reads: mix}, blocks={copy.name: block})
 
 
 MOVES: tuple[Move, ...] = (redraw, flip_edge, change_gate, insert_slot, remove_slot, clone_slot)
 
 
 def _rewired(space: SearchSpace, route: Route, wiring: dict[str, States], rng: np.random.Generator) -> Route | None:
-    """The route with other inputs at some junctions; gates and queries stay. None where the inputs are too few."""
+    """The route with other inputs at some junctions; gates and queries stay. None where the inputs cannot be these."""
     junctions = space.graph.junction_of()
     filled = fill(space, route, rng)
     old, mixes = filled.mix_of(), {}
     for name, states in wiring.items():
         junction = junctions[name]
-        if not junction.min_inputs <= len(states) <= space.most_inputs(junction):
+        required = {edge.source for edge in junction.edges if edge.required}
+        if not required <= states.keys() or not junction.min_inputs <= len(states) <= space.most_inputs(junction):
             return None
         mixing = space.sample_mix(junction, rng) if len(old[name].inputs) == 1 else old[name]
         gate = mixing.gate if mixing.gate in junction.gates else None

@@ -38,9 +38,9 @@ class Nsga2Searcher(SampledSearcher):
         settings_chance: probability that a mutation changes a searched setting instead of the route.
     """
 
-    population: int = 24
-    crossover: float = 0.5
-    mutation: float = 0.8
+    population: int = 16
+    crossover: float = 0.9
+    mutation: float = 0.5
     settings_chance: float = 0.25
 
     def check(self) -> None:
@@ -52,6 +52,8 @@ class Nsga2Searcher(SampledSearcher):
 
     def propose(self, history: History, proposals: Proposals, rng: np.random.Generator) -> None:
         """Offer children of the elite, after a random first population."""
+        if not history.finished:
+            return
         children = min(proposals.wanted, proposals.wanted + len(history.finished) - self.population)
         elite = [history.finished[index] for index in history.best_first()[: self.population]]
         for _ in range(ATTEMPTS * max(children, 0)):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mtnas.routes import Block, EdgeState, GateKind, Junction, Mix, Route
+from mtnas.routes import Block, Edge, EdgeState, GateKind, Junction, Mix, Route
 from mtnas.spaces import SearchSpace
 
 OFF = "off"
@@ -25,7 +25,7 @@ def parameters(space: SearchSpace) -> dict[str, tuple[str, ...]]:
     for junction in space.graph.junctions:
         for edge in junction.edges:
             states = tuple(str(state) for state in edge.states)
-            found[_edge(junction, edge.source)] = states if edge.required else (OFF, *states)
+            found[_edge(junction, edge.source)] = states if _always(junction, edge) else (OFF, *states)
         found[_gate(junction)] = (NONE, *(str(gate) for gate in _gates(junction)))
         found[_query(junction)] = (NONE, *junction.queries)
     for slot in space.graph.slots:
@@ -40,7 +40,7 @@ def values_of(space: SearchSpace, route: Route) -> dict[str, str]:
     for junction in space.graph.junctions:
         mix = mixes.get(junction.name)
         for edge in junction.edges:
-            found[_edge(junction, edge.source)] = _state(mix, edge.source, edge.states[0] if edge.required else None)
+            found[_edge(junction, edge.source)] = _state(mix, edge, junction)
         found[_gate(junction)] = str(mix.gate) if mix and mix.gate is not GateKind.PASS else NONE
         found[_query(junction)] = mix.query if mix and mix.gate.takes_query else NONE
     for slot in space.graph.slots:
@@ -63,7 +63,7 @@ def _mix(space: SearchSpace, junction: Junction, values: Mapping[str, str], rng:
     drawn = space.sample_mix(junction, rng)
     states = {}
     for edge in junction.edges:
-        state = values.get(_edge(junction, edge.source), str(edge.states[0]) if edge.required else OFF)
+        state = values.get(_edge(junction, edge.source), str(edge.states[0]) if _always(junction, edge) else OFF)
         if state != OFF:
             states[edge.source] = EdgeState(state)
     optional = [edge.source for edge in junction.edges if edge.source in states and not edge.required]
@@ -86,10 +86,15 @@ def _any_query(junction: Junction, rng: np.random.Generator) -> str | None:
     return junction.queries[int(rng.integers(len(junction.queries)))] if junction.queries else None
 
 
-def _state(mix: Mix | None, source: str, at_least: EdgeState | None) -> str:
-    if mix is None or source not in mix.inputs:
-        return OFF if at_least is None else str(at_least)
-    return str(EdgeState.FORWARD_ONLY if source in mix.forward_only else EdgeState.ON)
+def _state(mix: Mix | None, edge: Edge, junction: Junction) -> str:
+    if mix is None or edge.source not in mix.inputs:
+        return str(edge.states[0]) if _always(junction, edge) else OFF
+    return str(EdgeState.FORWARD_ONLY if edge.source in mix.forward_only else EdgeState.ON)
+
+
+def _always(junction: Junction, edge: Edge) -> bool:
+    """Whether every route that reaches the junction has the edge."""
+    return edge.required or junction.min_inputs == len(junction.edges)
 
 
 def _gates(junction: Junction) -> list[GateKind]:

@@ -11,7 +11,7 @@ from mtnas.search.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace, mutate
 from mtnas.trials import Candidate, Settings
 
-MISSES = 200  # draws in a row that bring nothing new before a space is taken for nearly exhausted
+MISSES = 10  # draws in a row without anything new, near them either, before a space is taken for exhausted
 ENUMERABLE = 20_000  # combinations that are listed to find the last new ones; a few seconds
 NEIGHBOURS = 20  # mutations tried to get away from a candidate that was tried before
 
@@ -60,10 +60,13 @@ class Proposals:
         return False
 
     def fill(self, rng: np.random.Generator) -> None:
-        """Take random candidates until none is missing, or the space has (as good as) nothing new."""
+        """Take random candidates until none is missing, or the space has (as good as) nothing new.
+
+        Draws that were tried before give way to mutations of them: where constraints leave little, drawing is slow.
+        """
         misses = 0
         while self.missing > 0 and misses < MISSES:
-            taken = self.offer(self.space.sample(rng), self.settings.sample(rng))
+            taken = self.offer_near(self.space.sample(rng), self.settings.sample(rng), rng)
             misses = 0 if taken else misses + 1
         if self.missing > 0 and self.space.size() * self.settings.size <= ENUMERABLE:
             self._take_the_rest()

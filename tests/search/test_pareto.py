@@ -1,0 +1,103 @@
+"""Fronts, ranks, crowding and knees agree with their definitions, and are fast."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from mtnas.errors import SpecError
+from mtnas.search.pareto import Points, best_first, crowding, front, knee, ranks
+
+VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0, float("nan"), float("inf"), float("-inf")])
+POINTS = arrays.arrays(np.float64, st.tuples(st.integers(0, 25), st.integers(1, 4)), elements=VALUES)
+
+
+def naive_ranks(points: Points) -> list[int]:
+    """Peeling by comparing all pairs; points that are not finite go after the last front."""
+    left = {index for index in range(len(points)) if np.isfinite(points[index]).all()}
+    failed = set(range(len(points))) - left
+    rank = {}
+    level = 0
+    while left:
+        best = {i for i in left if not any(dominates(points[j], points[i]) for j in left)}
+        rank.update(dict.fromkeys(best, level))
+        left -= best
+        level += 1
+    rank.update(dict.fromkeys(failed, level))
+    return [rank[index] for index in range(len(points))]
+
+
+def dominates(first: Points, second: Points) -> bool:
+    return bool((first >= second).all() and (first > second).any())
+
+
+@given(POINTS)
+def test_ranks_are_those_of_comparing_all_pairs(points: Points) -> None:
+    assert ranks(points).tolist() == naive_ranks(points)
+
+
+@given(POINTS)
+def test_the_front_is_the_finite_points_of_rank_zero(points: Points) -> None:
+    expected = (np.array(naive_ranks(points), dtype=int) == 0) & np.isfinite(points).all(axis=1)
+    assert front(points).tolist() == expected.tolist()
+
+
+@given(POINTS)
+def test_the_best_order_holds_every_point_once_and_never_puts_a_dominated_one_first(points: Points) -> None:
+    order = best_first(points)
+    assert sorted(order.tolist()) == list(range(len(points)))
+    assert (np.diff(ranks(points)[order]) >= 0).all()
+
+
+@given(POINTS.filter(lambda points: points.shape[1] == 1))
+def test_with_one_objective_the_best_order_is_that_of_the_values(points: Points) -> None:
+    values = np.where(np.isfinite(points[:, 0]), points[:, 0], -np.inf)
+    assert values[best_first(points)].tolist() == sorted(values.tolist(), reverse=True)
+
+
+@given(POINTS)
+def test_the_knee_lies_on_the_front(points: Points) -> None:
+    chosen = knee(points)
+    assert (chosen is None) == (not front(points).any())
+    assert chosen is None or front(points)[chosen]
+
+
+def test_crowding_is_the_side_length_of_the_neighbours_box() -> None:
+    points = np.array([[0.0, 4.0], [1.0, 3.0], [2.0, 1.0], [4.0, 0.0]])
+    assert crowding(points).tolist() == [np.inf, 2 / 4 + 3 / 4, 3 / 4 + 3 / 4, np.inf]
+
+
+def test_among_equals_the_less_crowded_comes_first() -> None:
+    points = np.array([[1.0, 3.0], [0.0, 4.0], [2.0, 1.0], [4.0, 0.0], [-1.0, -1.0]])
+    assert best_first(points).tolist() == [1, 3, 2, 0, 4]
+
+
+def test_the_knee_is_where_little_is_lost_on_either_side() -> None:
+    assert knee(np.array([[0.0, 10.0], [9.0, 9.0], [10.0, 0.0], [5.0, 5.0]])) == 1
+    assert knee(np.array([[0.2], [0.9], [float("nan")], [0.9]])) == 1
+
+
+@pytest.mark.parametrize("make", ["normal", "one long front"])
+def test_fifty_thousand_points_of_two_objectives_take_milliseconds(make: str) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(50_000, 2))
+    if make == "one long front":
+        points[:, 1] = -points[:, 0]
+    for function in (front, ranks):
+        seconds = []
+        for _ in range(5):
+            start = time.process_time()
+            function(points)
+            seconds.append(time.process_time() - start)
+        assert min(seconds) < 0.05, function.__name__
+
+
+@pytest.mark.parametrize("function", [front, ranks])
+def test_a_vector_is_no_set_of_points(function: object) -> None:
+    with pytest.raises(SpecError, match="N, M"):
+        function(np.zeros(3))  # type: ignore[operator]
