@@ -17,6 +17,7 @@ ROW_ZERO = "Embeddings; row 0 is for values that are missing or were not in the 
 def constructor(wiring: Wiring) -> list[str]:
     """Lines of ``__init__``, indented as a method."""
     lines = [f"{INDENT}def __init__(self) -> None:", f"{INDENT * 2}super().__init__()", *_embeddings(wiring)]
+    lines += _alignments(wiring)
     written: set[str] = set()
     for number, nodes in wiring.layers:
         part: list[str] = []
@@ -29,6 +30,15 @@ def constructor(wiring: Wiring) -> list[str]:
     for tower in wiring.graph.towers:
         lines += _tower(wiring, tower)
     return lines
+
+
+def _alignments(wiring: Wiring) -> list[str]:
+    width = str(wiring.schema.inputs.width)
+    lines: list[str] = []
+    for task, name in wiring.naming.alignments.items():
+        arguments = [width, width, "bias=False"]
+        lines += call(f"self.{name} = nn.Linear(", arguments, ")", depth=2, note=f"inputs as task {task} reads them")
+    return [*comment("Alignments", depth=2), *lines] if lines else []
 
 
 def _embeddings(wiring: Wiring) -> list[str]:

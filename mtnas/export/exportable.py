@@ -8,7 +8,7 @@ from mtnas.supernets import Supernet
 
 BLOCKS = (BlockKind.MLP, BlockKind.IDENTITY)
 GATES = (GateKind.PASS, GateKind.SUM, GateKind.AVERAGE, GateKind.SOFTMAX)
-PARTS = ("encoder", "gates", "banks", "tower_groups")
+PARTS = ("encoder", "gates", "banks", "tower_groups", "alignment")
 
 
 def check_exportable(graph: RouteGraph, route: Route, frozen: Supernet) -> None:

@@ -13,7 +13,7 @@ from mtnas.tasks import Task, TaskKind
 
 def forward(wiring: Wiring) -> list[str]:
     """Lines of ``forward``, indented as a method."""
-    lines = [*_signature(wiring), *_encoder(wiring)]
+    lines = [*_signature(wiring), *_encoder(wiring), *_aligned(wiring)]
     for number, nodes in wiring.layers:
         lines += ["", *comment(f"Layer {number}", depth=2)]
         for node in nodes:
@@ -26,6 +26,24 @@ def forward(wiring: Wiring) -> list[str]:
         for tower in wiring.graph.towers
     ]
     return [*lines, *call("return {", outputs, "}", depth=2)]
+
+
+def _aligned(wiring: Wiring) -> list[str]:
+    """The end of ``forward`` and the head of ``paths``, where every task has a version of the inputs of its own."""
+    if not wiring.naming.alignments:
+        return []
+    outputs = [
+        f"{literal(task)}: self.paths(self.{name}({ENCODED}))[{literal(task)}]"
+        for task, name in wiring.naming.alignments.items()
+    ]
+    return [
+        "",
+        *comment("Every task reads the shared part through its own alignment", depth=2),
+        *call("return {", outputs, "}", depth=2),
+        "",
+        f"{INDENT}def paths(self, {ENCODED}: Tensor) -> dict[str, Tensor]:",
+        f'{INDENT * 2}"""All tasks\' outputs for one version of the encoded inputs, [B, inputs]."""',
+    ]
 
 
 def predict(wiring: Wiring) -> list[str]:

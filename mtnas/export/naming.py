@@ -13,6 +13,7 @@ from mtnas.routes.nodes import JUNCTION_QUERY
 
 OWN_WORDS = (
     *("categorical", "numeric", "x", "tensors", "predict", "inputs", "logits", "like", "load", "mix", "average"),
+    "paths",
     *("mean_of_bag", "mean", "Model", "Preprocessing", "Mapping", "Path", "Any", "Tensor", "load_file", "annotations"),
 )
 
@@ -32,6 +33,7 @@ class Naming:
         junctions: variable that holds a junction's output.
         gates: attribute of each softmax junction's gate.
         towers: attribute of each task's tower.
+        alignments: attribute of each task's alignment; empty without alignment.
     """
 
     tables: tuple[str, ...]
@@ -42,9 +44,10 @@ class Naming:
     junctions: Mapping[str, str]
     gates: Mapping[str, str]
     towers: Mapping[str, str]
+    alignments: Mapping[str, str]
 
     @staticmethod
-    def of(graph: RouteGraph, route: Route, schema: DataSchema) -> Naming:
+    def of(graph: RouteGraph, route: Route, schema: DataSchema, *, aligned: bool = False) -> Naming:
         """Names for the reachable part of a route, the same in every process."""
         names = Names(OWN_WORDS)
         widths, mixes, blocks = output_widths(graph, route, schema.inputs), route.mix_of(), route.block_of()
@@ -68,6 +71,7 @@ class Naming:
             junctions={name: names.give(name) for name in mixed},
             gates={name: names.give(name.removeprefix("to."), prefix="gate") for name in gated},
             towers={task: names.give(task, prefix="tower") for task in graph.tasks},
+            alignments={task: names.give(task, prefix="align") for task in graph.tasks} if aligned else {},
         )
 
 

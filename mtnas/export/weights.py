@@ -27,7 +27,8 @@ def named_weights(frozen: Supernet, naming: Naming) -> dict[str, Tensor]:
         ExportError: slots that share their weights have different ones, or a weight is not finite.
     """
     state = _tables(frozen, naming)
-    for name, tensor in (*_blocks(frozen, naming), *_gates(frozen, naming), *_towers(frozen, naming)):
+    parts = (_blocks, _gates, _towers, _alignments)
+    for name, tensor in (named for part in parts for named in part(frozen, naming)):
         if name in state and not torch.equal(state[name], tensor):
             raise ExportError(expected="equal weights in tied slots", found="different ones", where=f"weight {name}")
         state[name] = tensor
@@ -87,6 +88,13 @@ def _towers(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
                 place = f".{2 * depth}" if len(group.weights) > 1 else ""
                 found += _linear(f"{naming.towers[task]}{place}", weight[0, index], bias[0, index])
     return found
+
+
+def _alignments(frozen: Supernet, naming: Naming) -> list[tuple[str, Tensor]]:
+    if frozen.alignment is None:
+        return []
+    matrices = zip(frozen.alignment.tasks, frozen.alignment.matrices[0], strict=True)
+    return [(f"{naming.alignments[task]}.weight", matrix_DD.T) for task, matrix_DD in matrices]
 
 
 def _linear(name: str, weight: Tensor, bias: Tensor) -> list[tuple[str, Tensor]]:

@@ -47,9 +47,11 @@ class Wiring:
     mixed: Mapping[str, str]
 
     @staticmethod
-    def of(graph: RouteGraph, route: Route, tasks: Sequence[Task], schema: DataSchema) -> Wiring:
+    def of(
+        graph: RouteGraph, route: Route, tasks: Sequence[Task], schema: DataSchema, *, aligned: bool = False
+    ) -> Wiring:
         """Lay out the reachable part of a route; the same in every process."""
-        naming, mixes, blocks = Naming.of(graph, route, schema), route.mix_of(), route.block_of()
+        naming, mixes, blocks = Naming.of(graph, route, schema, aligned=aligned), route.mix_of(), route.block_of()
         nodes = tuple(nodes_in_order(graph, route))
         layers, last = _in_layers(nodes)
         outputs, mixed = {encoder.name: ENCODED for encoder in graph.encoders}, dict[str, str]()

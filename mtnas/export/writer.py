@@ -25,7 +25,7 @@ from mtnas.export.source import model_source
 from mtnas.export.tables import columns_of, preprocessing_json, vocabularies_json
 from mtnas.export.weights import named_weights
 from mtnas.export.wiring import Wiring
-from mtnas.routes import Route, RouteGraph, cost, narrow, reach, route_digest, to_svg
+from mtnas.routes import Cost, Route, RouteGraph, cost, narrow, reach, route_digest, to_svg
 from mtnas.supernets import Supernet
 from mtnas.tasks import Task, TaskKind
 
@@ -73,9 +73,9 @@ def export_module(
     source = Provenance.of(provenance)
     if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
         raise ExportError(expected="no folder, or one that holds an export", found="something else", where=folder.name)
-    wiring = Wiring.of(graph, route, tasks, schema)
+    wiring = Wiring.of(graph, route, tasks, schema, aligned=frozen.alignment is not None)
     weights = named_weights(frozen, wiring.naming)
-    used = cost(graph, route, frozen.inputs)
+    used = _cost(graph, route, frozen)
     if used.num_params != sum(tensor.numel() for tensor in weights.values()):
         found = str(sum(tensor.numel() for tensor in weights.values()))
         raise ExportError(expected=f"{used.num_params} parameters", found=found, where="weights")
@@ -123,6 +123,15 @@ def _check_arguments(
     outputs = {task.name: task.num_outputs for task in tasks}
     if towers != outputs or len(outputs) != len(tasks):
         raise ExportError(expected=f"tasks with outputs {towers}", found=str(outputs), where="tasks")
+
+
+def _cost(graph: RouteGraph, route: Route, frozen: Supernet) -> Cost:
+    """Of the route; under alignment it runs once per task, on the product of the inputs with the task's matrix."""
+    found = cost(graph, route, frozen.inputs)
+    if frozen.alignment is None:
+        return found
+    num_tasks, products = len(graph.tasks), frozen.inputs.width**2
+    return Cost(num_params=found.num_params + num_tasks * products, macs=num_tasks * (found.macs + products))
 
 
 def _exported(task: Task, schema: DataSchema) -> ExportedTask:
