@@ -31,6 +31,7 @@ from mtnas.training_options import (
     EqualBalancer,
     StaticBalancer,
     SvdReweighting,
+    needs_lone_candidate,
 )
 
 __all__ = [
@@ -291,6 +292,11 @@ class JobSpec(Part):
         others = sorted(task.name for task in self.tasks if task.kind is not TaskKind.BINARY)
         if "esmm" in self.protocol.named_baselines and others:
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
+        if needs_lone_candidate(self.training.balancer) and getattr(self.search, "searches", 1) > 1:
+            kind = self.training.balancer.kind
+            raise ValueError(
+                f"balancer {kind!r} needs full Jacobians, so one search at a time, found search.searches > 1"
+            )
         if isinstance(self.training.balancer, StaticBalancer):
             strangers = sorted(set(self.training.balancer.weights) - set(names))
             if strangers:

@@ -153,6 +153,24 @@ def test_gradient_methods_leave_the_towers_gradients_alone(balancer: object) -> 
     assert not torch.allclose(plain._flat.grads[shared], other._flat.grads[shared])
 
 
+@pytest.mark.parametrize("balancer", [EqualBalancer(), GdodBalancer()])
+def test_a_penalty_adds_its_own_gradient_whatever_the_balancer(balancer: object) -> None:
+    trainer = pack(SETTINGS, recipe(balancer=balancer))
+    batch = next(trainer._stream.epoch(0))
+    found = []
+    for weight in (0.0, 1.0):
+        trainer._noise.at_step(0)
+        losses = trainer._objective.losses(batch, trainer.selection, trainer._noise)
+        penalty = weight * (losses.sum() + sum(p.square().sum() for p in trainer._flat.parameters))
+        trainer._objective.backward(trainer._flat, losses, step=0, penalty=penalty)
+        found.append(trainer._flat.grads.clone())
+    plain = pack(SETTINGS, recipe())
+    plain._noise.at_step(0)
+    plain._objective.backward(plain._flat, plain._objective.losses(batch, plain.selection, plain._noise), step=0)
+    expected = plain._flat.grads + 2 * plain._flat.weights
+    torch.testing.assert_close(found[1] - found[0], expected, rtol=1e-9, atol=1e-12)
+
+
 def test_shared_elements_are_those_of_nodes_with_several_users() -> None:
     trainer = pack(SETTINGS, recipe())
     route, net = network().route, trainer.net
