@@ -10,10 +10,28 @@ from mtnas.errors import SpaceError
 from mtnas.routes import Tower
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task
+from search_spaces.adashare import adashare_space
+from search_spaces.automtl import automtl_space
+from search_spaces.branching import branching_space
+from search_spaces.compositional import compositional_space
+from search_spaces.dselect_k import dselect_k_space
+from search_spaces.gumbel_matrix import gumbel_matrix_space
+from search_spaces.interactions import interactions_space
+from search_spaces.joint import joint_space
 from search_spaces.mtnas_layers import mtnas_space
+from search_spaces.snr import snr_space
 
 CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
+    "adashare": adashare_space,
+    "automtl": automtl_space,
+    "branching": branching_space,
+    "compositional": compositional_space,
+    "dselect_k": dselect_k_space,
+    "gumbel_matrix": gumbel_matrix_space,
+    "interactions": interactions_space,
+    "joint": joint_space,
     "mtnas": mtnas_space,
+    "snr": snr_space,
 }
 
 
@@ -31,7 +49,7 @@ def build(name: str, tasks: Sequence[Task], options: Mapping[str, Any]) -> Searc
         if option not in known:
             raise SpaceError(expected=f"one of {sorted(known)}", found=option, where="space.options")
         default = known[option]
-        if default is not None and value is not None and not _fits(default, value):
+        if default is not None and not _fits(default, value):
             raise SpaceError(expected=f"a value like {default!r}", found=repr(value), where=f"space.options.{option}")
     towers = [Tower(task=task.name, reads="", hidden=task.tower, outputs=task.num_outputs) for task in tasks]
     return function(towers, **{option: _plain(value) for option, value in options.items()})
@@ -54,7 +72,8 @@ def _fits(default: object, value: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, tuple):
-        return isinstance(value, list | tuple)
+        fits_one = all(_fits(default[0], item) for item in value) if isinstance(value, list | tuple) and default else True
+        return isinstance(value, list | tuple) and fits_one
     if isinstance(default, float):
         return isinstance(value, int | float)
     return isinstance(value, type(default))

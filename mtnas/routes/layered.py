@@ -36,11 +36,30 @@ def layered_graph(
     gates: tuple[GateKind, ...] = (GateKind.SOFTMAX,),
     queries: tuple[str, ...] = (INPUT_QUERY,),
     max_inputs: int | None = None,
+    transform: bool = False,
+    more_choices: tuple[Block, ...] = (),
 ) -> RouteGraph:
     """Layers of ``subnets[l]`` equal slots; every slot and tower may read the whole layer below.
 
-    ``towers`` give task, hidden widths and outputs; what they read is set here.
+    Args:
+        towers: task, hidden widths and outputs; what they read is set here.
+        subnets: slots of every layer.
+        choices: blocks that may fill a slot.
+        gates: gate kinds of every junction.
+        queries: their queries.
+        max_inputs: most active edges of a junction.
+        transform: whether every edge between layers has a matrix of its own.
+        more_choices: blocks for the slots above the first layer, such as those that keep the width of their input.
     """
+
+    def mix_of(name: str) -> Junction:
+        edges = tuple(Edge(source=source, transform=transform) for source in below)
+        most = None if max_inputs is None else min(max_inputs, len(edges))
+        if len(edges) == 1:
+            return Junction(name=name, edges=edges, gates=(GateKind.PASS,), queries=())
+        return Junction(name=name, edges=edges, gates=gates, queries=queries, max_inputs=most)
+
+    upper = (*choices, *more_choices)
     slots: list[Slot] = []
     junctions = [entry_junction()]
     below: tuple[str, ...] = ()
@@ -48,25 +67,14 @@ def layered_graph(
         names = tuple(slot_name(layer, index) for index in range(count))
         for name in names:
             reads = ENTRY if layer == 1 else f"to.{name}"
-            slots.append(Slot(name=name, layer=layer, reads=reads, choices=choices))
+            slots.append(Slot(name=name, layer=layer, reads=reads, choices=choices if layer == 1 else upper))
             if layer > 1:
-                junctions.append(_mix_of(reads, below, gates, queries, max_inputs))
+                junctions.append(mix_of(reads))
         below = names
-    junctions.extend(_mix_of(tower_junction(tower.task), below, gates, queries, max_inputs) for tower in towers)
+    junctions.extend(mix_of(tower_junction(tower.task)) for tower in towers)
     return RouteGraph(
         encoders=(Encoder(name=ENCODER),),
         slots=tuple(slots),
         junctions=tuple(junctions),
         towers=tuple(replace(tower, reads=tower_junction(tower.task)) for tower in towers),
     )
-
-
-def _mix_of(
-    name: str,
-    sources: tuple[str, ...],
-    gates: tuple[GateKind, ...],
-    queries: tuple[str, ...],
-    max_inputs: int | None,
-) -> Junction:
-    edges = tuple(Edge(source=source) for source in sources)
-    return Junction(name=name, edges=edges, gates=gates, queries=queries, max_inputs=max_inputs)

@@ -54,7 +54,7 @@ def write_junction(junction: Junction) -> dict[str, Any]:
         data["min_inputs"] = junction.min_inputs
     if junction.max_inputs is not None:
         data["max_inputs"] = junction.max_inputs
-    if GateKind.DSELECT_K in junction.gates:
+    if junction.selectors != 2:
         data["selectors"] = junction.selectors
     if junction.frozen:
         data["frozen"] = True

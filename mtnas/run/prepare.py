@@ -69,9 +69,10 @@ def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
 def size_of(graph: RouteGraph) -> Size:
     """How large the space builds: what named routes are built like."""
     first = [slot for slot in graph.slots if slot.layer == 1]
-    widest = max((block.widths[-1] for slot in graph.slots for block in slot.choices if block.widths), default=64)
+    known = [block.fixed_width for slot in graph.slots for block in slot.choices]
+    widest = max((width for width in known if width is not None), default=64)
     norm = all(block.norm for slot in graph.slots for block in slot.choices)
-    return Size(layers=graph.num_layers, experts=max(len(first), 1), width=widest, norm=norm)
+    return Size(layers=graph.num_layers, experts=max(len({slot.weights_of for slot in first}), 1), width=widest, norm=norm)
 
 
 def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:

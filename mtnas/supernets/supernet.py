@@ -112,14 +112,18 @@ class Supernet(nn.Module):
 
         With alignment the rows are there once for every task.
         """
-        encoded_KBW = self.encoder(batch)
+        K = selection.edges.shape[0]  # an encoder without tables gives what the batch holds, once for all
+        encoded_KBW = self.encoder(batch).expand(K, -1, -1)
         if self.alignment is not None:
             encoded_KBW = self.alignment(encoded_KBW, selection)
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
         nodes, mixed = Activations(), Trunk()
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
         for encoder in self.graph.encoders[1:]:
-            nodes.put((encoder.name,), self.more_encoders[encoder.name.replace(".", "/")](batch).unsqueeze(1))
+            nodes.put(
+                (encoder.name,),
+                self.more_encoders[encoder.name.replace(".", "/")](batch).expand(K, -1, -1).unsqueeze(1),
+            )
         for number, layer in enumerate(self._plan.layers):
             for index in range(len(layer.junctions)):
                 group = self.gates[f"{number}_{index}"]

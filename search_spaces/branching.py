@@ -1,0 +1,45 @@
+"""Branching: trees of sub-networks in which every node has exactly one parent.
+
+Sources: Guo et al., "Learning to Branch for Multi-Task Learning", ICML 2020, https://arxiv.org/abs/2006.01895, section
+3 (a child samples one parent node by Gumbel-softmax, eq. 2-5); Bruggemann et al., "Automated Search for
+Resource-Efficient Branched Multi-Task Networks", BMVC 2020, https://arxiv.org/abs/2008.10292, eq. 4 (the
+expected-cost term; here a route's cost is a constraint and an objective). METHODS.md section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes.layered import layered_graph
+from mtnas.spaces import SearchSpace
+from search_spaces.options import check_range
+
+
+def branching_space(
+    towers: Sequence[Tower], *, layers: int = 3, subnets: int = 4, width: int = 64, norm: bool = True
+) -> SearchSpace:
+    """Every sub-network and tower reads one sub-network of the layer below (Learning to Branch, BMTAS).
+
+    Args:
+        towers: the tasks' towers.
+        layers: layers of sub-networks, at most 16.
+        subnets: sub-networks per layer, at most 32.
+        width: units of each sub-network.
+        norm: whether sub-networks normalise their units.
+
+    Raises:
+        SpaceError: a number outside its range.
+    """
+    check_range("layers", layers, most=16)
+    check_range("subnets", subnets, most=32)
+    check_range("width", width, most=4096)
+    graph = layered_graph(
+        towers,
+        subnets=(subnets,) * layers,
+        choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=norm),),
+        gates=(GateKind.PASS,),
+        queries=(),
+        max_inputs=1,
+    )
+    return SearchSpace(name="branching", graph=graph)

@@ -1,0 +1,66 @@
+"""DSelect-k: every tower reads at most k of the experts.
+
+Source: Hazimeh et al., "DSelect-k: Differentiable Selection in the Mixture of Experts", NeurIPS 2021,
+https://arxiv.org/abs/2106.03760, section 2 (the cardinality constraint), eq. 3-5 (the gate); METHODS.md section 6.
+A route is the choice of experts. The gate that learns it is the relaxation of this space: ``dselect_k_supernet``
+gives the graph with DSelect-k gates over all experts, under the same names. The named route ``dselect_k`` is that
+graph as a baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mtnas.routes import Block, BlockKind, GateKind, RouteGraph, Tower
+from mtnas.routes.layered import layered_graph
+from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
+from mtnas.routes.relaxed import with_gate
+from mtnas.spaces import SearchSpace
+from search_spaces.options import check_range
+
+
+def dselect_k_space(
+    towers: Sequence[Tower],
+    *,
+    experts: int = 8,
+    k: int = 2,
+    layers: int = 2,
+    width: int = 64,
+    per_example: bool = False,
+    norm: bool = True,
+) -> SearchSpace:
+    """At most k experts per tower, with values that are free numbers or depend on the example (DSelect-k).
+
+    Args:
+        towers: the tasks' towers.
+        experts: experts side by side, at most 64.
+        k: most experts that a tower reads.
+        layers: layers of every expert, at most 8.
+        width: units of each layer.
+        per_example: whether a softmax of the input weighs the chosen experts, or numbers that are the same for all.
+        norm: whether experts normalise their units.
+
+    Raises:
+        SpaceError: a number outside its range.
+    """
+    check_range("experts", experts, most=64)
+    check_range("k", k, most=experts)
+    check_range("layers", layers, most=8)
+    check_range("width", width, most=4096)
+    graph = layered_graph(
+        towers,
+        subnets=(experts,),
+        choices=(Block(kind=BlockKind.MLP, widths=(width,) * layers, norm=norm),),
+        gates=(GateKind.SOFTMAX if per_example else GateKind.FREE,),
+        queries=(INPUT_QUERY,) if per_example else (),
+        max_inputs=k,
+    )
+    return SearchSpace(name="dselect_k", graph=graph)
+
+
+def dselect_k_supernet(space: SearchSpace) -> RouteGraph:
+    """The space's graph with DSelect-k gates over all experts: static ones, or per example where the space's are."""
+    towers = {tower.reads for tower in space.graph.towers}
+    gated = next(junction for junction in space.graph.junctions if junction.name in towers)
+    query = INPUT_QUERY if GateKind.SOFTMAX in gated.gates else STATIC_QUERY
+    return with_gate(space.graph, GateKind.DSELECT_K, query=query, selectors=gated.most_inputs)
