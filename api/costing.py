@@ -14,7 +14,7 @@ from mtnas.data.inference import infer_features
 from mtnas.data.spec import CatalogueSource, Feature
 from mtnas.routes import InputShape
 from mtnas.spaces import SearchSpace
-from mtnas.spec import JobSpec, RandomSearch
+from mtnas.spec import JobSpec, SampledSearch
 
 _SAMPLED_ROUTES = 15
 
@@ -70,7 +70,7 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     baselines = len({"single_task", *protocol.named_baselines})
     trainings = {
         "baselines": baselines * rates,
-        "search": spec.budget.trials if isinstance(spec.search, RandomSearch) else spec.search.searches,
+        "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.searches,
         "tuning": protocol.finalists * rates if rates > 1 else 0,
         "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
     }

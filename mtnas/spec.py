@@ -23,6 +23,7 @@ from mtnas.data.spec import (
     TimeSplit,
 )
 from mtnas.routes import NAMED_ROUTES
+from mtnas.search import options_of
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
     AlignmentSpec,
@@ -58,10 +59,10 @@ __all__ = [
     "ObjectiveSpec",
     "Part",
     "ProtocolSpec",
-    "RandomSearch",
     "RatioSplit",
     "ReinforceSearch",
     "ResourcesSpec",
+    "SampledSearch",
     "Search",
     "Source",
     "SpaceSpec",
@@ -131,14 +132,26 @@ class ReinforceSearch(Part):
     searches: Annotated[int, Field(ge=1)] = 1
 
 
-class RandomSearch(Part):
-    """Uniform random routes, each trained alone."""
+class SampledSearch(Part):
+    """Candidates trained alone, proposed generation by generation from the trials so far (``mtnas.search``).
 
-    kind: Literal["random"] = "random"
+    ``options`` are the searcher's hyper-parameters, such as ``population`` of ``evolution``.
+    """
+
+    kind: Literal["random", "evolution", "tpe", "nsga2", "gaussian_process"]
     generation: Annotated[int, Field(ge=1)] = 16
+    options: dict[str, bool | int | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _options_exist(self) -> SampledSearch:
+        known = options_of(self.kind)
+        unknown = sorted(set(self.options) - set(known))
+        if unknown:
+            raise ValueError(f"unknown options {unknown} of {self.kind}; known are {sorted(known)}")
+        return self
 
 
-Search = Annotated[ReinforceSearch | RandomSearch, Field(discriminator="kind")]
+Search = Annotated[ReinforceSearch | SampledSearch, Field(discriminator="kind")]
 
 
 class GridChoice(Part):

@@ -14,8 +14,8 @@ from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
 from mtnas.run.packs import PackFailed, PackTask, ReinforceResult, ReinforceWork
-from mtnas.search import Choice, RandomSearcher, Searcher, SettingsSpace
-from mtnas.spec import RandomSearch, ReinforceSearch
+from mtnas.search import Choice, Searcher, SettingsSpace, build
+from mtnas.spec import ReinforceSearch, SampledSearch
 from mtnas.training.reinforce import Reinforce
 from mtnas.training.seeds import derived_seed
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
@@ -52,16 +52,18 @@ def search(context: Context, known: Baselines) -> Found:
     match spec:
         case ReinforceSearch():
             trials, spent = _reinforce(context, known, spec, first)
-        case RandomSearch():
+        case SampledSearch():
             budget = context.spec.budget.trials
-            trials, spent = _sampled(context, known, _random(context), spec.generation, first, budget, "search")
+            searcher = _searcher(context, spec)
+            trials, spent = _sampled(context, known, searcher, spec.generation, first, budget, "search")
     finalists = _best_routes(context, trials, wanted)
     first += len(trials)
     random_finalist = None
-    if _wants_random(context) and not isinstance(spec, RandomSearch):
+    if _wants_random(context) and spec.kind != "random":
         steps_per_trial = context.recipe.epochs * max(1, len(context.data.parts["train"]) // context.recipe.batch_size)
         budget = max(1, round(spent["candidate_steps"] / steps_per_trial))
-        random, _ = _sampled(context, known, _random(context), 16, first, budget, "random")
+        spec = SampledSearch(kind="random")
+        random, _ = _sampled(context, known, _searcher(context, spec), spec.generation, first, budget, "random")
         random_finalist = _best_routes(context, random, 1)[0]
         first += len(random)
     return Found(finalists=finalists, random_finalist=random_finalist, num_trials=first, cost=spent)
@@ -72,17 +74,19 @@ def _wants_random(context: Context) -> bool:
     return context.spec.protocol.level != "quick" if asked is None else asked
 
 
-def _random(context: Context) -> Searcher:
-    """Routes at random; the learning rate is drawn from the same grid that baselines are tuned on."""
+def _searcher(context: Context, spec: SampledSearch) -> Searcher:
+    """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid."""
     grid = context.spec.training.lr_grid
-    return RandomSearcher(
+    return build(
+        spec.kind,
+        spec.options,
         space=context.space,
         objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
         settings=SettingsSpace(
             fixed=settings(context, lr=grid[0], seed=0),
             parts=(Choice(name="lr", values=grid),) if len(grid) > 1 else (),
         ),
-        seed=derived_seed("random search", context.spec.seed),
+        seed=derived_seed(f"{spec.kind} search", context.spec.seed) % 2**31,
     )
 
 

@@ -62,13 +62,10 @@ class Encoder(nn.Module):
         self.groups = _groups_by_width(inputs.embedding_widths)
         self.tables = nn.ParameterList()
         for width, features in self.groups:
-            tables = [
-                initial.normal([f"{name}/table.{f}"], (inputs.vocabularies[f], width), EMBEDDING_DEVIATION)[:, 0]
-                for f in features
-            ]
+            tables = [_table(initial, f"{name}/table.{f}", inputs.vocabularies[f], width) for f in features]
             self.tables.append(torch.cat(tables, dim=1))
         self.bags = nn.ParameterList(
-            initial.normal([f"{name}/bag.{f}"], (rows, width), EMBEDDING_DEVIATION)[:, 0]
+            _table(initial, f"{name}/bag.{f}", rows, width)
             for f, (rows, width) in enumerate(zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True))
         )
         first = [0] * len(inputs.vocabularies)
@@ -97,6 +94,13 @@ class Encoder(nn.Module):
             values, weights = (_per_candidate(x, batch.seed_of, K) for x in (bag.values, bag.weights))
             encoded.append((_look_up(table, values) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
+
+
+def _table(initial: Initial, site: str, rows: int, width: int) -> Tensor:
+    """Initial embeddings ``[K, rows, width]``; row 0, of unknown values, may never be trained and starts at zero."""
+    table = initial.normal([site], (rows, width), EMBEDDING_DEVIATION)[:, 0]
+    table[:, 0] = 0
+    return table
 
 
 def _groups_by_width(widths: tuple[int, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
