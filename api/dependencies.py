@@ -29,7 +29,7 @@ def get_access(settings: Annotated[Settings, Depends(get_settings)]) -> DataAcce
     return DataAccess(roots=settings.data_roots, cache=settings.cache)
 
 
-def get_offset(cursor: Annotated[str | None, Query(max_length=20, examples=["o20"])] = None) -> int:
+def get_offset(cursor: Annotated[str | None, Query(max_length=16, examples=["o20"])] = None) -> int:
     """Rows to pass over, from the cursor of the page before.
 
     Raises:

@@ -25,7 +25,7 @@ class Settings(Places):
     """
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8420
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
     token_hashes: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()

@@ -21,7 +21,7 @@ async def stream_events(
     job: Annotated[JobRecord, Depends(get_job)],
     store: StoreParam,
     settings: SettingsParam,
-    last_event_id: Annotated[int, Header(ge=0, description="Start after this event.")] = 0,
+    last_event_id: Annotated[int, Header(ge=0, lt=2**63, description="Start after this event.")] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events as they happen, until one named ``end``; ``Last-Event-ID`` resumes a lost stream without a gap."""
     async for event in follow(

@@ -19,7 +19,7 @@ def running(folder: Path, **settings: Any) -> Iterator[TestClient]:
     """A client of the running application, as a browser or program on this machine would be."""
     app = create_app(Settings(home=folder / "home", data_roots=(folder / "data",), **settings))
     client = TestClient(
-        app, base_url="http://127.0.0.1:8420", client=("127.0.0.1", 50000), raise_server_exceptions=False
+        app, base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50000), raise_server_exceptions=False
     )
     with client:
         yield client

@@ -29,7 +29,7 @@ def test_loopback_needs_none(tmp_path: Path, host: str) -> None:
 
 def test_a_peer_from_elsewhere_is_refused_without_tokens(tmp_path: Path) -> None:
     with running(tmp_path) as client:
-        elsewhere = TestClient(client.app, base_url="http://127.0.0.1:8420", client=("192.0.2.9", 1))
+        elsewhere = TestClient(client.app, base_url="http://127.0.0.1:8000", client=("192.0.2.9", 1))
         response = elsewhere.get("/healthz")
     assert response.status_code == 403
     assert response.headers["content-type"] == "application/problem+json"
@@ -38,9 +38,9 @@ def test_a_peer_from_elsewhere_is_refused_without_tokens(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        ("127.0.0.1:8420", 200),
+        ("127.0.0.1:8000", 200),
         ("localhost", 200),
-        ("[::1]:8420", 200),
+        ("[::1]:8000", 200),
         ("friend.example", 200),
         ("evil.example", 400),
         ("127.0.0.1.evil.example", 400),
@@ -56,7 +56,7 @@ def test_only_known_host_names_are_served(tmp_path: Path, host: str, status: int
     ("origin", "status"),
     [
         (None, 202),
-        ("http://127.0.0.1:8420", 202),
+        ("http://127.0.0.1:8000", 202),
         ("https://friend.example", 202),
         ("http://evil.example", 403),
         ("http://127.0.0.1:9999", 403),
