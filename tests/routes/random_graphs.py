@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -36,15 +35,29 @@ BLOCKS = (
     Block(kind=BlockKind.MLP, widths=(WIDTH,), norm=False),
     Block(kind=BlockKind.MLP, widths=(3, WIDTH)),
     Block(kind=BlockKind.IDENTITY),
+    Block(kind=BlockKind.LINEAR, widths=(WIDTH,)),
+    Block(kind=BlockKind.CROSS, widths=(2, 3)),
+    Block(kind=BlockKind.MASK, widths=(4, WIDTH)),
+    Block(kind=BlockKind.MASK, widths=(4, WIDTH), norm=False),
+    Block(kind=BlockKind.FACTORISATION_MACHINE, widths=(WIDTH,)),
+)
+MIXING_GATES = (
+    GateKind.SOFTMAX,
+    GateKind.AVERAGE,
+    GateKind.SUM,
+    GateKind.FREE,
+    GateKind.HARD_CONCRETE,
+    GateKind.ATTENTION,
 )
 STATES = ((EdgeState.ON,), (EdgeState.FORWARD_ONLY,), (EdgeState.ON, EdgeState.FORWARD_ONLY))
 
 
 def random_graph(rng: np.random.Generator, *, max_layers: int = 3, max_slots: int = 3) -> RouteGraph:
-    """Layers with skip edges, shared and private junctions, every gate and query, several blocks per slot."""
+    """Layers with skip edges, shared and private junctions, tied slots, every gate, query and block, product towers."""
+    encoders = (Encoder(), Encoder(name="y")) if rng.random() < 0.2 else (Encoder(),)
     slots: list[Slot] = []
     junctions: list[Junction] = []
-    sources = ["x"]
+    sources = [encoder.name for encoder in encoders]
     for layer in range(1, int(rng.integers(1, max_layers + 1)) + 1):
         names = [f"l{layer}.{index}" for index in range(int(rng.integers(1, max_slots + 1)))]
         shared = rng.random() < 0.3
@@ -52,31 +65,47 @@ def random_graph(rng: np.random.Generator, *, max_layers: int = 3, max_slots: in
             reads = f"in.{layer}" if shared else f"to.{name}"
             if reads not in {junction.name for junction in junctions}:
                 junctions.append(random_junction(rng, reads, sources, junctions))
-            slots.append(Slot(name=name, layer=layer, reads=reads, choices=_some(rng, BLOCKS)))
+            tied = ["pool", *(slot.name for slot in slots)][int(rng.integers(len(slots) + 1))]
+            instance = tied if rng.random() < 0.25 else None
+            slots.append(Slot(name=name, layer=layer, reads=reads, choices=_some(rng, BLOCKS, 3), instance=instance))
         sources = [*sources, *names]
-    towers = []
+    towers: list[Tower] = []
     for task in ("a", "b", "c")[: int(rng.integers(1, 4))]:
         if not towers or rng.random() < 0.8:
             junctions.append(random_junction(rng, f"to.{task}", sources, junctions))
         hidden = ((), (5,), (4, 3))[int(rng.integers(3))]
-        towers.append(Tower(task=task, reads=junctions[-1].name, hidden=hidden, outputs=int(rng.integers(1, 4))))
-    return RouteGraph(encoders=(Encoder(),), slots=tuple(slots), junctions=tuple(junctions), towers=tuple(towers))
+        outputs = int(rng.integers(1, 4))
+        single = [tower.task for tower in towers if tower.outputs == 1]
+        product_of = single[-1] if single and outputs == 1 and rng.random() < 0.5 else None
+        reads = junctions[-1].name
+        towers.append(Tower(task=task, reads=reads, hidden=hidden, outputs=outputs, product_of=product_of))
+    return RouteGraph(encoders=encoders, slots=tuple(slots), junctions=tuple(junctions), towers=tuple(towers))
 
 
 def random_junction(rng: np.random.Generator, name: str, sources: list[str], earlier: list[Junction]) -> Junction:
-    """A junction over some of the sources, newest first more likely."""
+    """A junction over some of the sources; one in eight chooses among all of them by DSelect-k."""
     chosen = [source for source in sources if rng.random() < 0.6] or [sources[-1]]
+    selects = rng.random() < 0.125
     edges = tuple(
-        Edge(source=source, states=STATES[int(rng.integers(3))], required=bool(rng.random() < 0.15))
+        Edge(
+            source=source,
+            states=STATES[int(rng.integers(3))],
+            required=selects or bool(rng.random() < 0.15),
+            transform=bool(rng.random() < 0.15),
+        )
         for source in rng.permutation(chosen).tolist()
     )
-    required = sum(edge.required for edge in edges)
-    low = int(rng.integers(1, len(edges) + 1)) if rng.random() < 0.2 else 1
-    high = None if rng.random() < 0.6 else int(rng.integers(max(low, required), len(edges) + 1))
     queries = [INPUT_QUERY, MEAN_QUERY, STATIC_QUERY]
     if earlier:
         queries.append(f"junction:{earlier[int(rng.integers(len(earlier)))].name}")
-    gates = _some(rng, (GateKind.SOFTMAX, GateKind.AVERAGE, GateKind.SUM))
+    if selects:
+        query = queries[int(rng.integers(len(queries)))]
+        selectors = int(rng.integers(1, len(edges) + 1))
+        return Junction(name=name, edges=edges, gates=(GateKind.DSELECT_K,), queries=(query,), selectors=selectors)
+    required = sum(edge.required for edge in edges)
+    low = int(rng.integers(1, len(edges) + 1)) if rng.random() < 0.2 else 1
+    high = None if rng.random() < 0.6 else int(rng.integers(max(low, required), len(edges) + 1))
+    gates = _some(rng, MIXING_GATES, 3)
     if rng.random() < 0.2:
         gates = (GateKind.PASS, *gates)
     return Junction(
@@ -109,23 +138,7 @@ def random_mix(rng: np.random.Generator, junction: Junction) -> Mix:
     return Mix(inputs=inputs, forward_only=tuple(stopped), gate=gate, query=query)
 
 
-def parallel_chains(tasks: tuple[str, ...], *, layers: int, width: int) -> RouteGraph:
-    """Slot i of every layer may read slot i of the layer below and nothing else: no two slots differ but by name."""
-    rows = [[f"l{layer}.{index}" for index in range(width)] for layer in range(1, layers + 1)]
-    block = BLOCKS[0]
-    slots = [Slot(name=name, layer=1, reads="in", choices=(block,)) for name in rows[0]]
-    junctions = [Junction(name="in", edges=(Edge(source="x"),))]
-    for layer, (below, row) in enumerate(pairwise(rows), start=2):
-        for source, name in zip(below, row, strict=True):
-            slots.append(Slot(name=name, layer=layer, reads=f"to.{name}", choices=(block,)))
-            junctions.append(Junction(name=f"to.{name}", edges=(Edge(source=source),)))
-    top = tuple(Edge(source=name) for name in rows[-1])
-    junctions.extend(Junction(name=f"to.{task}", edges=top) for task in tasks)
-    towers = tuple(Tower(task=task, reads=f"to.{task}") for task in tasks)
-    return RouteGraph(encoders=(Encoder(),), slots=tuple(slots), junctions=tuple(junctions), towers=towers)
-
-
-def _some(rng: np.random.Generator, items: tuple[T, ...]) -> tuple[T, ...]:
-    """A non-empty subset in random order."""
-    count = int(rng.integers(1, len(items) + 1))
+def _some(rng: np.random.Generator, items: tuple[T, ...], most: int | None = None) -> tuple[T, ...]:
+    """A non-empty subset in random order, of at most so many."""
+    count = int(rng.integers(1, (most or len(items)) + 1))
     return tuple(items[int(index)] for index in rng.permutation(len(items))[:count])

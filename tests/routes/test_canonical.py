@@ -112,25 +112,30 @@ def test_canonical_spelling_is_a_symmetric_image_and_its_own_spelling(seed: int)
 
 def _symmetries(graph: RouteGraph, reached: frozenset[str]) -> list[dict[str, str]]:
     """Renamings of the slots that give the same graph, by trying all."""
+    slots, content = graph.slot_of(), {junction.name: _content(junction, {}) for junction in graph.junctions}
+    queried = {query for junction in graph.junctions for query in junction.queries}
+    instances = {slot.instance for slot in graph.slots}
     found = []
-    edges = {
-        j.name: {(e.source, e.states, e.required, j.gates, j.queries, j.min_inputs, j.most_inputs) for e in j.edges}
-        for j in graph.junctions
-    }
-    slots = graph.slot_of()
     for new in layer_permutations(graph):
-        to = {slots[old].reads: slots[name].reads for old, name in new.items()}
-        same_slots = all(slots[old].choices == slots[name].choices for old, name in new.items())
-        one_to_one = len(set(to.values())) == len(to) and all(
-            to[slots[old].reads] == slots[name].reads for old, name in new.items()
+        moved = [(slots[old], slots[name]) for old, name in new.items() if old != name]
+        to = {old.reads: name.reads for old, name in moved}
+        alike = all(
+            (old.choices, old.owner, old.instance) == (name.choices, name.owner, None)
+            and old.name not in instances
+            and f"junction:{old.reads}" not in queried
+            for old, name in moved
         )
-        same_edges = all(
-            {(new.get(source, source), *rest) for source, *rest in found_edges} == edges[to.get(name, name)]
-            for name, found_edges in edges.items()
-        )
-        if same_slots and one_to_one and same_edges:
+        consistent = all(to.get(slots[old].reads, slots[old].reads) == slots[name].reads for old, name in new.items())
+        same_edges = all(_content(j, new) == content[to.get(j.name, j.name)] for j in graph.junctions)
+        if alike and consistent and same_edges:
             found.append({old: name for old, name in new.items() if old in reached})
     return found
+
+
+def _content(junction: Junction, new: dict[str, str]) -> tuple[object, ...]:
+    edges = frozenset(replace(edge, source=new.get(edge.source, edge.source)) for edge in junction.edges)
+    limits = (junction.min_inputs, junction.most_inputs, junction.selectors)
+    return edges, junction.gates, junction.queries, limits
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Edge, GateKind, InputShape, Mix, Route, Tower, cost, reach
@@ -16,6 +15,7 @@ from mtnas.routes.layered import layered_graph
 from mtnas.routes.named import NAMED_ROUTES, Size, full_route
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_route
 from tests.supernets.batches import random_features
+from tests.supernets.plain_blocks import plain_block
 from tests.supernets.plain_route import PlainRoute
 
 TOWERS = (Tower(task="a", reads="", hidden=(4,)), Tower(task="b", reads="", hidden=(), outputs=3))
@@ -77,18 +77,13 @@ def test_unreached_slots_cost_nothing() -> None:
     assert cost(wide, route, INPUTS) == cost(slim, route, INPUTS)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("in_width", [1, 6, 11])
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.text)
+@pytest.mark.parametrize("in_width", [2, 6, 11])
 def test_cost_of_a_block_is_that_of_its_layers(block: Block, in_width: int) -> None:
-    layers: list[nn.Module] = []
-    width = in_width
-    for out in block.widths:
-        layers += [nn.Linear(width, out)] + ([nn.LayerNorm(out)] if block.norm else [])
-        width = out
-    linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    assert block.num_params(in_width) == sum(p.numel() for layer in layers for p in layer.parameters())
-    assert block.macs(in_width) == sum(layer.weight.numel() for layer in linears)
-    assert block.out_width(in_width) == nn.Sequential(*layers)(torch.zeros(1, in_width)).shape[1]
+    plain = plain_block(block, in_width)
+    assert block.num_params(in_width) == sum(parameter.numel() for parameter in plain.parameters())
+    assert block.macs(in_width) == plain.macs
+    assert block.out_width(in_width) == plain(torch.zeros(1, in_width)).shape[1]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -97,7 +92,8 @@ def test_widths_are_those_of_the_reached_part(seed: int) -> None:
     graph = random_graph(rng)
     route = random_route(rng, graph)
     reached = reach(graph, route)
-    assert set(output_widths(graph, route, INPUTS)) == {"x"} | reached.slots | reached.junctions
+    encoders = {encoder.name for encoder in graph.encoders}
+    assert set(output_widths(graph, route, INPUTS)) == encoders | reached.slots | reached.junctions
 
 
 def test_sources_of_different_widths_are_refused() -> None:

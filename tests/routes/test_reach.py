@@ -27,12 +27,14 @@ def _needed(graph: RouteGraph, route: Route, start: str) -> set[str]:
     """Transitive closure of a plain table of dependencies."""
     slots = graph.slot_of()
     needs: dict[str, set[str]] = {f"tower {tower.task}": {f"junction {tower.reads}"} for tower in graph.towers}
+    for tower in graph.towers:
+        needs[f"tower {tower.task}"] |= set() if tower.product_of is None else {f"tower {tower.product_of}"}
     for slot in graph.slots:
         needs[f"slot {slot.name}"] = {f"junction {slot.reads}"}
     for name, mix in route.mixes:
         direct = {f"slot {source}" if source in slots else f"encoder {source}" for source in mix.inputs}
         if mix.query == "input":
-            direct.add("encoder x")
+            direct.add(f"encoder {graph.encoders[0].name}")
         if mix.query.startswith("junction:"):
             direct.add(f"junction {mix.query.partition(':')[2]}")
         needs[f"junction {name}"] = direct
@@ -42,7 +44,7 @@ def _needed(graph: RouteGraph, route: Route, start: str) -> set[str]:
         new = needs.get(waiting.pop(), set()) - found
         found |= new
         waiting.extend(new)
-    return found
+    return {name for name in found if not name.startswith("tower ")}
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -122,7 +122,7 @@ def test_size_of_a_block_against_the_formula_of_the_paper(num_sources: int, num_
 
 def test_size_of_a_huge_space_is_found_without_listing() -> None:
     both = (EdgeState.ON, EdgeState.FORWARD_ONLY)
-    graph = layered_graph(TOWERS, subnets=(32,) * 4, choices=BLOCKS)
+    graph = layered_graph(TOWERS, subnets=(32,) * 4, choices=BLOCKS[:4])
     junctions = [replace(j, edges=tuple(replace(e, states=both) for e in j.edges)) for j in graph.junctions]
     space = SearchSpace(name="huge", graph=replace(graph, junctions=tuple(junctions)))
     per_block = 3**32 - 1
@@ -200,8 +200,8 @@ def test_samples_keep_to_every_limit(seed: int) -> None:
 
 
 def test_limits_that_random_routes_never_keep_to_are_still_met() -> None:
-    """The only routes below the limit are the cheapest ones: about one draw in 10^12."""
-    graph = layered_graph(TOWERS, subnets=(6, 6, 6), choices=BLOCKS[:3], queries=("input",))
+    """The only routes below the limit are the cheapest ones: one draw in many thousands."""
+    graph = layered_graph(TOWERS, subnets=(4, 4), choices=BLOCKS[:3], queries=("input",))
     free = SearchSpace(name="tight", graph=graph, inputs=INPUTS)
     least = free.cost(free.cheapest()).num_params
     space = replace(free, constraints=Constraints(max_params=least))

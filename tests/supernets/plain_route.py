@@ -5,31 +5,51 @@ Nothing is batched, grouped or shared with ``mtnas.supernets``; it is what every
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
-from mtnas.routes import Block, BlockKind, GateKind, InputShape, Mix, Route, RouteGraph
+from mtnas.routes import GateKind, InputShape, Mix, Route, RouteGraph
 from tests.supernets.batches import RandomFeatures
+from tests.supernets.plain_blocks import PlainBlock, plain_block
+from tests.supernets.plain_gates import plain_gate
+
+
+class PlainEncoder(nn.Module):
+    """Embeddings, numbers, means of bags, beside each other."""
+
+    def __init__(self, inputs: InputShape) -> None:
+        super().__init__()
+        tables = zip(inputs.vocabularies, inputs.embedding_widths, strict=True)
+        bags = zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True)
+        self.tables = nn.ModuleList(nn.Embedding(rows, width) for rows, width in tables)
+        self.bags = nn.ModuleList(nn.Embedding(rows, width) for rows, width in bags)
+
+    def forward(self, batch: RandomFeatures) -> Tensor:
+        parts = [table(batch.categorical[0, :, c].long()) for c, table in enumerate(self.tables)]
+        parts.append(batch.numeric[0])
+        for bag, table in zip(batch.bags, self.bags, strict=True):
+            zero = torch.zeros(table.embedding_dim, dtype=table.weight.dtype)
+            means = [
+                sum((table.weight[v] * w for v, w in zip(values, weights, strict=True)), zero)
+                for values, weights in zip(bag.values[0], bag.weights[0], strict=True)
+            ]
+            parts.append(torch.stack(means))
+        return torch.cat(parts, dim=-1)
 
 
 class PlainRoute(nn.Module):
-    """The reachable part of a route, built by recursion from the towers; ``macs`` counts while it runs on one row."""
+    """The reachable part of a route, built by recursion from the towers; ``macs`` counts while it runs."""
 
     def __init__(self, graph: RouteGraph, route: Route, inputs: InputShape, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
         self.graph, self.route, self.inputs = graph, route, inputs
         self.mixes, self.fill, self.slots = route.mix_of(), route.block_of(), graph.slot_of()
-        self.tables = nn.ModuleList(
-            nn.Embedding(v, w) for v, w in zip(inputs.vocabularies, inputs.embedding_widths, strict=True)
-        )
-        self.bags = nn.ModuleList(
-            nn.Embedding(v, w) for v, w in zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True)
-        )
-        self.towers, self.gates = nn.ModuleDict(), nn.ModuleDict()
-        self.blocks: dict[tuple[str, str], nn.ModuleList] = {}
-        self.widths: dict[str, int] = {graph.encoders[0].name: inputs.width}
+        self.junctions = graph.junction_of()
+        self.encoders, self.towers, self.gates = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.transforms = nn.ModuleDict()
+        self.blocks: dict[tuple[str, str], PlainBlock] = {}
+        self.widths: dict[str, int] = {}
+        self.junction_widths: dict[str, int] = {}
         self.macs = 0
         for tower in graph.towers:
             widths = (self._junction_width(tower.reads), *tower.hidden, tower.outputs)
@@ -40,134 +60,111 @@ class PlainRoute(nn.Module):
         self.to(dtype)
 
     def _junction_width(self, name: str) -> int:
-        mix = self.mixes[name]
-        widths = [self._node_width(source) for source in mix.inputs]
-        width = widths[0]
-        if mix.gate is GateKind.SOFTMAX and name not in self.gates:
-            outputs = len(mix.inputs)
-            if mix.query == "static":
-                gate: nn.Module = _Free(outputs)
-            elif mix.query == "input":
-                gate = nn.Linear(self.inputs.width, outputs)
-            elif mix.query == "mean":
-                gate = nn.Linear(width, outputs)
-            else:
-                gate = nn.Linear(self._junction_width(mix.query.removeprefix("junction:")), outputs)
-            self.gates[name.replace(".", "/")] = gate
+        if name in self.junction_widths:
+            return self.junction_widths[name]
+        junction, mix = self.junctions[name], self.mixes[name]
+        widths = {self._node_width(source) for source in mix.inputs}
+        assert len(widths) == 1
+        width = self.junction_widths[name] = widths.pop()
+        for edge in junction.edges:
+            if edge.transform and edge.source in mix.inputs:
+                self.transforms[_key(f"{name}<-{edge.source}")] = nn.Linear(width, width, bias=False)
+        query_widths = {"mean": width}
+        if mix.query == "input":
+            query_widths["input"] = self._node_width(self.graph.encoders[0].name)
+        if mix.query.startswith("junction:"):
+            query_widths[mix.query] = self._junction_width(mix.query.removeprefix("junction:"))
+        gate = plain_gate(junction, mix, width, query_widths)
+        if gate is not None:
+            self.gates[_key(name)] = gate
         return width
 
     def _node_width(self, name: str) -> int:
         if name not in self.widths:
-            slot, block = self.slots[name], self.fill[name]
-            width = self._junction_width(slot.reads)
-            if (slot.weights_of, block.text) not in self.blocks:
-                self.blocks[slot.weights_of, block.text] = _layers(block, width)
-            self.widths[name] = block.widths[-1] if block.kind is BlockKind.MLP else width
+            if name not in self.slots:
+                self.encoders[_key(name)] = PlainEncoder(self.inputs)
+                self.widths[name] = self.inputs.width
+            else:
+                slot, block = self.slots[name], self.fill[name]
+                place = (slot.weights_of, block.text)
+                width = self._junction_width(slot.reads)
+                if place not in self.blocks:
+                    self.blocks[place] = plain_block(block, width)
+                self.widths[name] = self.blocks[place].out_width
         return self.widths[name]
 
     def forward(self, batch: RandomFeatures) -> tuple[Tensor, ...]:
         """``[B, O_t]`` per task, for the batch's first data seed."""
         self.macs = 0
-        encoder = self.graph.encoders[0].name
-        nodes: dict[str, Tensor] = {encoder: self._encode(batch)}
+        nodes: dict[str, Tensor] = {}
         mixed: dict[str, Tensor] = {}
+
+        def node(name: str) -> Tensor:
+            if name not in nodes:
+                if name in self.slots:
+                    slot, block = self.slots[name], self.blocks[self.slots[name].weights_of, self.fill[name].text]
+                    nodes[name] = block(junction(slot.reads))
+                    self.macs += block.macs
+                else:
+                    nodes[name] = self.encoders[_key(name)](batch)
+            return nodes[name]
 
         def junction(name: str) -> Tensor:
             if name not in mixed:
                 mix = self.mixes[name]
-                inputs = {source: node(source) for source in mix.inputs}
-                inputs = {s: h.detach() if s in mix.forward_only else h for s, h in inputs.items()}
-                values = self._values(name, mix, list(inputs.values()), nodes[encoder], junction)
-                if mix.gate is GateKind.PASS:
-                    mixed[name] = inputs[mix.inputs[0]]
-                else:
-                    weighted = [value * h for value, h in zip(values, inputs.values(), strict=True)]
-                    mixed[name] = torch.stack(weighted).sum(0)
-                    self.macs += mixed[name].shape[-1] * len(inputs)
+                inputs = [self._carried(name, source, node(source)) for source in mix.inputs]
+                values = self._values(name, mix, inputs, self._query(mix, inputs, node, junction))
+                mixed[name] = sum(value.unsqueeze(-1) * h for value, h in zip(values.unbind(-1), inputs, strict=True))
+                self.macs += 0 if mix.gate is GateKind.PASS else inputs[0].shape[-1] * len(inputs)
             return mixed[name]
 
-        def node(name: str) -> Tensor:
-            if name not in nodes:
-                slot, block = self.slots[name], self.fill[name]
-                h = junction(slot.reads)
-                for layer in self.blocks[slot.weights_of, block.text]:
-                    h = layer(h)
-                    self.macs += _products(layer)
-                nodes[name] = h
-            return nodes[name]
-
-        outputs = []
+        outputs: dict[str, Tensor] = {}
         for tower in self.graph.towers:
             h = junction(tower.reads)
             for depth, layer in enumerate(self.towers[tower.task]):
                 h = layer(h if depth == 0 else h.relu())
-                self.macs += _products(layer)
-            outputs.append(h)
-        return tuple(outputs)
+                self.macs += layer.in_features * layer.out_features
+            if tower.product_of is not None:
+                h = (h.sigmoid() * outputs[tower.product_of].sigmoid()).logit()
+            outputs[tower.task] = h
+        return tuple(outputs[task] for task in self.graph.tasks)
 
-    def _encode(self, batch: RandomFeatures) -> Tensor:
-        parts = [table(batch.categorical[0, :, c].long()) for c, table in enumerate(self.tables)]
-        parts.append(batch.numeric[0])
-        for bag, table in zip(batch.bags, self.bags, strict=True):
-            means = [
-                sum(
-                    (table.weight[v] * w for v, w in zip(values, weights, strict=True)),
-                    torch.zeros(table.embedding_dim),
-                )
-                for values, weights in zip(bag.values[0], bag.weights[0], strict=True)
-            ]
-            parts.append(torch.stack(means))
-        return torch.cat(parts, dim=-1)
+    def _carried(self, junction: str, source: str, h: Tensor) -> Tensor:
+        """What a connection carries: stopped where it is forward-only, multiplied where it has a matrix."""
+        if source in self.mixes[junction].forward_only:
+            h = h.detach()
+        key = _key(f"{junction}<-{source}")
+        if key in self.transforms:
+            h = self.transforms[key](h)
+            self.macs += h.shape[-1] ** 2
+        return h
 
-    def _values(self, name: str, mix: Mix, inputs: list[Tensor], x: Tensor, junction) -> list[Tensor]:  # type: ignore[no-untyped-def]
+    def _query(self, mix: Mix, inputs: list[Tensor], node, junction) -> Tensor | None:  # type: ignore[no-untyped-def]
+        match mix.query:
+            case "none" | "static":
+                return None
+            case "input":
+                return node(self.graph.encoders[0].name)
+            case "mean":
+                return torch.stack(inputs).mean(0)
+            case _:
+                return junction(mix.query.removeprefix("junction:"))
+
+    def _values(self, name: str, mix: Mix, inputs: list[Tensor], query: Tensor | None) -> Tensor:
+        ones = torch.ones(len(inputs[0]), len(inputs), dtype=inputs[0].dtype)
         if mix.gate is GateKind.AVERAGE:
-            return [torch.full_like(h[:, :1], 1 / len(inputs)) for h in inputs]
-        if mix.gate is not GateKind.SOFTMAX:
-            return [torch.ones_like(h[:, :1]) for h in inputs]
-        gate = self.gates[name.replace(".", "/")]
-        if mix.query == "input":
-            query = x
-        elif mix.query == "mean":
-            query = torch.stack(inputs).mean(0)
-        elif mix.query == "static":
-            query = x
-        else:
-            query = junction(mix.query.removeprefix("junction:"))
-        self.macs += _products(gate)
-        return list(gate(query).softmax(-1).split(1, dim=-1))
+            return ones / len(inputs)
+        if mix.gate in (GateKind.PASS, GateKind.SUM):
+            return ones
+        gate = self.gates[_key(name)]
+        self.macs += gate.macs
+        return gate(inputs, query)
 
     def num_params(self) -> int:
         """Counted, not computed."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-class _Free(nn.Module):
-    """Logits that do not depend on the example."""
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bias.expand(len(x), -1)
-
-
-def _layers(block: Block, width: int) -> nn.ModuleList:
-    layers: list[nn.Module] = []
-    for out in block.widths:
-        layers.append(nn.Linear(width, out))
-        if block.norm:
-            layers.append(nn.LayerNorm(out))
-        layers.append(nn.ReLU())
-        width = out
-    return nn.ModuleList(layers)
-
-
-def _products(module: nn.Module) -> int:
-    return module.in_features * module.out_features if isinstance(module, nn.Linear) else 0
-
-
-def plain_gradients(plain: PlainRoute) -> Iterator[Tensor]:
-    """Gradients of every parameter, zeros where nothing flowed."""
-    for parameter in plain.parameters():
-        yield torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+def _key(name: str) -> str:
+    """A node's name as the name of a module, which must not hold a dot."""
+    return name.replace(".", "/")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mtnas.supernets import Supernet
-from mtnas.supernets.banks import MlpBank
+from tests.supernets.plain_blocks import (
+    PlainBlock,
+    PlainCross,
+    PlainFactorisation,
+    PlainLinear,
+    PlainMask,
+    PlainMlp,
+)
 from tests.supernets.plain_route import PlainRoute
 
 
@@ -35,8 +43,9 @@ def randomise(module: nn.Module, *, seed: int, scale: float = 1.0) -> None:
 def load(plain: PlainRoute, supernet: Supernet, *, candidate: int = 0) -> tuple[Pair, ...]:
     """Copy one candidate's weights into the reference; the pairs that were copied."""
     found = tuple(pairs(plain, supernet, candidate))
-    missing = set(map(id, plain.parameters())) - {id(pair.plain) for pair in found}
-    assert not missing, f"{len(missing)} parameters of the reference have no counterpart"
+    copied = {id(pair.plain) for pair in found}
+    missing = [name for name, parameter in plain.named_parameters() if id(parameter) not in copied]
+    assert not missing, f"{missing} of the reference have no counterpart"
     with torch.no_grad():
         for pair in found:
             pair.plain.copy_(pair.view(pair.ours))
@@ -46,23 +55,17 @@ def load(plain: PlainRoute, supernet: Supernet, *, candidate: int = 0) -> tuple[
 def pairs(plain: PlainRoute, supernet: Supernet, candidate: int = 0) -> Iterator[Pair]:
     """Every parameter of the reference with its counterpart."""
     k = candidate
-    for (_, features), table in zip(supernet.encoder.groups, supernet.encoder.tables, strict=True):
-        first = 0
-        for f in features:
-            rows = slice(first, first + supernet.inputs.vocabularies[f])
-            first = rows.stop
-            yield Pair(name=f"table {f}", plain=plain.tables[f].weight, ours=table, view=lambda t, r=rows: t[k, r])
-    for f, table in enumerate(supernet.encoder.bags):
-        yield Pair(name=f"bag {f}", plain=plain.bags[f].weight, ours=table, view=lambda t: t[k])
+    for node, encoder in zip(supernet.graph.encoders, supernet.encoders, strict=True):
+        if node.name.replace(".", "/") in plain.encoders:
+            yield from _encoder_pairs(plain.encoders[node.name.replace(".", "/")], encoder, k)
     for slots, bank in supernet.slot_banks():
         for i, slot in zip(slots.instances, slots.slots, strict=True):
-            layers = plain.blocks.get((slot.weights_of, slots.block.text))
-            if layers is not None and plain.fill.get(slot.name) == slots.block and isinstance(bank, MlpBank):
-                yield from _bank_pairs(slot.name, layers, bank, k, i)
+            block = plain.blocks.get((slot.weights_of, slots.block.text))
+            if block is not None and plain.fill.get(slot.name) == slots.block and slot.name in plain.widths:
+                yield from _block_pairs(slot.name, block, bank, k, i)
     for group in supernet.gates.values():
         for j, name in enumerate(group.names):
-            key = name.replace(".", "/")
-            if key in plain.gates:
+            if name in plain.junction_widths:
                 yield from _gate_pairs(plain, name, group, k, j)
     for group in supernet.tower_groups:
         for t, task in enumerate(group.tasks):
@@ -70,30 +73,88 @@ def pairs(plain: PlainRoute, supernet: Supernet, candidate: int = 0) -> Iterator
                 yield from _linear(f"tower {task}/{depth}", layer, group.weights[depth], group.biases[depth], k, t)
 
 
-def _bank_pairs(name: str, layers: nn.ModuleList, bank: MlpBank, k: int, i: int) -> Iterator[Pair]:
-    linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    norms = [layer for layer in layers if isinstance(layer, nn.LayerNorm)]
-    for depth, layer in enumerate(linears):
-        yield from _linear(f"{name}/{depth}", layer, bank.weights[depth], bank.biases[depth], k, i)
-    for depth, norm in enumerate(norms):
-        scale, shift = bank.norm_scales[depth], bank.norm_shifts[depth]
-        yield Pair(name=f"{name}/{depth}/scale", plain=norm.weight, ours=scale, view=lambda t: t[k, i])
-        yield Pair(name=f"{name}/{depth}/shift", plain=norm.bias, ours=shift, view=lambda t: t[k, i])
+def _encoder_pairs(plain: nn.Module, encoder: Any, k: int) -> Iterator[Pair]:
+    for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
+        first = 0
+        for f in features:
+            rows = slice(first, first + encoder.inputs.vocabularies[f])
+            first = rows.stop
+            yield Pair(name=f"table {f}", plain=plain.tables[f].weight, ours=table, view=lambda t, r=rows: t[k, r])
+    for f, table in enumerate(encoder.bags):
+        yield Pair(name=f"bag {f}", plain=plain.bags[f].weight, ours=table, view=lambda t: t[k])
 
 
-def _gate_pairs(plain: PlainRoute, name: str, group: nn.Module, k: int, j: int) -> Iterator[Pair]:
+def _block_pairs(name: str, block: PlainBlock, bank: Any, k: int, i: int) -> Iterator[Pair]:
+    match block:
+        case PlainMlp():
+            for depth, linear in enumerate(block.linears):
+                yield from _linear(f"{name}/{depth}", linear, bank.weights[depth], bank.biases[depth], k, i)
+                if isinstance(block.norms[depth], nn.LayerNorm):
+                    scale, shift = bank.norm_scales[depth], bank.norm_shifts[depth]
+                    yield from _norm(f"{name}/{depth}", block.norms[depth], scale, shift, k, i)
+        case PlainLinear():
+            yield _map(name, block.linear, bank.weight, k, i)
+        case PlainCross():
+            for depth, (down, up) in enumerate(zip(block.downs, block.ups, strict=True)):
+                yield _map(f"{name}/{depth}/down", down, bank.downs[depth], k, i)
+                yield from _linear(f"{name}/{depth}/up", up, bank.ups[depth], bank.biases[depth], k, i)
+        case PlainMask():
+            yield from _linear(f"{name}/1", block.aggregation, bank.aggregation, bank.aggregation_bias, k, i)
+            yield from _linear(f"{name}/2", block.projection, bank.projection, bank.projection_bias, k, i)
+            yield from _linear(f"{name}/3", block.linear, bank.weight, bank.bias, k, i)
+            if len(bank.norms):
+                yield from _norm(f"{name}/in", block.norm_in, bank.norms[0], bank.norms[1], k, i)
+                yield from _norm(f"{name}/out", block.norm_out, bank.norms[2], bank.norms[3], k, i)
+        case PlainFactorisation():
+            yield from _linear(name, block.linear, bank.weight, bank.bias, k, i)
+            yield _map(f"{name}/factors", block.factors, bank.factors, k, i)
+
+
+def _gate_pairs(plain: PlainRoute, name: str, group: Any, k: int, j: int) -> Iterator[Pair]:
     mix = plain.mixes[name]
-    gate = plain.gates[name.replace(".", "/")]
     columns = [group.sources_of[j].index(source) for source in mix.inputs]
-    softmax = group.kinds["softmax"]
-    key = str(group.queries_of[j].index(mix.query))
-    bias = softmax.biases[key]
-    yield Pair(name=f"gate {name}/bias", plain=gate.bias, ours=bias, view=lambda t: t[k, j, columns])
-    if isinstance(gate, nn.Linear):
-        weight = softmax.weights[key]
-        yield Pair(name=f"gate {name}", plain=gate.weight, ours=weight, view=lambda t: t[k, j][:, columns].T)
+    for source, column in zip(mix.inputs, columns, strict=True):
+        key = f"{name}<-{source}".replace(".", "/")
+        if key in plain.transforms:
+            weight = plain.transforms[key].weight
+            at = group.transformed.index(column)
+            yield Pair(name=key, plain=weight, ours=group.transforms, view=lambda t, at=at: t[k, j, at].T)
+    if name.replace(".", "/") not in plain.gates:
+        return
+    gate: Any = plain.gates[name.replace(".", "/")]
+    theirs: Any = group.kinds[mix.gate]
+    match str(mix.gate):
+        case "softmax":
+            at = str(group.queries_of[j].index(mix.query))
+            yield Pair(name=f"gate {name}", plain=gate.bias, ours=theirs.biases[at], view=lambda t: t[k, j, columns])
+            if gate.map is not None:
+                weight = theirs.weights[at]
+                yield Pair(
+                    name=f"gate {name}", plain=gate.map.weight, ours=weight, view=lambda t: t[k, j][:, columns].T
+                )
+        case "free":
+            yield Pair(name=f"gate {name}", plain=gate.values, ours=theirs.values, view=lambda t: t[k, j, columns])
+        case "hard_concrete":
+            alpha = theirs.log_alpha
+            yield Pair(name=f"gate {name}", plain=gate.log_alpha, ours=alpha, view=lambda t: t[k, j, columns])
+        case "attention":
+            yield _map(f"gate {name}/keys", gate.keys, theirs.keys, k, j)
+            yield _map(f"gate {name}/asks", gate.asks, theirs.asks, k, j)
+        case "dselect_k":
+            yield Pair(name=f"gate {name}", plain=gate.bias, ours=theirs.biases, view=lambda t: t[k, j])
+            if gate.map is not None:
+                yield _map(f"gate {name}/map", gate.map, theirs.weights, k, j)
 
 
 def _linear(name: str, layer: nn.Linear, weight: nn.Parameter, bias: nn.Parameter, k: int, i: int) -> Iterator[Pair]:
-    yield Pair(name=name, plain=layer.weight, ours=weight, view=lambda t: t[k, i].T)
+    yield _map(name, layer, weight, k, i)
     yield Pair(name=f"{name}/bias", plain=layer.bias, ours=bias, view=lambda t: t[k, i])
+
+
+def _map(name: str, layer: nn.Linear, weight: nn.Parameter, k: int, i: int) -> Pair:
+    return Pair(name=name, plain=layer.weight, ours=weight, view=lambda t: t[k, i].T)
+
+
+def _norm(name: str, norm: Any, scale: nn.Parameter, shift: nn.Parameter, k: int, i: int) -> Iterator[Pair]:
+    yield Pair(name=f"{name}/scale", plain=norm.weight, ours=scale, view=lambda t: t[k, i])
+    yield Pair(name=f"{name}/shift", plain=norm.bias, ours=shift, view=lambda t: t[k, i])
