@@ -79,14 +79,14 @@ class Plan(Answer):
 
     Attributes:
         spec: the specification with every default and the search space written out.
-        space_size: routes in the space, as text since it may pass 2**64; ``None`` when counting takes too long.
+        space_size: routes in the space, as text: exact below 10**18, else like ``4.342e+1234``.
         route_cost: parameters and multiply-accumulates of a typical route; ``None`` when the inputs are not known yet.
         estimate: trials and candidate-steps, and what they are made of.
         warnings: what will work, but probably not as meant.
     """
 
     spec: dict[str, Any]
-    space_size: str | None = Field(examples=["1185921"])
+    space_size: str = Field(examples=["1185921"])
     route_cost: dict[str, int] | None = Field(examples=[{"num_params": 51234, "macs": 48211}])
     estimate: dict[str, Any] = Field(examples=[{"trials": 24, "candidate_steps": 7900}])
     warnings: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ def validate(file: Path, *, url: str, token: str | None) -> None:
     with connect(url, token) as client:
         plan = client.validate(read_spec(file))
     console.print(f"valid: {plan.spec['name']}", highlight=False, markup=False)
-    console.print(f"routes in the space: {plan.space_size or 'not counted'}", highlight=False)
+    console.print(f"routes in the space: {plan.space_size}", highlight=False)
     for title, figures in (("cost of a route", plan.route_cost), ("estimate", plan.estimate)):
         if figures:
             console.print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in figures.items()), markup=False)
