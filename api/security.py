@@ -88,6 +88,7 @@ class BorderGuard:
             or self._refuse_host(headers)
             or self._refuse_origin(scope["method"], headers)
             or self._refuse_size(headers)
+            or _refuse_null(scope)
             or self._refuse_token(scope["path"], headers)
         )
 
@@ -129,6 +130,13 @@ class BorderGuard:
             return None
         found = "another token" if token else "none"
         return Refusal(status=401, expected="a known bearer token", found=found, where="header.authorization")
+
+
+def _refuse_null(scope: Scope) -> Refusal | None:
+    """No database takes null characters, and no identifier has any."""
+    if "\0" not in scope["path"] and b"%00" not in scope["query_string"]:
+        return None
+    return Refusal(status=400, expected="text without null characters", found="one", where="path or query")
 
 
 def _host_name(url: str) -> str:
