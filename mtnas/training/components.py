@@ -38,6 +38,8 @@ class Component:
                 return (self.name,)
             case "slot" if paths is not None:
                 return tuple(task for task in tasks if self.name in paths[task].slots)
+            case "encoder" if paths is not None:
+                return tuple(task for task in tasks if self.name in paths[task].encoders)
             case "junction" if paths is not None:
                 return tuple(task for task in tasks if self.name in paths[task].junctions)
             case _:
@@ -52,8 +54,9 @@ def components(net: Supernet, flat: FlatParameters) -> tuple[Component, ...]:
         flat: holds the parameters of ``net``, or of a module that has it as its attribute ``net``.
     """
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    members = _members(net)
     for slot in flat.slots:
-        for kind, name, begin, end in _stretches(slot, _members(net)):
+        for kind, name, begin, end in _stretches(slot, members, net.graph.encoders[0].name):
             found.setdefault((kind, name), []).append((begin, end))
     return tuple(Component(kind=kind, name=name, ranges=tuple(ranges)) for (kind, name), ranges in found.items())
 
@@ -93,11 +96,12 @@ def _members(net: Supernet) -> Members:
     return found
 
 
-def _stretches(slot: FlatSlot, members: Members) -> Iterator[tuple[str, str, int, int]]:
+def _stretches(slot: FlatSlot, members: Members, first_encoder: str) -> Iterator[tuple[str, str, int, int]]:
     words = slot.name.removeprefix("net.").replace("small_towers.groups.", "small_towers.").split(".")
     begin, end = slot.offset, slot.offset + slot.shape.numel()
-    if words[0] == "encoder":
-        yield "encoder", "encoder", begin, end
+    if words[0] in ("encoder", "more_encoders"):
+        name = first_encoder if words[0] == "encoder" else words[1].replace("/", ".")
+        yield "encoder", name, begin, end
         return
     kind, names = members.get((words[0], words[1]), ("other", ())) if len(words) > 1 else ("other", ())
     if len(names) == 0 or slot.shape[0] != len(names):

@@ -83,7 +83,7 @@ def test_conflict_rates_are_shares_of_pairs_worst_first() -> None:
     assert all(0 <= rate <= 1 for rate in rates)
     assert any(rates)
     assert 0 <= found["common_share"] <= 1
-    assert {row["name"] for row in found["components"]} == {"encoder", "expert.0", "expert.1", "expert.2"}
+    assert {row["name"] for row in found["components"]} == {"x", "expert.0", "expert.1", "expert.2"}
 
 
 def test_fewer_gradients_conflict_severely() -> None:

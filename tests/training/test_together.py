@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtnas.routes import task_path
+from mtnas.routes import NAMED_ROUTES, Tower, task_path
 from mtnas.routes.layered import tower_junction
-from mtnas.supernets import Selection, freeze
+from mtnas.routes.named import Size
+from mtnas.supernets import Selection, Supernet, freeze
 from mtnas.training.components import components, shared_mask
+from mtnas.training.flat import FlatParameters
 from mtnas.training.recipe import Recipe
 from mtnas.training.reweighting import label_directions, reweighted, svd_task_weights
 from mtnas.training_options import (
@@ -24,7 +26,7 @@ from mtnas.training_options import (
     UpGradBalancer,
 )
 from mtnas.trials import Settings
-from tests.training.together import TASKS, final_weights, network, pack, rows
+from tests.training.together import INPUTS, TASKS, final_weights, network, pack, rows
 
 
 def recipe(**changes: object) -> Recipe:
@@ -179,7 +181,7 @@ def test_shared_elements_are_those_of_nodes_with_several_users() -> None:
     covered = sum(end - begin for part in parts for begin, end in part.ranges)
     assert covered == trainer._flat.num_params
     users = {(part.kind, part.name): len(part.users(net.graph.tasks, paths)) for part in parts}
-    assert users["encoder", "encoder"] == users["slot", "expert.0"] == 3
+    assert users["encoder", "x"] == users["slot", "expert.0"] == 3
     assert users["task", "spent"] == users["junction", tower_junction("spent")] == 1
     mask = shared_mask(net, trainer._flat, [route] * 2)
     wanted = sum(e - b for part in parts if users[part.kind, part.name] > 1 for b, e in part.ranges)
@@ -244,3 +246,14 @@ def test_rank_and_reweighting_change_training() -> None:
         for option in (None, SvdReweighting(rank=1), SvdReweighting(rank=3))
     ]
     assert not any(are_equal(one, two) for one, two in ((found[0], found[1]), (found[1], found[2])))
+
+
+def test_a_tasks_own_encoder_is_not_shared() -> None:
+    towers = [Tower(task=name, reads="", hidden=(4,)) for name in ("a", "b")]
+    named = NAMED_ROUTES["stem"](towers, Size(layers=1, experts=3, width=6))
+    net = Supernet(named.graph, INPUTS, [0])
+    paths = {task: task_path(named.graph, named.route, task) for task in ("a", "b")}
+    parts = [part for part in components(net, FlatParameters(net)) if part.kind == "encoder"]
+    assert {part.name for part in parts} == {encoder.name for encoder in named.graph.encoders}
+    for part in parts:
+        assert part.users(("a", "b"), paths) == tuple(t for t in ("a", "b") if part.name in paths[t].encoders)
