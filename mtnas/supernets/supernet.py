@@ -113,6 +113,7 @@ class Supernet(nn.Module):
         With alignment the rows are there once for every task.
         """
         K = selection.edges.shape[0]  # an encoder without tables gives what the batch holds, once for all
+        self._check_agreement(selection, num_rows=batch.numeric.shape[1])
         encoded_KBW = self.encoder(batch).expand(K, -1, -1)
         if self.alignment is not None:
             encoded_KBW = self.alignment(encoded_KBW, selection)
@@ -133,6 +134,17 @@ class Supernet(nn.Module):
                 mixed.penalise(penalties)
             self._run_slots(layer.slots, nodes, mixed, selection, noise)
         return mixed
+
+    def _check_agreement(self, selection: Selection, *, num_rows: int) -> None:
+        K, G, E = selection.edges.shape
+        num_candidates = next(self.parameters()).shape[0]
+        if (K, E) != (num_candidates, len(self.layout.edges)) or num_rows % G:
+            raise SpaceError(
+                expected=f"{num_candidates} candidates, {len(self.layout.edges)} edges, route groups that divide "
+                f"{num_rows} rows",
+                found=f"{K} candidates, {E} edges, {G} route groups",
+                where="selection",
+            )
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
