@@ -75,7 +75,8 @@ class Parts:
                 (gate,) = group.kinds.values()
                 assert isinstance(gate, Gate)
                 found = gate.of_junction(group.names.index(junction), 0)
-                return {name.split("/")[-1]: tensor for name, tensor in found.items()}
+                asked = self.named.route.mix_of()[junction].query
+                return {name.removeprefix(f"{asked}/"): tensor for name, tensor in found.items()}
         raise KeyError(junction)
 
     def softmax(self, junction: str, query: Tensor) -> Tensor:
@@ -95,7 +96,11 @@ class Parts:
 
 def parts(name: str, size: Size, *, towers: Sequence[Tower] = TOWERS, seed: int = 0) -> Parts:
     """A named route with random weights, and a batch for it."""
-    named = NAMED_ROUTES[name](towers, size)
+    return parts_of(NAMED_ROUTES[name](towers, size), seed=seed)
+
+
+def parts_of(named: NamedRoute, *, seed: int = 0) -> Parts:
+    """Any route with random weights, and a batch for it."""
     net = Supernet(named.graph, INPUTS, [0], dtype=torch.float64)
     randomise(net, seed=seed, scale=0.7)
     return Parts(named=named, net=net, batch=random_features(INPUTS, rows=9, seed=seed))
