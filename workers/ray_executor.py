@@ -64,6 +64,7 @@ class RayExecutor:
     ) -> None:
         self._pool, self._max_packs, self._gpus_per_pack, self._check = pool, max_packs, gpus_per_pack, check
         self._most_deaths = most_deaths
+        self._shared: tuple[EncodedData, Any] | None = None
 
     def prepare(self, device: str) -> None:
         """Start the actors for a device without waiting for them."""
@@ -75,7 +76,7 @@ class RayExecutor:
         if not tasks:
             return
         self.prepare(tasks[0].device)
-        shared = ray.put(data)
+        shared = self._share(data)
         waiting = deque(_Flight(task=task) for task in tasks)
         running: dict[Any, _Flight] = {}
         try:
@@ -91,6 +92,12 @@ class RayExecutor:
         finally:
             for flight in running.values():
                 self._pool.discard(flight.actor)
+
+    def _share(self, data: EncodedData) -> Any:
+        """The data in shared memory, put there once a job: actors read it in place."""
+        if self._shared is None or self._shared[0] is not data:
+            self._shared = (data, ray.put(data))
+        return self._shared[1]
 
     def _listen(self, stream: Any, running: dict[Any, _Flight], waiting: deque[_Flight]) -> Iterator[PackEvent]:
         """The next event of a stream that has one, or what its end means."""

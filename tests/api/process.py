@@ -24,9 +24,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(home: Path, *command: str) -> Iterator[str]:
-    """The address of a service over a fresh store below ``home``; by default ``python -m api``."""
-    port = free_port()
+def serving(home: Path, *command: str, port: int | None = None) -> Iterator[str]:
+    """The address of a service over the store below ``home``; by default ``python -m api`` on a free port."""
+    port = port or free_port()
     environment = os.environ | {"MTNAS_HOME": str(home), "MTNAS_PORT": str(port), "MTNAS_EVENTS_POLL_S": "0.05"}
     process = subprocess.Popen([sys.executable, *(command or ("-m", "api"))], env=environment)
     try:

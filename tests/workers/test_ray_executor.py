@@ -116,6 +116,14 @@ def test_actors_give_the_answers_of_this_process_and_say_where(executor: "RayExe
     assert started == {key: result.place for key, result in found.items()}
 
 
+def test_the_data_travels_once(executor: "RayExecutor", data: EncodedData) -> None:
+    references = []
+    for _ in range(2):
+        list(executor.run([pack("p0")], data))
+        references.append(executor._share(data))
+    assert references[0] == references[1]
+
+
 def test_actors_live_on_between_packs_and_runs(executor: "RayExecutor", data: EncodedData) -> None:
     runs = [_results(list(executor.run([pack(f"p{n}") for n in range(3)], data))) for _ in range(2)]
     processes = {result.place.process for results in runs for result in results.values()}
