@@ -1,10 +1,12 @@
 """Python client of the REST API: typed answers in, mtnas errors out.
 
-client = Client("http://127.0.0.1:8420")
-job = client.submit(spec)
-for event in client.events(job.id):
-    print(event.kind, event.payload)
-best = client.routes(job.id, limit=1).items[0]
+    client = Client("http://127.0.0.1:8000")
+    job = client.submit(spec)
+    for event in client.events(job.id):
+        print(event.kind, event.payload)
+    best = client.routes(job.id, limit=1).items[0]
+
+Event streams are taken up again when a connection is lost.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from mtnas import problems
 from mtnas.errors import ExportError, MtnasError, ServiceError
 from mtnas.sse import ServerSentEvent, read_events
 
-DEFAULT_URL = "http://127.0.0.1:8420"
+DEFAULT_URL = "http://127.0.0.1:8000"
 _Answer = TypeVar("_Answer", bound=m.Answer)
 _RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
