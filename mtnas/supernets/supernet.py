@@ -138,7 +138,7 @@ class Supernet(nn.Module):
     def _check_agreement(self, selection: Selection, *, num_rows: int) -> None:
         K, G, E = selection.edges.shape
         num_candidates = next(self.parameters()).shape[0]
-        if (K, E) != (num_candidates, len(self.layout.edges)) or num_rows % G:
+        if (num_candidates, len(self.layout.edges)) != (K, E) or num_rows % G:
             raise SpaceError(
                 expected=f"{num_candidates} candidates, {len(self.layout.edges)} edges, route groups that divide "
                 f"{num_rows} rows",
