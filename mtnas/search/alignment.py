@@ -7,8 +7,11 @@ different names; crossing them, or counting how often an edge occurs among good 
 
 from __future__ import annotations
 
+import numpy as np
+
 from mtnas.routes import Route, RouteGraph
 from mtnas.routes.canonical import interchangeable_slots, rename_slots
+from mtnas.spaces import SearchSpace, cross
 
 
 def aligned(graph: RouteGraph, route: Route, like: Route) -> Route:
@@ -44,6 +47,11 @@ def aligned(graph: RouteGraph, route: Route, like: Route) -> Route:
                 taken.add(target)
                 junction_name[slots[name].reads] = slots[target].reads
     return rename_slots(graph, route, renamed)
+
+
+def cross_aligned(space: SearchSpace, first: Route, second: Route, rng: np.random.Generator) -> Route:
+    """Every choice from one of two parents at random, once the second is spelled like the first."""
+    return cross(space, first, aligned(space.graph, second, first), rng)
 
 
 def _readers(route: Route) -> dict[str, set[str]]:

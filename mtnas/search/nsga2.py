@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtnas.routes import Route
-from mtnas.search.alignment import aligned
+from mtnas.search.alignment import cross_aligned
 from mtnas.search.history import History
 from mtnas.search.mutation import mutated
 from mtnas.search.proposals import Proposals
 from mtnas.search.searcher import SampledSearcher, check_least, check_share
-from mtnas.spaces import cross
 from mtnas.trials import Candidate, Settings
 
 ATTEMPTS = 20  # children tried per child wanted before the rest is drawn at random
@@ -65,8 +64,7 @@ class Nsga2Searcher(SampledSearcher):
         route, settings = first.route, first.settings
         crossed = bool(rng.uniform() < self.crossover)
         if crossed:
-            other = aligned(self.space.graph, second.route, first.route)
-            route = cross(self.space, first.route, other, rng)
+            route = cross_aligned(self.space, first.route, second.route, rng)
             settings = self.settings.cross(first.settings, second.settings, rng)
         if crossed and rng.uniform() >= self.mutation:
             return route, settings

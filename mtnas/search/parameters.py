@@ -8,11 +8,12 @@ missing choices of reached nodes are drawn at random, surplus inputs are dropped
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mtnas.routes import Block, Edge, EdgeState, GateKind, Junction, Mix, Route
+from mtnas.search.alignment import aligned
 from mtnas.spaces import SearchSpace
 
 OFF = "off"
@@ -46,6 +47,13 @@ def values_of(space: SearchSpace, route: Route) -> dict[str, str]:
     for slot in space.graph.slots:
         found[_block(slot.name)] = blocks[slot.name].text if slot.name in blocks else NONE
     return found
+
+
+def table(space: SearchSpace, routes: Sequence[Route], *, like: Route) -> list[dict[str, str]]:
+    """The values of many routes, one row each, all spelled like one of them so that a column means the same thing."""
+    names = parameters(space)
+    found = (values_of(space, aligned(space.graph, route, like)) for route in routes)
+    return [{name: row[name] for name in names} for row in found]
 
 
 def route_of(space: SearchSpace, values: Mapping[str, str], rng: np.random.Generator) -> Route:

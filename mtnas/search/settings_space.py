@@ -6,18 +6,19 @@ Width is not here: a slot that may be narrow or wide says so by its block choice
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
 from mtnas.errors import SpecError
+from mtnas.routes.gate_settings import GATE_SETTINGS, check_gate_settings
 from mtnas.trials import Settings
 
 GATE = "gate."
-LEAST = {"lr": 0.0, "weight_decay": 0.0, "dropout": 0.0}
-BELOW = {"lr": math.inf, "weight_decay": math.inf, "dropout": 1.0}
+TASK_WEIGHT = "task_weights."
+PLAIN = ("lr", "weight_decay", "dropout", "gamma")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Choice:
     """One of a few values, the order of which means nothing.
 
     Attributes:
-        name: a setting: ``lr``, ``weight_decay``, ``dropout``, or ``gate.<name>`` such as ``gate.temperature``.
+        name: a setting: ``lr``, ``weight_decay``, ``dropout``, ``gamma``, ``gate.<name>`` or ``task_weights.<task>``.
         values: what it may be, none twice.
 
     Raises:
@@ -143,19 +144,20 @@ class SettingsSpace:
         return math.prod(len(part.values) if isinstance(part, Choice) else math.inf for part in self.parts)
 
     def values(self, settings: Settings) -> tuple[float, ...]:
-        """What these settings choose, part by part; NaN for a gate setting they do not have."""
+        """What these settings choose, part by part; NaN for a ``gamma`` that is left to the job."""
         return tuple(_read(settings, part.name) for part in self.parts)
 
     def of(self, values: tuple[float, ...]) -> Settings:
         """The settings that choose these values, part by part."""
         chosen = {part.name: value for part, value in zip(self.parts, values, strict=True)}
-        gate = {name.removeprefix(GATE): value for name, value in chosen.items() if name.startswith(GATE)}
         return replace(
             self.fixed,
             lr=chosen.get("lr", self.fixed.lr),
             weight_decay=chosen.get("weight_decay", self.fixed.weight_decay),
             dropout=chosen.get("dropout", self.fixed.dropout),
-            gate={**self.fixed.gate, **gate},
+            gamma=chosen.get("gamma", self.fixed.gamma),
+            gate={**self.fixed.gate, **_below(GATE, chosen)},
+            task_weights={**self.fixed.task_weights, **_below(TASK_WEIGHT, chosen)},
         )
 
     def contains(self, settings: Settings) -> bool:
@@ -203,14 +205,30 @@ class SettingsSpace:
 
 def _read(settings: Settings, name: str) -> float:
     if name.startswith(GATE):
-        return float(settings.gate.get(name.removeprefix(GATE), math.nan))
-    return float(getattr(settings, name))
+        gate = name.removeprefix(GATE)
+        return float(settings.gate.get(gate, GATE_SETTINGS[gate]))
+    if name.startswith(TASK_WEIGHT):
+        return float(settings.task_weights.get(name.removeprefix(TASK_WEIGHT), 1.0))
+    if name == "gamma":
+        return math.nan if settings.gamma is None else settings.gamma
+    return {"lr": settings.lr, "weight_decay": settings.weight_decay, "dropout": settings.dropout}[name]
+
+
+def _below(prefix: str, chosen: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix(prefix): value for name, value in chosen.items() if name.startswith(prefix)}
 
 
 def _check(name: str, values: tuple[float, ...]) -> None:
-    if name not in LEAST and not (name.startswith(GATE) and len(name) > len(GATE)):
-        raise SpecError(expected=f"one of {[*LEAST, GATE + '<name>']}", found=name, where="searched settings")
-    least, below = LEAST.get(name, -math.inf), BELOW.get(name, math.inf)
-    wrong = [value for value in values if not (math.isfinite(value) and least <= value < below)]
-    if wrong:
-        raise SpecError(expected=f"{least} <= value < {below}", found=str(wrong), where=f"searched setting {name!r}")
+    where = f"searched setting {name!r}"
+    if name.startswith(GATE):
+        for value in values:
+            check_gate_settings({name.removeprefix(GATE): value})
+        return
+    if name not in PLAIN and not (name.startswith(TASK_WEIGHT) and len(name) > len(TASK_WEIGHT)):
+        known = [*PLAIN, f"{GATE}<name>", f"{TASK_WEIGHT}<task>"]
+        raise SpecError(expected=f"one of {known}", found=name, where=where)
+    positive = name == "lr" or name.startswith(TASK_WEIGHT)
+    for value in values:
+        if not math.isfinite(value) or value < 0 or (positive and value == 0) or (name == "dropout" and value >= 1):
+            expected = "0 <= value < 1" if name == "dropout" else "a positive number" if positive else "0 or more"
+            raise SpecError(expected=expected, found=str(value), where=where)

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtnas.routes import Route
-from mtnas.search.alignment import aligned
 from mtnas.search.history import History, worst_for_failed
-from mtnas.search.parameters import parameters, route_of, values_of
+from mtnas.search.parameters import parameters, route_of, table
 from mtnas.search.proposals import Proposals
 from mtnas.search.searcher import SampledSearcher, check_least
 from mtnas.search.settings_space import Choice
-from mtnas.trials import Candidate
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -85,24 +82,21 @@ class TpeSearcher(SampledSearcher):
             n_startup_trials=1, n_ei_candidates=self.candidates, multivariate=self.multivariate, seed=seed
         )
         study = optuna.create_study(directions=["maximize"] * len(self.objectives), sampler=sampler)
-        best = history.finished[history.best_first()[0]].route
+        like = history.finished[history.best_first()[0]].route
+        candidates = (*history.finished, *history.running)
+        rows = table(self.space, [candidate.route for candidate in candidates], like=like)
         told = [*worst_for_failed(history.values).tolist(), *([None] * len(history.running))]
-        for candidate, values in zip((*history.finished, *history.running), told, strict=True):
-            params = self._params(candidate, like=best)
+        for row, candidate, values in zip(rows, candidates, told, strict=True):
+            settings = zip(self.settings.parts, self.settings.values(candidate.settings), strict=True)
             study.add_trial(
                 optuna.trial.create_trial(
                     state=optuna.trial.TrialState.RUNNING if values is None else optuna.trial.TrialState.COMPLETE,
                     values=values,
-                    params={name: params[name] for name in distributions},
+                    params={**row, **{SETTING + part.name: value for part, value in settings}},
                     distributions=distributions,
                 )
             )
         return study
-
-    def _params(self, candidate: Candidate, *, like: Route) -> dict[str, str | float]:
-        settings = zip(self.settings.parts, self.settings.values(candidate.settings), strict=True)
-        route = values_of(self.space, aligned(self.space.graph, candidate.route, like))
-        return {**route, **{SETTING + part.name: value for part, value in settings}}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from mtnas.errors import SpecError
 from mtnas.routes import canonical_route
-from mtnas.search import RandomSearcher, Searcher, SettingsSpace
+from mtnas.search import LogUniform, RandomSearcher, Searcher, SettingsSpace
 from mtnas.search.searcher import SampledSearcher
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Direction, Objective
@@ -168,6 +168,22 @@ class SearcherContract:
         routes = {route.text for route in space.enumerate()}
         assert len(trials) == len({key(trial.candidate) for trial in trials}) == len(routes) * GRID.size
         assert self.searcher(space).ask(trials, 4) == []
+
+    def test_a_space_of_one_route_is_asked_once(self) -> None:
+        space = alike(tasks=1, subnets=1, layers=1)
+        searcher = self.searcher(space, settings=SettingsSpace())
+        only = searcher.ask([], 4)
+        assert len(only) == 1
+        assert searcher.ask(finished(only, [{"mean_gain": 0.5}]), 4) == []
+
+    def test_ranges_of_settings_are_searched_too(self) -> None:
+        space = alike(tasks=1, subnets=1, layers=1)
+        ranges = SettingsSpace(parts=(LogUniform(name="lr", low=1e-4, high=1e-2),))
+        searcher = self.searcher(space, settings=ranges)
+        trials = random_trials(space, settings=ranges)
+        candidates = searcher.ask(trials, 8)
+        assert len({candidate.settings.lr for candidate in candidates}) == 8
+        assert all(ranges.contains(candidate.settings) for candidate in candidates)
 
     def test_trials_of_routes_outside_the_space_are_passed_over(self) -> None:
         space = alike()

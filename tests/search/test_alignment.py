@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtnas.routes import Route, canonical_route
-from mtnas.search.alignment import aligned
+from mtnas.search.alignment import aligned, cross_aligned
 from mtnas.spaces import SearchSpace
 from tests.search.planted import alike, different, forward_only, varied
 
@@ -48,3 +48,24 @@ def test_slots_that_are_not_alike_keep_their_names() -> None:
     space = different()
     first, *others = routes(space, 20)
     assert all(aligned(space.graph, route, first) == route for route in others)
+
+
+def test_crossing_a_route_with_itself_in_another_spelling_gives_the_route() -> None:
+    space = alike(tasks=2)
+    rng = np.random.default_rng(0)
+    text = "in<-x:pass; to.l2.{a}<-l1.{a}:pass; to.l2.{b}<-l1.{a}+l1.{b}:softmax(mean)"
+    blocks = "; to.t0<-l2.{a}:pass; to.t1<-l2.{b}:pass; l1.{a}=mlp(8); l1.{b}=mlp(8); l2.{a}=mlp(8); l2.{b}=mlp(8)"
+    first, second = (Route.parse((text + blocks).format(a=a, b=b)) for a, b in ((0, 1), (1, 0)))
+    for _ in range(20):
+        child = cross_aligned(space, first, second, rng)
+        assert canonical_route(space.graph, child) == canonical_route(space.graph, first)
+
+
+def test_a_child_of_two_routes_has_each_choice_from_one_of_them() -> None:
+    space = alike()
+    rng = np.random.default_rng(1)
+    first, *others = routes(space, 20)
+    for second in others:
+        child = cross_aligned(space, first, second, rng).mix_of()
+        one, other = first.mix_of(), aligned(space.graph, second, first).mix_of()
+        assert all(child[name] in (one[name], other[name]) for name in one.keys() & other.keys())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtnas.routes import EdgeState, Route, canonical_route
-from mtnas.search.parameters import NONE, OFF, parameters, route_of, values_of
+from mtnas.search.parameters import NONE, OFF, parameters, route_of, table, values_of
 from mtnas.spaces import SearchSpace
 from tests.search.planted import alike, different, forward_only, varied
 
@@ -65,3 +65,16 @@ def test_what_no_tower_reaches_is_off() -> None:
     assert found["to.t0<-l2.0"] == str(EdgeState.ON)
     assert found["to.l2.1<-l1.0"] == found["to.l2.1<-l1.1"] == OFF
     assert found["to.l2.1:query"] == NONE
+
+
+def test_rows_of_a_table_are_spelled_alike() -> None:
+    space = alike()
+    rng = np.random.default_rng(4)
+    first, *others = [canonical_route(space.graph, space.sample(rng)) for _ in range(60)]
+    like, *rows = table(space, [first, *others], like=first)
+    plain = [values_of(space, route) for route in others]
+    nearer = [sum(row[name] != like[name] for name in like) for row in rows]
+    before = [sum(row[name] != like[name] for name in like) for row in plain]
+    assert np.mean(nearer) < 0.9 * np.mean(before)
+    read_back = [canonical_route(space.graph, route_of(space, row, rng)) for row in rows]
+    assert read_back == others

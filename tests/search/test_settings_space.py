@@ -14,7 +14,11 @@ from tests.search.planted import GRID
 
 RANGES = SettingsSpace(
     fixed=Settings(gate={"temperature": 0.9, "k": 2.0}),
-    parts=(LogUniform(name="lr", low=1e-4, high=1e-2), Choice(name="gate.temperature", values=(0.5, 1.0))),
+    parts=(
+        LogUniform(name="lr", low=1e-4, high=1e-2),
+        Choice(name="gate.temperature", values=(0.5, 1.0)),
+        Choice(name="task_weights.click", values=(0.5, 1.0, 2.0)),
+    ),
 )
 
 
@@ -40,6 +44,7 @@ def test_what_is_not_searched_stays() -> None:
     settings = RANGES.sample(np.random.default_rng(2))
     assert settings.gate["k"] == 2.0
     assert settings.gate["temperature"] in (0.5, 1.0)
+    assert set(settings.task_weights) == {"click"}
     assert (settings.weight_decay, settings.seed) == (Settings().weight_decay, 0)
     assert SettingsSpace(fixed=settings).sample(np.random.default_rng(0)) == settings
 
@@ -75,6 +80,20 @@ def test_settings_outside_the_parts_are_noticed() -> None:
     assert SettingsSpace().contains(Settings(lr=5.0))
 
 
+def test_a_gate_or_task_without_a_setting_has_its_default() -> None:
+    space = SettingsSpace(
+        parts=(Choice(name="gate.k", values=(0.0, 2.0)), Choice(name="task_weights.a", values=(1.0,)))
+    )
+    assert space.contains(Settings())
+    assert space.values(Settings()) == (0.0, 1.0)
+
+
+def test_a_gamma_left_to_the_job_is_none_of_the_searched_ones() -> None:
+    space = SettingsSpace(parts=(Choice(name="gamma", values=(0.0, 0.1)),))
+    assert not space.contains(Settings())
+    assert space.sample(np.random.default_rng(0)).gamma in (0.0, 0.1)
+
+
 def test_features_tell_settings_apart_and_have_the_announced_length() -> None:
     rng = np.random.default_rng(5)
     for space in (GRID, RANGES, SettingsSpace()):
@@ -88,6 +107,12 @@ def test_features_tell_settings_apart_and_have_the_announced_length() -> None:
     [
         lambda: Choice(name="batch_size", values=(1.0,)),
         lambda: Choice(name="gate.", values=(1.0,)),
+        lambda: Choice(name="gate.colour", values=(1.0,)),
+        lambda: Choice(name="gate.temperature", values=(-1.0,)),
+        lambda: Choice(name="task_weights.", values=(1.0,)),
+        lambda: Choice(name="task_weights.a", values=(0.0,)),
+        lambda: Choice(name="lr", values=(0.0,)),
+        lambda: Choice(name="weight_decay", values=(-1e-5,)),
         lambda: Choice(name="seed", values=(1.0,)),
         lambda: Choice(name="lr", values=()),
         lambda: Choice(name="lr", values=(1e-3, 1e-3)),

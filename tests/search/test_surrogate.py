@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from mtnas.search.surrogate import NOISES, Surrogates
+from mtnas.search.surrogate import NOISES, Array, Surrogates
 
 
-def indicators(count: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def indicators(count: int, seed: int) -> Array:
     """Ten two-valued parameters, as pairs of indicators."""
-    bits = np.random.default_rng(seed).integers(2, size=(count, 10))
-    return np.sqrt(0.5) * np.concatenate([bits, 1 - bits], axis=1)
+    bits = np.random.default_rng(seed).integers(2, size=(count, 10)).astype(np.float64)
+    return np.concatenate([bits, 1.0 - bits], axis=1) * math.sqrt(0.5)
 
 
-def planted(points: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def planted(points: Array) -> Array:
+    """A weighted sum of the first ten indicators."""
     worth = np.random.default_rng(9).normal(size=10)
-    values: np.ndarray[tuple[int], np.dtype[np.float64]] = 5.0 + np.sqrt(2.0) * points[:, :10] @ worth
-    return values
+    return np.asarray(5.0 + math.sqrt(2.0) * points[:, :10] @ worth, dtype=np.float64)
 
 
 def test_it_predicts_points_it_has_not_seen() -> None:
