@@ -78,7 +78,9 @@ class Task:
             )
         if self.metric is not None and self.metric not in _METRICS_OF_KIND[self.kind]:
             allowed = ", ".join(_METRICS_OF_KIND[self.kind])
-            raise TaskError(expected=f"one of {allowed} as metric of a {self.kind} task", found=self.metric, where=where)
+            raise TaskError(
+                expected=f"one of {allowed} as metric of a {self.kind} task", found=self.metric, where=where
+            )
 
     @property
     def judged_by(self) -> Metric:

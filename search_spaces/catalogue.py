@@ -72,7 +72,9 @@ def _fits(default: object, value: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, tuple):
-        fits_one = all(_fits(default[0], item) for item in value) if isinstance(value, list | tuple) and default else True
+        fits_one = (
+            all(_fits(default[0], item) for item in value) if isinstance(value, list | tuple) and default else True
+        )
         return isinstance(value, list | tuple) and fits_one
     if isinstance(default, float):
         return isinstance(value, int | float)

@@ -72,7 +72,9 @@ def size_of(graph: RouteGraph) -> Size:
     known = [block.fixed_width for slot in graph.slots for block in slot.choices]
     widest = max((width for width in known if width is not None), default=64)
     norm = all(block.norm for slot in graph.slots for block in slot.choices)
-    return Size(layers=graph.num_layers, experts=max(len({slot.weights_of for slot in first}), 1), width=widest, norm=norm)
+    return Size(
+        layers=graph.num_layers, experts=max(len({slot.weights_of for slot in first}), 1), width=widest, norm=norm
+    )
 
 
 def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:
