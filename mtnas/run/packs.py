@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -278,11 +279,13 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
 
 
 def _why_diverged(evaluations: Sequence[Evaluation]) -> str | None:
-    """A candidate whose every figure on a part is undefined has diverged; a part without labels is no proof."""
+    """A candidate has diverged if a figure of it is not finite: every part has labels of every task (``data.load``)."""
     for evaluation in evaluations:
-        figures = [value for of_task in evaluation.per_task.values() for value in of_task.values()]
-        if figures and all(value != value for value in figures):
-            return f"{evaluation.part}: expected finite outputs, found NaN; a smaller learning rate may help"
+        for task, figures in evaluation.per_task.items():
+            for name, value in figures.items():
+                if not math.isfinite(value):
+                    where = f"{evaluation.part}: task {task!r}"
+                    return f"{where}: expected a finite {name}, found {value}; a smaller learning rate may help"
     return None
 
 

@@ -59,8 +59,8 @@ def label_scales(data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]
     labels_NT = data.labels_of(parts)
     scales = {}
     for t, task in enumerate(tasks):
-        column = labels_NT[:, t]
-        deviation = float(column[~column.isnan()].double().std(correction=0))
+        labelled = labels_NT[~labels_NT[:, t].isnan(), t].double()
+        deviation = float(labelled.std(correction=0)) if len(labelled) else 0.0
         scales[task.name] = deviation if deviation > 0 else 1.0
     return scales
 

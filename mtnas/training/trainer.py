@@ -113,7 +113,10 @@ class PackTrainer:
         return self.recipe.epochs * self._stream.num_batches
 
     def run(self) -> Iterator[Look]:
-        """Train to the end, from wherever the state is; afterwards the net holds every candidate's best weights."""
+        """Train to the end, from wherever the state is; afterwards the net holds every candidate's best weights.
+
+        A candidate that never had a score (it diverged before the first look) holds its last weights, which show it.
+        """
         every = self.recipe.evaluate_every or self._stream.num_batches
         while self._step < self.total_steps:
             epoch, first = divmod(self._step, self._stream.num_batches)
@@ -164,5 +167,6 @@ class PackTrainer:
         scores = score(self.tasks, found, self._scales)
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
-        self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
+        kept = better if self._step < self.total_steps else better | (self._best_scores == -torch.inf)
+        self._best_weights = torch.where(kept[:, None], self._flat.weights, self._best_weights)
         return Look(step=self._step, total_steps=self.total_steps, scores=scores.cpu())
