@@ -256,8 +256,8 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         searcher.load_state(safetensors.torch.load(task.resume))
     saved = time.monotonic()
     for pulse in searcher.run():
-        if not bool(pulse.entropy.isfinite().all()):
-            raise DivergedError(expected="a finite policy", found="NaN", where=f"search {task.key!r}")
+        if not bool(pulse.entropy.isfinite().any()):
+            break
         yield PackProgress(
             key=task.key,
             step=pulse.step,
@@ -269,6 +269,8 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
             yield PackCheckpoint(key=task.key, state=_bytes(searcher.state()))
             saved = time.monotonic()
     proposals = searcher.proposals(work.num_samples)
+    if not any(proposals):
+        raise DivergedError(expected="a search with finite weights", found="none", where=f"pack {task.key!r}")
     yield ReinforceResult(
         key=task.key,
         place=place,

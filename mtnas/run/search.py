@@ -201,7 +201,7 @@ def _best_routes(context: Context, trials: Sequence[Trial], count: int) -> tuple
 
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not complete:
-        reason = trials[0].failure if trials else "no trial at all"
+        reason = trials[0].failure if trials else "no route to try"
         raise SearchError(expected="at least one complete trial", found=str(reason), where="phase 'search'")
     distinct: dict[str, Route] = {}
     for trial in sorted(complete, key=rank):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.batches import BatchStream
-from mtnas.training.evaluate import PackMetrics, evaluate
+from mtnas.training.evaluate import PackMetrics, evaluate, of_candidate
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
@@ -31,6 +33,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.route_prior import cosines, edge_prior, task_groups
 from mtnas.training.rows import Bag, Batch, ResidentData
 from mtnas.training.schedule import lr_factor
+from mtnas.training.seeds import derived_seed
 from mtnas.trials import Settings
 
 _AFFINITY_BATCHES = 8
@@ -104,7 +107,7 @@ class ReinforceSearcher:
             search: settings of the policy.
         """
         self.space, self.tasks, self.data, self.recipe, self.search = space, tuple(tasks), data, recipe, search
-        seeds = [s.seed for s in settings]
+        self._seeds = seeds = tuple(s.seed for s in settings)
         self.net = Supernet(space.graph, inputs, seeds, device=data.device)
         self.policy = RoutePolicy(space, len(settings), data.device)
         data_seeds = [s.data_seed for s in settings]
@@ -161,26 +164,25 @@ class ReinforceSearcher:
         """Per search: the derived route (most probable choices) first, then distinct routes drawn from the policy.
 
         Metrics are those of the shared weights on the whole ``search`` part. Routes that break a constraint of the
-        space are left out, the derived one included.
+        space are left out, the derived one included; where that leaves none, routes are drawn from the space. A search
+        whose weights diverged proposes nothing.
         """
         self._noise.at_step(self.total_steps)
         with torch.no_grad():
             drawn = self.policy.routes(self.policy.sample(self._noise, max(num_samples, 1)).selection)
         ordered = [[best, *others] for best, others in zip(self.policy.best(), drawn, strict=True)]
-        distinct = [self._distinct(routes)[: num_samples + 1] for routes in ordered]
-        longest = max(len(routes) for routes in distinct)
+        distinct = [
+            self._distinct(routes)[: num_samples + 1] or self._from_space(seed, max(num_samples, 1))
+            for routes, seed in zip(ordered, self._seeds, strict=True)
+        ]
         proposals: list[list[Proposal]] = [[] for _ in distinct]
-        for index in range(longest):
-            row = [routes[min(index, len(routes) - 1)] for routes in distinct if routes]
-            if len(row) < len(distinct):
-                break
+        for index in range(max(len(routes) for routes in distinct)):
+            row = [routes[min(index, len(routes) - 1)] for routes in distinct]
             metrics = self._inherited([route for route, _ in row])
             for k, (route, derived) in enumerate(row):
-                if index < len(distinct[k]):
-                    found = {
-                        task: {str(name): float(values[k]) for name, values in of_task.items()}
-                        for task, of_task in metrics.items()
-                    }
+                found = of_candidate(metrics, k)
+                sound = all(isfinite(value) for of_task in found.values() for value in of_task.values())
+                if index < len(distinct[k]) and sound:
                     proposals[k].append(Proposal(route=route, derived=derived, inherited=found))
         return proposals
 
@@ -235,9 +237,10 @@ class ReinforceSearcher:
         sample = self.policy.sample(self._noise, num_routes)
         with torch.no_grad():
             rewards_KM = self._reward(batch, sample.selection, num_routes)
-            others_KM = (rewards_KM.sum(1, keepdim=True) - rewards_KM) / (num_routes - 1)
-            advantage_KM = rewards_KM - others_KM
-        loss = -(sample.log_prob * advantage_KM).mean(1).sum() - self.search.entropy * self.policy.entropy().sum()
+        loss = (
+            -(sample.log_prob * leave_one_out(rewards_KM)).mean(1).sum()
+            - self.search.entropy * self.policy.entropy().sum()
+        )
         self._policy_flat.backward(loss)
         self._policy_optimiser.step()
 
@@ -251,7 +254,9 @@ class ReinforceSearcher:
             labels = labels.repeat_interleave(num_routes, 0)
         losses_KMT = task_losses(split, labels, self.tasks).view(K, num_routes, -1)
         mean_KT = losses_KMT.mean(1)
-        self._scale_KT = torch.where(self._scale_KT > 0, self._scale_KT.lerp(mean_KT, 0.05), mean_KT)
+        moved_KT = torch.where(self._scale_KT > 0, self._scale_KT.lerp(mean_KT, 0.05), mean_KT)
+        # A task without a labelled row in the batch has loss zero, which says nothing of its scale.
+        self._scale_KT = torch.where(mean_KT == 0, self._scale_KT, moved_KT)
         relative = losses_KMT / self._scale_KT.unsqueeze(1).clamp(min=1e-8)
         return -(relative * self._weights_T).sum(-1) / self._weights_T.sum()
 
@@ -265,9 +270,23 @@ class ReinforceSearcher:
                 kept[canonical.text] = (route, position == 0)
         return list(kept.values())
 
+    def _from_space(self, seed: int, count: int) -> list[tuple[Route, bool]]:
+        """Routes that keep to the constraints, for a policy that draws none."""
+        rng, space = np.random.default_rng(derived_seed("proposals", seed)), replace(self.space, inputs=self.net.inputs)
+        return [(route, False) for route, _ in self._distinct([space.sample(rng) for _ in range(count)])]
+
     def _inherited(self, routes: Sequence[Route]) -> PackMetrics:
         selection = Selection.from_routes(self.space.graph, [[route] for route in routes], device=self.data.device)
         return evaluate(self.net, selection, self.data, self.tasks, ("search",))
+
+
+def leave_one_out(rewards_KM: Tensor) -> Tensor:
+    """Every route's advantage ``[K, M]`` over the mean reward of the others; a search's advantages sum to zero.
+
+    Kool et al., 2019, "Buy 4 REINFORCE Samples, Get a Baseline for Free!", https://openreview.net/forum?id=r1lgTGL5DE.
+    """
+    others_KM = (rewards_KM.sum(1, keepdim=True) - rewards_KM) / (rewards_KM.shape[1] - 1)
+    return rewards_KM - others_KM
 
 
 def _endless(stream: BatchStream, first: int = 0) -> Iterator[Batch]:
