@@ -112,7 +112,7 @@ def _block_pairs(name: str, block: PlainBlock, bank: Any, k: int, i: int) -> Ite
 
 def _gate_pairs(plain: PlainRoute, name: str, group: Any, k: int, j: int) -> Iterator[Pair]:
     mix = plain.mixes[name]
-    columns = [group.sources_of[j].index(source) for source in mix.inputs]
+    columns: Any = [group.sources_of[j].index(source) for source in mix.inputs]
     for source, column in zip(mix.inputs, columns, strict=True):
         key = f"{name}<-{source}".replace(".", "/")
         if key in plain.transforms:
@@ -121,6 +121,8 @@ def _gate_pairs(plain: PlainRoute, name: str, group: Any, k: int, j: int) -> Ite
             yield Pair(name=key, plain=weight, ours=group.transforms, view=lambda t, at=at: t[k, j, at].T)
     if name.replace(".", "/") not in plain.gates:
         return
+    if columns == list(range(len(group.sources_of[j]))):
+        columns = slice(None)  # a view, so that one can write into it
     gate: Any = plain.gates[name.replace(".", "/")]
     theirs: Any = group.kinds[mix.gate]
     match str(mix.gate):
