@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import search_spaces
 from api.costing import estimate, expected_inputs, typical_cost
 from api.data_checks import KnownData, check_data
@@ -14,8 +12,6 @@ from mtnas.routes import InputShape, RouteGraph
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.store import Store
-
-_LARGEST_EXACT = 10**18
 
 
 def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
@@ -30,7 +26,7 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     stored = spec.model_copy(update={"space": spec.space.model_copy(update={"graph": space.graph.to_json()})})
     return Plan(
         spec=stored.model_dump(mode="json"),
-        space_size=_size_text(space.size()),
+        space_size=space.size_text(),
         route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed),
         estimate=estimate(spec, data),
         warnings=(*data.warnings, *_doubts(spec, data)),
@@ -74,11 +70,6 @@ def check_constraints(space: SearchSpace) -> None:
                 found=str(limit),
                 where=f"constraints.{name}",
             )
-
-
-def _size_text(size: int) -> str:
-    """Exact while a person can read it; Python refuses to write out numbers of more than 4300 digits."""
-    return str(size) if size < _LARGEST_EXACT else f"{Decimal(size):.3e}"
 
 
 def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from mtnas.training.rows import ResidentData
 from mtnas.trials import Settings
 from search_spaces import build
 
-CORRELATIONS, SEEDS, RATES = (0.5, 0.9, 1.0), 10, (0.005, 0.015, 0.04)
+CORRELATIONS, SEEDS, RATES = (0.5, 0.9, 1.0), 10, (0.02, 0.04, 0.08, 0.16)
 ROWS, DIMS, EPOCHS, BATCH = 8_000, 64, 16, 256
 TASKS = tuple(Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=(8,)) for i in range(2))
 SPACE = {"layers": 2, "subnets": 4, "width": 16}

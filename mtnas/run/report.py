@@ -155,7 +155,7 @@ def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -
         **found.cost,
         "trials": len(trials),
         "failed": sum(trial.state is TrialState.FAILED for trial in trials),
-        "space_size": context.space.size(),
+        "space_size": context.space.size_text(),
         "kendall_tau": kendall_tau([a for a, _ in pairs], [b for _, b in pairs]),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain, combinations, product
 from math import comb, prod
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from mtnas.routes import Cost, InputShape, Mix, Route, RouteGraph, canonical_rou
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
 from mtnas.spaces.cheapest import cheapest_route
 
+LARGEST_EXACT = 10**15
 SAMPLE_ATTEMPTS = 2000
 ATTEMPTS_BEFORE_DOUBT = 100
 
@@ -181,6 +183,11 @@ class SearchSpace:
         """Number of combinations of choices, before constraints on cost and before merging equal architectures."""
         mixes = prod(self._num_mixes(junction) for junction in self.graph.junctions)
         return mixes * prod(len(slot.choices) for slot in self.graph.slots)
+
+    def size_text(self) -> str:
+        """The size for people: exact while one can read it. Python refuses to write more than 4300 digits."""
+        size = self.size()
+        return str(size) if size < LARGEST_EXACT else f"{Decimal(size):.3e}"
 
     def cheapest(self, *, by: Literal["num_params", "macs"] = "num_params") -> Route:
         """A route of least cost, constraints on cost aside; see ``mtnas.spaces.cheapest`` for how far it is exact."""
