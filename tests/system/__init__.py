@@ -1,0 +1,1 @@
+"""Real processes: the service as a user starts it."""
