@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from mtnas.export.blocks import layers_of
+from mtnas.export.gates import attribute
 from mtnas.export.layout import INDENT, call, comment
 from mtnas.export.names import listed, literal
 from mtnas.export.naming import weights_key
 from mtnas.export.wiring import Wiring
-from mtnas.routes import Block, GateKind, Junction, Slot, Tower
-from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, STATIC_QUERY
+from mtnas.routes import Junction, Slot, Tower
 
 ROW_ZERO = "Embeddings; row 0 is for values that are missing or were not in the training rows"
 
@@ -45,17 +46,18 @@ def _embeddings(wiring: Wiring) -> list[str]:
     shape = wiring.schema.inputs
     schema = wiring.schema
     columns = [column.name for part in (schema.categorical, schema.binned, schema.bags) for column in part]
-    tables = zip(
-        (*wiring.naming.tables, *wiring.naming.bags),
-        (*shape.vocabularies, *shape.bag_vocabularies),
-        (*shape.embedding_widths, *shape.bag_widths),
-        columns,
-        strict=True,
-    )
     lines: list[str] = []
-    for name, rows, width, column in tables:
-        note = f"column {literal(column)}"
-        lines += call(f"self.{name} = nn.Embedding(", [str(rows), str(width)], ")", depth=2, note=note)
+    for encoder in wiring.encoders:
+        tables = zip(
+            (*wiring.naming.tables[encoder], *wiring.naming.bags[encoder]),
+            (*shape.vocabularies, *shape.bag_vocabularies),
+            (*shape.embedding_widths, *shape.bag_widths),
+            columns,
+            strict=True,
+        )
+        for name, rows, width, column in tables:
+            note = f"column {literal(column)}" + (f", {encoder}" if len(wiring.encoders) > 1 else "")
+            lines += call(f"self.{name} = nn.Embedding(", [str(rows), str(width)], ")", depth=2, note=note)
     return [*comment(ROW_ZERO, depth=2), *lines] if lines else []
 
 
@@ -67,31 +69,26 @@ def _block(wiring: Wiring, slot: Slot, written: set[str]) -> list[str]:
     written.add(name)
     users = wiring.users[slot.name]
     note = "for every task" if len(users) == len(wiring.tasks) > 1 else f"for {listed(users)}"
-    return call(f"self.{name} = nn.Sequential(", _layers(block, in_width), ")", depth=2, note=note)
-
-
-def _layers(block: Block, in_width: int) -> list[str]:
-    layers: list[str] = []
-    for fan_in, width in pairwise((in_width, *block.widths)):
-        layers += [f"nn.Linear({fan_in}, {width})", *([f"nn.LayerNorm({width})"] if block.norm else []), "nn.ReLU()"]
-    return layers
+    return call(f"self.{name} = nn.Sequential(", layers_of(block, in_width), ")", depth=2, note=note)
 
 
 def _gate(wiring: Wiring, junction: Junction) -> list[str]:
-    mix = wiring.mixes[junction.name]
-    if mix.gate is not GateKind.SOFTMAX:
-        return []
-    start, fan_in = f"self.{wiring.naming.gates[junction.name]} = nn.", str(len(mix.inputs))
+    mix, lines = wiring.mixes[junction.name], list[str]()
+    width = wiring.widths[junction.name]
+    for source in mix.inputs:
+        matrix = wiring.naming.transforms.get((junction.name, source))
+        if matrix is not None:
+            arguments, note = [str(width), str(width), "bias=False"], f"on the way of {wiring.outputs[source]}"
+            lines += call(f"self.{matrix} = nn.Linear(", arguments, ")", depth=2, note=note)
+    if junction.name not in wiring.naming.gates:
+        return lines
+    found = attribute(
+        junction, mix, query_width=wiring.query_width(junction.name), width=width, settings=wiring.settings
+    )
+    start, _, rest = found.partition("(")
     note = f"weighs {listed(wiring.outputs[source] for source in mix.inputs)}"
-    if mix.query == STATIC_QUERY:
-        return call(f"{start}Parameter(torch.zeros(", [fan_in], "))", depth=2, note=note)
-    if mix.query == INPUT_QUERY:
-        width = wiring.schema.inputs.width
-    elif mix.query.startswith(JUNCTION_QUERY):
-        width = wiring.widths[mix.query.removeprefix(JUNCTION_QUERY)]
-    else:
-        width = wiring.widths[junction.name]
-    return call(f"{start}Linear(", [str(width), fan_in], ")", depth=2, note=note)
+    begin = f"self.{wiring.naming.gates[junction.name]} = {start}("
+    return [*lines, *call(begin, [rest.removesuffix(")")], ")", depth=2, note=note)]
 
 
 def _tower(wiring: Wiring, tower: Tower) -> list[str]:

@@ -68,7 +68,9 @@ def rows_as_json(schema: DataSchema, table: pa.Table) -> dict[str, list[Any]]:
 
 
 @torch.no_grad()
-def expected_outputs(frozen: Supernet, schema: DataSchema, table: pa.Table) -> dict[str, Tensor]:
+def expected_outputs(
+    frozen: Supernet, schema: DataSchema, table: pa.Table, gate: Mapping[str, float] | None = None
+) -> dict[str, Tensor]:
     """Outputs ``[N, outputs]`` per task of the trained network itself, the way training computes them, on the CPU.
 
     Raises:
@@ -79,7 +81,7 @@ def expected_outputs(frozen: Supernet, schema: DataSchema, table: pa.Table) -> d
     encoded = UnlabelledRows.of(encode_rows(schema, table))
     data = ResidentData.of(encoded, torch.device("cpu"), dtype=parameter.dtype)
     batch = data.gather(torch.arange(table.num_rows)[None])
-    selection = Selection.from_routes(graph, [[full_route(graph)]], dtype=parameter.dtype)
+    selection = Selection.from_routes(graph, [[full_route(graph)]], dtype=parameter.dtype, gate=[gate or {}])
     outputs = {
         task: output[0].contiguous() for task, output in zip(graph.tasks, network(batch, selection), strict=True)
     }

@@ -6,33 +6,25 @@ from mtnas.errors import ExportError
 from mtnas.routes import BlockKind, GateKind, Route, RouteGraph, narrow, reach
 from mtnas.supernets import Supernet
 
-BLOCKS = (BlockKind.MLP, BlockKind.IDENTITY)
-GATES = (GateKind.PASS, GateKind.SUM, GateKind.AVERAGE, GateKind.SOFTMAX)
-PARTS = ("encoder", "gates", "banks", "tower_groups", "alignment")
+BLOCKS = tuple(BlockKind)
+GATES = tuple(GateKind)
+PARTS = ("encoder", "more_encoders", "gates", "banks", "tower_groups", "alignment")
 
 
 def check_exportable(graph: RouteGraph, route: Route, frozen: Supernet) -> None:
-    """Make sure that the generated source has words for everything the route uses.
+    """Make sure that the generated source has words for everything the network uses.
 
     Raises:
-        ExportError: naming the block, gate, edge, tower or part of the network that it has none for.
+        ExportError: naming the block, gate or part of the network that it has none for.
     """
     reached, blocks = reach(graph, route), route.block_of()
     for slot in sorted(reached.slots):
         if blocks[slot].kind not in BLOCKS:
             raise _unknown(f"blocks among {_texts(BLOCKS)}", blocks[slot].text, f"slot {slot}")
     for junction in narrow(graph, route).junctions:
-        where = f"junction {junction.name}"
         gates = [gate for gate in junction.gates if gate not in GATES]
         if gates:
-            raise _unknown(f"gates among {_texts(GATES)}", gates[0], where)
-        transformed = [edge.source for edge in junction.edges if edge.transform]
-        if transformed:
-            raise _unknown("edges without a transform", transformed[0], where)
-    for tower in graph.towers:
-        if tower.product_of is not None:
-            found = f"a product with {tower.product_of!r}"
-            raise _unknown("towers that do not multiply others", found, f"tower of {tower.task!r}")
+            raise _unknown(f"gates among {_texts(GATES)}", gates[0], f"junction {junction.name}")
     for name, part in frozen.named_children():
         if name not in PARTS and next(part.parameters(), None) is not None:
             raise _unknown(f"a network of {', '.join(PARTS)}", name, "frozen")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mtnas.export.gates import mixture
 from mtnas.export.layout import INDENT, call, comment
 from mtnas.export.names import listed, literal
-from mtnas.export.naming import weights_key
-from mtnas.export.wiring import ENCODED, Wiring, passed
+from mtnas.export.naming import ENCODED, weights_key
+from mtnas.export.wiring import Wiring, passed
 from mtnas.routes import GateKind, Junction, Mix, Slot
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, STATIC_QUERY
 from mtnas.tasks import Task, TaskKind
@@ -25,7 +26,14 @@ def forward(wiring: Wiring) -> list[str]:
         f"{literal(tower.task)}: self.{wiring.naming.towers[tower.task]}({wiring.mixed[tower.reads]})"
         for tower in wiring.graph.towers
     ]
-    return [*lines, *call("return {", outputs, "}", depth=2)]
+    products = [tower for tower in wiring.graph.towers if tower.product_of is not None]
+    if not products:
+        return [*lines, *call("return {", outputs, "}", depth=2)]
+    lines += call("outputs = {", outputs, "}", depth=2)
+    for tower in products:
+        result, first = f"outputs[{literal(tower.task)}]", f"outputs[{literal(tower.product_of or '')}]"
+        lines += call(f"{result} = both(", [result, first], ")", depth=2, note="of both events")
+    return [*lines, f"{INDENT * 2}return outputs"]
 
 
 def _aligned(wiring: Wiring) -> list[str]:
@@ -96,14 +104,19 @@ def _signature(wiring: Wiring) -> list[str]:
 
 
 def _encoder(wiring: Wiring) -> list[str]:
-    parts = [f"self.{table}(categorical[:, {index}])" for index, table in enumerate(wiring.naming.tables)]
-    if wiring.schema.inputs.num_numeric:
-        parts.append("numeric")
-    bags = zip(wiring.naming.bags, wiring.naming.bag_arguments, strict=True)
-    parts += [f"mean_of_bag(self.{table}, {argument})" for table, argument in bags]
-    if len(parts) == 1:
-        return [f"{INDENT * 2}{ENCODED} = {parts[0]}"]
-    return call(f"{ENCODED} = torch.cat(", [parts, "dim=1"], ")", depth=2)
+    lines: list[str] = []
+    for encoder in wiring.encoders:
+        result = wiring.naming.encoded[encoder]
+        parts = [f"self.{table}(categorical[:, {index}])" for index, table in enumerate(wiring.naming.tables[encoder])]
+        if wiring.schema.inputs.num_numeric:
+            parts.append("numeric")
+        bags = zip(wiring.naming.bags[encoder], wiring.naming.bag_arguments, strict=True)
+        parts += [f"mean_of_bag(self.{table}, {argument})" for table, argument in bags]
+        if len(parts) == 1:
+            lines.append(f"{INDENT * 2}{result} = {parts[0]}")
+        else:
+            lines += call(f"{result} = torch.cat(", [parts, "dim=1"], ")", depth=2)
+    return lines
 
 
 def _block(wiring: Wiring, slot: Slot) -> list[str]:
@@ -117,7 +130,7 @@ def _block(wiring: Wiring, slot: Slot) -> list[str]:
 def _mixing(wiring: Wiring, junction: Junction) -> list[str]:
     """What the junction's readers read, in words, and the line that computes it."""
     mix = wiring.mixes[junction.name]
-    sources, result = passed(mix, wiring.outputs), wiring.mixed[junction.name]
+    sources, result = passed(junction.name, wiring.mixes, wiring.outputs, wiring.naming), wiring.mixed[junction.name]
     words = comment(f"{_readers(wiring, junction)} {listed(sources)}{_manner(wiring, mix)}", depth=2)
     match mix.gate:
         case GateKind.PASS:
@@ -128,20 +141,13 @@ def _mixing(wiring: Wiring, junction: Junction) -> list[str]:
         case GateKind.AVERAGE:
             return [*words, *call(f"{result} = average(", [sources], ")", depth=2)]
         case _:
+            gate = f"self.{wiring.naming.gates[junction.name]}"
+            function, given = mixture(gate, mix, wiring.query(junction.name))
+            if mix.gate is GateKind.ATTENTION:
+                named = call("sources = ", [sources], "", depth=2)
+                return [*words, *named, *call(f"{result} = {function}(", [given, "sources"], ")", depth=2)]
             mean = call("mean = average(", [sources], ")", depth=2) if mix.query == MEAN_QUERY else []
-            logits = _logits(wiring, junction, mix)
-            return [*words, *mean, *call(f"{result} = mix(", [logits, sources], ")", depth=2)]
-
-
-def _logits(wiring: Wiring, junction: Junction, mix: Mix) -> str:
-    gate = f"self.{wiring.naming.gates[junction.name]}"
-    if mix.query == STATIC_QUERY:
-        return gate
-    if mix.query == INPUT_QUERY:
-        return f"{gate}({ENCODED})"
-    if mix.query == MEAN_QUERY:
-        return f"{gate}(mean)"
-    return f"{gate}({wiring.mixed[mix.query.removeprefix(JUNCTION_QUERY)]})"
+            return [*words, *mean, *call(f"{result} = {function}(", [given, sources], ")", depth=2)]
 
 
 def _readers(wiring: Wiring, junction: Junction) -> str:
@@ -163,11 +169,15 @@ def _manner(wiring: Wiring, mix: Mix) -> str:
             return ", added up"
         case GateKind.AVERAGE:
             return ", averaged"
-        case GateKind.SOFTMAX if mix.query == STATIC_QUERY:
+        case GateKind.ATTENTION:
+            return ", weighed by themselves"
+        case GateKind.FREE | GateKind.HARD_CONCRETE:
+            return ", by learned values"
+        case _ if mix.query == STATIC_QUERY:
             return ", by learned weights"
-        case GateKind.SOFTMAX if mix.query == INPUT_QUERY:
+        case _ if mix.query == INPUT_QUERY:
             return ", weighed by the row's input"
-        case GateKind.SOFTMAX if mix.query == MEAN_QUERY:
+        case _ if mix.query == MEAN_QUERY:
             return ", weighed by their mean"
         case _:
             return f", weighed by {wiring.mixed[mix.query.removeprefix(JUNCTION_QUERY)]}"

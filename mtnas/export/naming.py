@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mtnas.data.schema import DataSchema
+from mtnas.export.gates import UNWEIGHTED
 from mtnas.export.names import Names
 from mtnas.routes import Block, GateKind, Junction, Route, RouteGraph, Slot, reach
 from mtnas.routes.cost import output_widths
@@ -13,9 +14,11 @@ from mtnas.routes.nodes import JUNCTION_QUERY
 
 OWN_WORDS = (
     *("categorical", "numeric", "x", "tensors", "predict", "inputs", "logits", "like", "load", "mix", "average"),
-    "paths",
+    *("paths", "both", "weigh", "sources", "outputs", "found"),
     *("mean_of_bag", "mean", "Model", "Preprocessing", "Mapping", "Path", "Any", "Tensor", "load_file", "annotations"),
 )
+
+ENCODED = "x"
 
 WeightsKey = tuple[str, str, int]
 
@@ -25,24 +28,28 @@ class Naming:
     """Names of attributes and variables; all differ.
 
     Attributes:
-        tables: attribute of each categorical column's embedding.
-        bags: attribute of each multi-valued column's embedding.
+        encoded: variable that holds each encoder's vectors.
+        tables: by encoder the attribute of each categorical column's embedding.
+        bags: by encoder the attribute of each multi-valued column's embedding.
         bag_arguments: argument of ``forward`` that holds each multi-valued column.
         blocks: attribute of each block's weights, by ``weights_key``; tied slots have one key.
         slots: variable that holds a slot's output.
         junctions: variable that holds a junction's output.
-        gates: attribute of each softmax junction's gate.
+        gates: attribute of each junction's gate that has one.
+        transforms: attribute of the matrix of each junction's connection that has one, by junction and source.
         towers: attribute of each task's tower.
         alignments: attribute of each task's alignment; empty without alignment.
     """
 
-    tables: tuple[str, ...]
-    bags: tuple[str, ...]
+    encoded: Mapping[str, str]
+    tables: Mapping[str, tuple[str, ...]]
+    bags: Mapping[str, tuple[str, ...]]
     bag_arguments: tuple[str, ...]
     blocks: Mapping[WeightsKey, str]
     slots: Mapping[str, str]
     junctions: Mapping[str, str]
     gates: Mapping[str, str]
+    transforms: Mapping[tuple[str, str], str]
     towers: Mapping[str, str]
     alignments: Mapping[str, str]
 
@@ -58,21 +65,51 @@ class Naming:
             if isinstance(node, Slot):
                 keys.setdefault(weights_key(node, blocks[node.name], widths[node.reads]), slots[node.name])
         mixed = [node.name for node in nodes if isinstance(node, Junction) and mixes[node.name].gate != GateKind.PASS]
-        gated = [name for name in mixed if mixes[name].gate is GateKind.SOFTMAX]
+        gated = [name for name in mixed if mixes[name].gate not in UNWEIGHTED]
+        carried = [
+            (node.name, edge.source)
+            for node in nodes
+            if isinstance(node, Junction)
+            for edge in node.edges
+            if edge.transform and edge.source in mixes[node.name].inputs
+        ]
+        encoders = encoders_of(graph, route)
+        encoded = {name: ENCODED if place == 0 else names.give(name) for place, name in enumerate(encoders)}
         return Naming(
-            tables=(
-                *(names.give(column.name, prefix="embed") for column in schema.categorical),
-                *(names.give(column.name, prefix="embed_range") for column in schema.binned),
-            ),
-            bags=tuple(names.give(column.name, prefix="embed") for column in schema.bags),
+            encoded=encoded,
+            tables={name: _tables(names, schema, name if place else "") for place, name in enumerate(encoders)},
+            bags={
+                name: tuple(names.give(column.name, prefix=_embed(name if place else "")) for column in schema.bags)
+                for place, name in enumerate(encoders)
+            },
             bag_arguments=tuple(names.give(column.name, prefix="bag") for column in schema.bags),
             blocks=keys,
             slots=slots,
             junctions={name: names.give(name) for name in mixed},
             gates={name: names.give(name.removeprefix("to."), prefix="gate") for name in gated},
+            transforms={pair: names.give("_".join(pair), prefix="carry") for pair in carried},
             towers={task: names.give(task, prefix="tower") for task in graph.tasks},
             alignments={task: names.give(task, prefix="align") for task in graph.tasks} if aligned else {},
         )
+
+
+def encoders_of(graph: RouteGraph, route: Route) -> tuple[str, ...]:
+    """The encoders that the route reaches, in the graph's order."""
+    reached = reach(graph, route).encoders
+    return tuple(encoder.name for encoder in graph.encoders if encoder.name in reached)
+
+
+def _tables(names: Names, schema: DataSchema, encoder: str) -> tuple[str, ...]:
+    return (
+        *(names.give(column.name, prefix=_embed(encoder)) for column in schema.categorical),
+        *(names.give(column.name, prefix=f"{_embed(encoder)}_range") for column in schema.binned),
+    )
+
+
+def _embed(encoder: str) -> str:
+    """How names of an encoder's embeddings begin; the first encoder's say nothing of it."""
+    slug = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in encoder)
+    return f"embed_{slug}" if encoder else "embed"
 
 
 def weights_key(slot: Slot, block: Block, in_width: int) -> WeightsKey:

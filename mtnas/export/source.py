@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from mtnas.export.constructor import constructor
+from mtnas.export.definitions import used_in
 from mtnas.export.forward import forward, predict
 from mtnas.export.wiring import Wiring
 
@@ -42,27 +41,6 @@ TENSORS = '''
         return {name: x.to(like.dtype) if x.is_floating_point() else x for name, x in found.items()}
 '''
 
-FUNCTIONS = {
-    "mix": '''
-def mix(logits: Tensor, sources: list[Tensor]) -> Tensor:
-    """Sources [B, W] weighed by the softmax of logits: [B, sources], or [sources] for all rows."""
-    weights = torch.softmax(logits, dim=-1).unsqueeze(-1)
-    return (weights * torch.stack(sources, dim=1)).sum(dim=1)
-''',
-    "average": '''
-def average(sources: list[Tensor]) -> Tensor:
-    """The mean of sources [B, W]."""
-    return torch.stack(sources).mean(dim=0)
-''',
-    "mean_of_bag": '''
-def mean_of_bag(table: nn.Embedding, rows: Tensor) -> Tensor:
-    """Mean of each bag's embeddings; zeros for an empty one. ``rows``: [B, longest], -1 where a bag is shorter."""
-    present = (rows >= 0).unsqueeze(-1)
-    embedded: Tensor = table(rows.clamp(min=0)) * present
-    return embedded.sum(dim=1) / present.sum(dim=1).clamp(min=1)
-''',
-}
-
 LOAD = '''
 def load(folder: str | Path | None = None) -> tuple[Model, Preprocessing]:
     """The trained network, ready to predict, and the preprocessing of its rows, from this folder by default."""
@@ -77,5 +55,4 @@ def model_source(wiring: Wiring, *, digest: str) -> str:
     """The text of ``model.py``; ``digest`` is the route's."""
     methods = ["\n".join(lines) for lines in (constructor(wiring), forward(wiring), predict(wiring))]
     body = "\n\n".join((HEADING.format(digest=digest).rstrip(), *methods, TENSORS.strip("\n")))
-    functions = [text.strip() for name, text in FUNCTIONS.items() if re.search(rf"\b{name}\(", body)]
-    return "\n\n\n".join((body, *functions, LOAD.strip())) + "\n"
+    return "\n\n\n".join((body, *used_in(body), LOAD.strip())) + "\n"

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtnas.data.schema import DataSchema
-from mtnas.export.naming import Naming, nodes_in_order
+from mtnas.export.naming import ENCODED, Naming, nodes_in_order
 from mtnas.routes import Block, Junction, Mix, Route, RouteGraph, Slot, task_path
 from mtnas.routes.cost import output_widths
+from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY
 from mtnas.tasks import Task
-
-ENCODED = "x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,7 @@ class Wiring:
         users: by slot, the tasks that depend on it.
         outputs: by source (encoder or slot), the expression of its output.
         mixed: by junction, the expression of its output.
+        settings: the candidate's settings of gates.
     """
 
     graph: RouteGraph
@@ -45,19 +45,26 @@ class Wiring:
     users: Mapping[str, tuple[str, ...]]
     outputs: Mapping[str, str]
     mixed: Mapping[str, str]
+    settings: Mapping[str, float]
 
     @staticmethod
     def of(
-        graph: RouteGraph, route: Route, tasks: Sequence[Task], schema: DataSchema, *, aligned: bool = False
+        graph: RouteGraph,
+        route: Route,
+        tasks: Sequence[Task],
+        schema: DataSchema,
+        *,
+        aligned: bool = False,
+        settings: Mapping[str, float] | None = None,
     ) -> Wiring:
         """Lay out the reachable part of a route; the same in every process."""
         naming, mixes, blocks = Naming.of(graph, route, schema, aligned=aligned), route.mix_of(), route.block_of()
         nodes = tuple(nodes_in_order(graph, route))
         layers, last = _in_layers(nodes)
-        outputs, mixed = {encoder.name: ENCODED for encoder in graph.encoders}, dict[str, str]()
+        outputs, mixed = dict(naming.encoded), dict[str, str]()
         for node in nodes:
             if isinstance(node, Junction):
-                mixed[node.name] = naming.junctions.get(node.name) or passed(mixes[node.name], outputs)[0]
+                mixed[node.name] = naming.junctions.get(node.name) or passed(node.name, mixes, outputs, naming)[0]
             else:
                 outputs[node.name] = naming.slots[node.name] if blocks[node.name].widths else mixed[node.reads]
         paths = {task: task_path(graph, route, task) for task in graph.tasks}
@@ -75,12 +82,41 @@ class Wiring:
             users={slot.name: tuple(t for t, path in paths.items() if slot.name in path.slots) for slot in graph.slots},
             outputs=outputs,
             mixed=mixed,
+            settings=dict(settings or {}),
         )
 
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """The encoders in use."""
+        return tuple(self.naming.encoded)
 
-def passed(mix: Mix, outputs: Mapping[str, str]) -> list[str]:
-    """Expressions of a mix's inputs; a forward-only one hands back no gradient."""
-    return [outputs[source] + (".detach()" if source in mix.forward_only else "") for source in mix.inputs]
+    def query(self, junction: str) -> str:
+        """The expression of a gate's query, empty for gates that take none or a static one."""
+        query = self.mixes[junction].query
+        if query == INPUT_QUERY:
+            return ENCODED
+        if query == MEAN_QUERY:
+            return "mean"
+        return self.mixed[query.removeprefix(JUNCTION_QUERY)] if query.startswith(JUNCTION_QUERY) else ""
+
+    def query_width(self, junction: str) -> int:
+        """Width of a gate's query, 0 without one."""
+        query = self.mixes[junction].query
+        if query == INPUT_QUERY:
+            return self.schema.inputs.width
+        if query == MEAN_QUERY:
+            return self.widths[junction]
+        return self.widths[query.removeprefix(JUNCTION_QUERY)] if query.startswith(JUNCTION_QUERY) else 0
+
+
+def passed(junction: str, mixes: Mapping[str, Mix], outputs: Mapping[str, str], naming: Naming) -> list[str]:
+    """Expressions of a junction's inputs; a forward-only one hands back no gradient, some have a matrix."""
+    mix, found = mixes[junction], []
+    for source in mix.inputs:
+        text = outputs[source] + (".detach()" if source in mix.forward_only else "")
+        matrix = naming.transforms.get((junction, source))
+        found.append(text if matrix is None else f"self.{matrix}({text})")
+    return found
 
 
 def _in_layers(

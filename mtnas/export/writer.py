@@ -47,6 +47,7 @@ def export_module(
     tasks: Sequence[Task],
     rows: pa.Table,
     provenance: Mapping[str, Any],
+    gate: Mapping[str, float] | None = None,
 ) -> Manifest:
     """Write a trained route as a folder: generated module, weights, preprocessing, manifest and check.
 
@@ -62,6 +63,7 @@ def export_module(
         tasks: the tasks of the graph's towers.
         rows: a few dozen raw rows, for the outputs that ``check.py`` expects.
         provenance: fields of :class:`mtnas.export.Provenance`; ``created_at`` is needed.
+        gate: the candidate's settings of gates (``Settings.gate``).
 
     Raises:
         ExportError: arguments that do not fit together, something in the route that cannot be exported yet, weights
@@ -73,8 +75,8 @@ def export_module(
     source = Provenance.of(provenance)
     if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
         raise ExportError(expected="no folder, or one that holds an export", found="something else", where=folder.name)
-    wiring = Wiring.of(graph, route, tasks, schema, aligned=frozen.alignment is not None)
-    weights = named_weights(frozen, wiring.naming)
+    wiring = Wiring.of(graph, route, tasks, schema, aligned=frozen.alignment is not None, settings=gate)
+    weights = named_weights(frozen, wiring.naming, gate)
     used = _cost(graph, route, frozen)
     if used.num_params != sum(tensor.numel() for tensor in weights.values()):
         found = str(sum(tensor.numel() for tensor in weights.values()))
@@ -87,7 +89,7 @@ def export_module(
         "vocabularies.json": _json(vocabularies_json(schema)),
         "route.svg": to_svg(graph, route, title=f"route {digest[:12]}").encode(),
         "example_rows.json": _json(examples),
-        "expected_outputs.safetensors": save(expected_outputs(frozen, schema, rows)),
+        "expected_outputs.safetensors": save(expected_outputs(frozen, schema, rows, gate)),
         **{name: (files("mtnas.export.standalone") / name).read_bytes() for name in STANDALONE},
     }
     manifest = Manifest(

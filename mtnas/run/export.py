@@ -57,6 +57,7 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
             tasks=context.tasks,
             rows=example_rows(context.spec.data, access=access),
             provenance=_provenance(context, trial),
+            gate=trial.candidate.settings.gate,
         )
         verify_export(folder)
         context.journal.add_export(entrant.digest, folder, manifest.model_dump(mode="json"))

@@ -1,0 +1,127 @@
+"""Functions and classes that a generated module brings along where it uses them, as source."""
+
+from __future__ import annotations
+
+import re
+
+FUNCTIONS = {
+    "mix": '''
+def mix(logits: Tensor, sources: list[Tensor]) -> Tensor:
+    """Sources [B, W] weighed by the softmax of logits: [B, sources], or [sources] for all rows."""
+    weights = torch.softmax(logits, dim=-1).unsqueeze(-1)
+    return (weights * torch.stack(sources, dim=1)).sum(dim=1)
+''',
+    "weigh": '''
+def weigh(values: Tensor, sources: list[Tensor]) -> Tensor:
+    """The sum of sources [B, W] times values: [B, sources], or [sources] for all rows."""
+    return (values.unsqueeze(-1) * torch.stack(sources, dim=1)).sum(dim=1)
+''',
+    "average": '''
+def average(sources: list[Tensor]) -> Tensor:
+    """The mean of sources [B, W]."""
+    return torch.stack(sources).mean(dim=0)
+''',
+    "mean_of_bag": '''
+def mean_of_bag(table: nn.Embedding, rows: Tensor) -> Tensor:
+    """Mean of each bag's embeddings; zeros for an empty one. ``rows``: [B, longest], -1 where a bag is shorter."""
+    present = (rows >= 0).unsqueeze(-1)
+    embedded: Tensor = table(rows.clamp(min=0)) * present
+    return embedded.sum(dim=1) / present.sum(dim=1).clamp(min=1)
+''',
+    "both": '''
+def both(first: Tensor, second: Tensor) -> Tensor:
+    """The logit of the product of two probabilities, given as logits [B, 1]."""
+    return -torch.stack((-first, -second, -first - second)).logsumexp(dim=0)
+''',
+}
+
+CLASSES = {
+    "CrossNetwork": '''
+class CrossNetwork(nn.Module):
+    """x <- x0 * (U V^T x + b) + x per layer."""
+
+    def __init__(self, width: int, ranks: list[int]) -> None:
+        super().__init__()
+        self.downs = nn.ModuleList(nn.Linear(width, rank, bias=False) for rank in ranks)
+        self.ups = nn.ModuleList(nn.Linear(rank, width) for rank in ranks)
+
+    def forward(self, first: Tensor) -> Tensor:
+        """[B, width] to [B, width]."""
+        x = first
+        for down, up in zip(self.downs, self.ups):
+            x = x + first * up(down(x))
+        return x
+''',
+    "MaskBlock": '''
+class MaskBlock(nn.Module):
+    """relu(norm(W (mask * norm(x)))), where a small perceptron makes the mask of x."""
+
+    def __init__(self, width: int, hidden: int, out: int, norm: bool) -> None:
+        super().__init__()
+        self.aggregation, self.projection = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.output = nn.Linear(width, out)
+        self.inner = nn.LayerNorm(width) if norm else nn.Identity()
+        self.outer = nn.LayerNorm(out) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width] to [B, out]."""
+        mask = self.projection(torch.relu(self.aggregation(x)))
+        return torch.relu(self.outer(self.output(mask * self.inner(x))))
+''',
+    "FactorisationMachine": '''
+class FactorisationMachine(nn.Module):
+    """A linear part and pairwise interactions, ((x V)^2 - x^2 V^2) / 2, per unit."""
+
+    def __init__(self, width: int, factors: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, factors)
+        self.factors = nn.Parameter(torch.zeros(width, factors))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width] to [B, factors]."""
+        pairs = (x @ self.factors).square() - x.square() @ self.factors.square()
+        return self.linear(x) + pairs / 2
+''',
+    "Attention": '''
+class Attention(nn.Module):
+    """Logits [B, sources] of sources by their own contents: <u H1, u H2> / sqrt(width)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.keys, self.asks = nn.Parameter(torch.zeros(width, width)), nn.Parameter(torch.zeros(width, width))
+
+    def forward(self, sources: list[Tensor]) -> Tensor:
+        """Sources [B, width] each."""
+        stacked = torch.stack(sources, dim=1)
+        return ((stacked @ self.keys) * (stacked @ self.asks)).sum(dim=2) / len(self.keys) ** 0.5
+''',
+    "DSelect": '''
+class DSelect(nn.Module):
+    """Values of sources, of which few are not 0: selectors, each a share and a smooth binary code of one source."""
+
+    def __init__(self, query: int, sources: int, selectors: int, in_use: int, width: float) -> None:
+        super().__init__()
+        self.sources, self.selectors, self.in_use, self.width = sources, selectors, in_use, width
+        self.bits = max(1, (sources - 1).bit_length())
+        self.bias = nn.Parameter(torch.zeros(selectors * (1 + self.bits)))
+        if query:
+            self.weight = nn.Parameter(torch.zeros(query, selectors * (1 + self.bits)))
+
+    def forward(self, query: Tensor | None = None) -> Tensor:
+        """[B, sources] for queries [B, query]; [1, sources] without."""
+        numbers = self.bias.unsqueeze(0) if query is None else query @ self.weight + self.bias
+        shares = torch.softmax(numbers[:, : self.in_use], dim=1).unsqueeze(2)
+        codes = numbers[:, self.selectors :].unflatten(1, (self.selectors, 1, self.bits))[:, : self.in_use]
+        t = (codes / self.width).clamp(-0.5, 0.5)
+        on = -2 * t**3 + 1.5 * t + 0.5
+        bits = torch.arange(self.bits, device=on.device)
+        wanted = (torch.arange(self.sources, device=on.device).unsqueeze(1) >> bits) & 1
+        return (shares * torch.where(wanted == 1, on, 1 - on).prod(dim=3)).sum(dim=1)
+''',
+}
+
+
+def used_in(body: str) -> list[str]:
+    """The definitions that the text calls, classes first."""
+    found = CLASSES | FUNCTIONS
+    return [text.strip() for name, text in found.items() if re.search(rf"(?<![\w.]){name}\(", body)]
