@@ -232,6 +232,8 @@ class ProtocolSpec(Part):
         unknown = [name for name in self.named_baselines if name not in BASELINES]
         if unknown:
             raise ValueError(f"unknown baselines {unknown}; known are {list(BASELINES)}")
+        if len(set(self.named_baselines)) != len(self.named_baselines):
+            raise ValueError(f"baselines must differ, found {list(self.named_baselines)}")
         return self
 
 
@@ -303,6 +305,9 @@ class JobSpec(Part):
             if objective.metric not in known:
                 raise ValueError(f"unknown objective {objective.metric!r}; known are {sorted(known)}")
         others = sorted(task.name for task in self.tasks if task.kind is not TaskKind.BINARY)
+        metrics = [objective.metric for objective in self.objectives]
+        if len(set(metrics)) != len(metrics):
+            raise ValueError(f"objectives must differ, found {metrics}")
         if "esmm" in self.protocol.named_baselines and others:
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
         if needs_lone_candidate(self.training.balancer) and getattr(self.search, "searches", 1) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from mtnas.errors import TaskError
 
@@ -66,11 +67,11 @@ class Task:
         where = f"task {self.name!r}"
         if not self.name.isidentifier():
             raise TaskError(expected="an identifier as the task's name", found=repr(self.name), where="tasks")
-        if self.weight <= 0:
-            raise TaskError(expected="a positive weight", found=str(self.weight), where=where)
+        if not 0 < self.weight < inf:
+            raise TaskError(expected="a positive, finite weight", found=str(self.weight), where=where)
         if any(width < 1 for width in self.tower):
             raise TaskError(expected="tower widths of at least 1", found=str(self.tower), where=where)
-        if (self.kind is TaskKind.MULTICLASS) != (self.num_classes > 1):
+        if self.num_classes < 1 or (self.kind is TaskKind.MULTICLASS) != (self.num_classes > 1):
             raise TaskError(
                 expected="num_classes > 1 for a multiclass task and 1 for any other",
                 found=f"{self.kind} with num_classes={self.num_classes}",
