@@ -68,7 +68,8 @@ class Task:
         if not self.name.isidentifier():
             raise TaskError(expected="an identifier as the task's name", found=repr(self.name), where="tasks")
         if not 0 < self.weight < inf:
-            raise TaskError(expected="a positive, finite weight", found=str(self.weight), where=where)
+            expected = "a finite weight" if self.weight == inf else "a positive weight"
+            raise TaskError(expected=expected, found=str(self.weight), where=where)
         if any(width < 1 for width in self.tower):
             raise TaskError(expected="tower widths of at least 1", found=str(self.tower), where=where)
         if self.num_classes < 1 or (self.kind is TaskKind.MULTICLASS) != (self.num_classes > 1):
