@@ -45,6 +45,8 @@ def from_validation(errors: Sequence[Mapping[str, Any]], document: Any) -> tuple
     """
     expected_by_place: dict[tuple[str, str], list[str]] = {}
     for error in errors:
+        if error["type"] == "too_short" and any(_lies_below(other, error) for other in errors):
+            continue  # items are missing only because they are wrong, which is told
         where = place(_real_location(error, document))
         inner = error.get("ctx", {}).get("error")
         if isinstance(inner, MtnasError):
@@ -77,6 +79,11 @@ def _classes_by_type() -> dict[str, type[MtnasError]]:
     return found
 
 
+def _lies_below(error: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    location, above = tuple(error["loc"]), tuple(other["loc"])
+    return len(location) > len(above) and location[: len(above)] == above
+
+
 def _real_location(error: Mapping[str, Any], document: Any) -> list[str | int]:
     """The steps of a pydantic location that exist in the input, and the missing field itself."""
     location = error["loc"]
@@ -102,8 +109,10 @@ def _expected(error: Mapping[str, Any]) -> str:
         return "a known field"
     if error["type"] == "json_invalid":
         return f"JSON ({error['ctx']['error']})"
-    message = str(error["msg"])
-    for prefix in ("Input should be ", "Value error, "):
+    if error["type"] == "union_tag_not_found":
+        return f"a field {error['ctx']['discriminator']}"
+    message = str(error["msg"]).split(" after validation")[0]
+    for prefix in ("Input should be ", "Value error, ", "Tuple should have ", "String should have "):
         message = message.removeprefix(prefix)
     return message
 
