@@ -1,9 +1,8 @@
 """AdaShare: one network for all tasks, of which every task executes or skips each block.
 
 Source: Sun et al., "AdaShare: Learning What To Share For Efficient Deep Multi-Task Learning", NeurIPS 2020,
-https://arxiv.org/abs/1911.12423, section 3 (select-or-skip policy), eq. 1 (Gumbel-softmax), eq. 2-3 (sparsity and
-sharing terms, which belong to the search); METHODS.md section 7. A stream per task through tied slots; a slot is
-filled by its block or by the identity.
+https://arxiv.org/abs/1911.12423; METHODS.md section 7. A stream per task through tied slots; a slot is filled by its
+block or by the identity. The policy's Gumbel-softmax and its sparsity and sharing terms belong to the search.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Branching: trees of sub-networks in which every node has exactly one parent.
 
-Sources: Guo et al., "Learning to Branch for Multi-Task Learning", ICML 2020, https://arxiv.org/abs/2006.01895, section
-3 (a child samples one parent node by Gumbel-softmax, eq. 2-5); Bruggemann et al., "Automated Search for
-Resource-Efficient Branched Multi-Task Networks", BMVC 2020, https://arxiv.org/abs/2008.10292, eq. 4 (the
-expected-cost term; here a route's cost is a constraint and an objective). METHODS.md section 7.
+Sources: Guo et al., "Learning to Branch for Multi-Task Learning", ICML 2020, https://arxiv.org/abs/2006.01895 (every
+child samples one parent by Gumbel-softmax); Bruggemann et al., "Automated Search for Resource-Efficient Branched
+Multi-Task Networks" (BMTAS), BMVC 2020, https://arxiv.org/abs/2008.10292 (an expected-cost term; here a route's cost is
+a constraint and an objective). METHODS.md section 7.
 """
 
 from __future__ import annotations

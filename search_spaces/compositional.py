@@ -1,7 +1,7 @@
 """Compositional models: one pool of blocks that every task puts together in its own order and depth.
 
 Source: Meyerson and Miikkulainen, "Beyond Shared Hierarchies: Deep Multitask Learning through Soft Layer Ordering",
-ICLR 2018, https://arxiv.org/abs/1711.00108, eq. 3: y_d = sum_j s_(t,j,d) W_j(y_(d-1)), with s a softmax of free
+ICLR 2018, https://arxiv.org/abs/1711.00108: y_d = sum_j s_(t,j,d) W_j(y_(d-1)), with s a softmax of free
 logits per task and depth; METHODS.md section 7. The pool's weights are the same at every depth (tied slots).
 """
 

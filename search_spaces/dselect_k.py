@@ -1,10 +1,9 @@
 """DSelect-k: every tower reads at most k of the experts.
 
 Source: Hazimeh et al., "DSelect-k: Differentiable Selection in the Mixture of Experts", NeurIPS 2021,
-https://arxiv.org/abs/2106.03760, section 2 (the cardinality constraint), eq. 3-5 (the gate); METHODS.md section 6.
-A route is the choice of experts. The gate that learns it is the relaxation of this space: ``dselect_k_supernet``
-gives the graph with DSelect-k gates over all experts, under the same names. The named route ``dselect_k`` is that
-graph as a baseline.
+https://arxiv.org/abs/2106.03760; METHODS.md section 6. A route is the choice of experts. The gate that learns it is the
+relaxation of this space: ``dselect_k_supernet`` gives the graph with DSelect-k gates over all experts, under the same
+names. The named route ``dselect_k`` is that graph as a baseline.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Gumbel-Matrix routing: a matrix of tasks and components says which components a task uses in each layer.
 
 Source: Maziarz et al., "Flexible Multi-task Networks by Learning Parameter Allocation", 2019,
-https://arxiv.org/abs/1910.04915, section 4 (routing), section 4.2 (budget and entropy terms, which belong to the
-search), section 5.1 (the components for images); METHODS.md section 3. A stream per task through tied slots; a layer's
-output is the average of the components that the task uses. A route has at least one component per task and layer,
-where the paper gives zeros for none.
+https://arxiv.org/abs/1910.04915; METHODS.md section 3, also for the components over images. A stream per task through
+tied slots; a layer's output is the average of the components that the task uses. A route has at least one component
+per task and layer, where the paper gives zeros for none. Budget and entropy terms belong to the search.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Diverse interaction modules: sub-networks of several kinds side by side, and which of them every tower reads.
 
 Source: Bi et al., "DTN: Deep Multiple Task-specific Feature Interactions Network for Multi-Task Recommendation", 2024,
-https://arxiv.org/abs/2408.11611, section 3 (several interaction modules in one multi-task network); METHODS.md section
+https://arxiv.org/abs/2408.11611 (several interaction modules in one multi-task network); METHODS.md section
 7. Modules: perceptron, cross network (DCN-v2), mask block (MaskNet), factorisation machine.
 """
 

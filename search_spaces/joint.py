@@ -1,10 +1,10 @@
 """The joint space: which components a task uses, how they connect, and what their gates look at, chosen together.
 
-Ours. It joins the task x component allocation of Gumbel-Matrix (https://arxiv.org/abs/1910.04915, section 4), the
-sub-network connections of SNR (AAAI 2019, eq. 3) and the gate queries of MTNAS (https://arxiv.org/abs/2009.00387,
-section 3) in one space: a stream per task through tied components, in which every component of a task, and its tower,
-chooses a subset of the task's components below and the query of the softmax gate that mixes them. A job's
-``constraints`` give the cost budget: a component that two tasks use counts its parameters once and its products twice.
+Ours. It joins the task x component allocation of Gumbel-Matrix (https://arxiv.org/abs/1910.04915), the sub-network
+connections of SNR (AAAI 2019) and the gate queries of MTNAS (https://arxiv.org/abs/2009.00387) in one space: a stream
+per task through tied components, in which every component of a task, and its tower, chooses a subset of the task's
+components below and the query of the softmax gate that mixes them. A job's ``constraints`` give the cost budget: a
+component that two tasks use counts its parameters once and its products twice.
 """
 
 from __future__ import annotations

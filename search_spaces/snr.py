@@ -1,10 +1,9 @@
 """Sub-network routing: connections between layers of sub-networks, opened and closed by hard concrete gates.
 
 Source: Ma et al., "SNR: Sub-Network Routing for Flexible Parameter Sharing in Multi-Task Learning", AAAI 2019,
-https://doi.org/10.1609/aaai.v33i01.3301216, eq. 2 (SNR-Trans: v_i = sum_j z_ij W_ij u_j), eq. 3 (SNR-Aver: W is the
-identity), eq. 5-7 (the gates); METHODS.md section 2. A route is a set of open connections; their values, and whether
-they stay open, is learned under the expected number of open ones (``Settings.gate``: ``l0``, ``temperature``,
-``stretch_low``, ``stretch_high``).
+https://doi.org/10.1609/aaai.v33i01.3301216; METHODS.md section 2. SNR-Trans: v_i = sum_j z_ij W_ij u_j; SNR-Aver:
+v_i = sum_j z_ij u_j. A route is a set of open connections; their values, and whether they stay open, are learned under
+the expected number of open ones (``Settings.gate``: ``l0``, ``temperature``, ``stretch_low``, ``stretch_high``).
 """
 
 from __future__ import annotations

@@ -60,11 +60,11 @@ class Block:
     | mlp | of each layer | per width: linear, layer normalisation if ``norm``, ReLU |
     | identity | none | its input |
     | linear | output | a product without bias |
-    | cross | rank of each layer | x <- x0 * (U V^T x + b) + x (DCN-v2; Wang et al., 2021, arXiv 2008.13535, eq. 5) |
+    | cross | rank of each layer | x <- x0 * (U V^T x + b) + x (DCN-v2; Wang et al., 2021, arXiv 2008.13535) |
     | mask | aggregation, output | relu(norm(W (mask * norm(x)))), mask = W2 relu(W1 x) (MaskNet; Wang et al., 2021,
-    |      |                     | arXiv 2102.07619, section 3.3) |
-    | fm | output | per unit, linear part and pairwise interactions ((x V)^2 - x^2 V^2) / 2 (Rendle, 2010, eq. 1, one
-    |    |        | unit per factor as in He and Chua, 2017, arXiv 1708.05027, eq. 4) |
+    |      |                     | arXiv 2102.07619) |
+    | fm | output | per unit, linear part and pairwise interactions ((x V)^2 - x^2 V^2) / 2 (Rendle, 2010, one
+    |    |        | unit per factor as in He and Chua, 2017, arXiv 1708.05027) |
     | conv* | channels, rows, columns read; channels given; stride | convolutions, each with group normalisation, ReLU |
     | max_pool, average_pool | channels, rows, columns; stride | 3x3 pooling |
     | group_norm | channels, rows, columns | group normalisation and ReLU |

@@ -1,6 +1,6 @@
 """Adding a task to a trained system: everything that is there stays as it is, the new task brings blocks of its own.
 
-Source: muNet and mu2Net (Gesmundo and Dean, 2022, https://arxiv.org/abs/2205.10937 section 3, and
+Source: muNet and mu2Net (Gesmundo and Dean, 2022, https://arxiv.org/abs/2205.10937 and
 https://arxiv.org/abs/2205.12755): components that other tasks own are used frozen; METHODS.md section 7.
 """
 

@@ -32,7 +32,7 @@ class LinearBank(Bank):
 
 
 class CrossBank(Bank):
-    """I cross networks of low rank (DCN-v2; Wang et al., 2021, https://arxiv.org/abs/2008.13535, eq. 5)."""
+    """I cross networks of low rank (DCN-v2; Wang et al., 2021, https://arxiv.org/abs/2008.13535)."""
 
     def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
         super().__init__()
@@ -52,8 +52,7 @@ class CrossBank(Bank):
 
 
 class MaskBank(Bank):
-    """I mask blocks, each guided by its own input (MaskNet; Wang et al., 2021, https://arxiv.org/abs/2102.07619,
-    eq. 4-6)."""
+    """I mask blocks, each guided by its own input (MaskNet; Wang et al., 2021, https://arxiv.org/abs/2102.07619)."""
 
     def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
         super().__init__()
@@ -88,8 +87,8 @@ class MaskBank(Bank):
 
 
 class FactorisationBank(Bank):
-    """I factorisation machines, one unit per factor (Rendle, 2010, eq. 1; He and Chua, 2017,
-    https://arxiv.org/abs/1708.05027, eq. 4)."""
+    """I factorisation machines, one unit per factor (Rendle, 2010; He and Chua, 2017,
+    https://arxiv.org/abs/1708.05027)."""
 
     def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ class TowerGroup(nn.Module):
 
 
 def product_logit(first: Tensor, second: Tensor) -> Tensor:
-    """The logit of sigmoid(first) * sigmoid(second), without leaving the logits (ESMM; Ma et al., SIGIR 2018, eq. 1).
+    """The logit of sigmoid(first) * sigmoid(second), without leaving the logits (ESMM; Ma et al., SIGIR 2018).
 
     p / (1 - p) with p = 1 / ((1 + e^-a) (1 + e^-b)) is 1 / (e^-a + e^-b + e^-(a + b)).
     """

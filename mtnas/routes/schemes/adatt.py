@@ -1,5 +1,5 @@
 """Adaptive task-to-task fusion: every task's gate over all tasks' experts, plus a residual to its own (AdaTT-sp; Li et
-al., KDD 2023, https://arxiv.org/abs/2304.04959, eq. 3-7).
+al., KDD 2023, https://arxiv.org/abs/2304.04959).
 
 f_t = AllExpertGF_t + NativeExpertLF_t: a softmax over all experts, whose query is the task's vector of the level
 below, and a linear combination of the task's own experts with free coefficients, which is 1 for a single expert.

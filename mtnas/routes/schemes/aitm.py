@@ -1,5 +1,5 @@
 """Adaptive information transfer along a chain of tasks, such as click -> conversion (AITM; Xi et al., KDD 2021,
-https://arxiv.org/abs/2105.08489, section 3.2, eq. 3-6).
+https://arxiv.org/abs/2105.08489).
 
 A task's vector is attention over what the task before it hands on (p) and its own bottom (q): a softmax of
 <h1(u), h2(u)> / sqrt(width) weighs h3(u). As h3 is linear, it follows the sum (``value``). The tasks' order is the

@@ -1,5 +1,5 @@
 """Customised gate control: experts of each task beside shared ones (Tang et al., RecSys 2020,
-https://doi.org/10.1145/3383313.3412236, section 4.1, eq. 1-3)."""
+https://doi.org/10.1145/3383313.3412236)."""
 
 from __future__ import annotations
 

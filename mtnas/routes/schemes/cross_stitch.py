@@ -1,6 +1,6 @@
 """Cross-stitch networks: a network per task, and free linear combinations of them after every layer.
 
-Misra et al., CVPR 2016, https://arxiv.org/abs/1604.03539, eq. 1-2: x~_A = alpha_AA x_A + alpha_AB x_B. One unit per
+Misra et al., CVPR 2016, https://arxiv.org/abs/1604.03539: x~_A = alpha_AA x_A + alpha_AB x_B. One unit per
 layer (the paper's section 4 also has one per channel). Initial values: 0.9 for the own network, 0.1 spread over the
 others, as in section 5.2.
 """

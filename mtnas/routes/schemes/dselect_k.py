@@ -1,5 +1,5 @@
 """MMoE whose gates keep at most k experts each (DSelect-k; Hazimeh et al., NeurIPS 2021,
-https://arxiv.org/abs/2106.03760, eq. 5; METHODS.md section 6), with gates per example."""
+https://arxiv.org/abs/2106.03760; METHODS.md section 6), with gates per example."""
 
 from __future__ import annotations
 

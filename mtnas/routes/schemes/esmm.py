@@ -1,5 +1,5 @@
 """Entire-space modelling: a later event's probability is a product along the chain of tasks (ESMM; Ma et al., SIGIR
-2018, https://arxiv.org/abs/1804.07931, eq. 1-3).
+2018, https://arxiv.org/abs/1804.07931).
 
 pCTCVR = pCTR * pCVR: the tower of a later task gives the conditional probability, its output the product with the
 task before it, so that its labels are those of the entire space. Towers stand in the order of events; the chain is

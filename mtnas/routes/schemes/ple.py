@@ -1,5 +1,5 @@
 """Progressive layered extraction: levels of customised gate control (PLE; Tang et al., RecSys 2020,
-https://doi.org/10.1145/3383313.3412236, section 4.2, eq. 5-6).
+https://doi.org/10.1145/3383313.3412236).
 
 Every task and the shared part is a stream. In the lower levels a task's stream mixes its own and the shared experts,
 the shared stream mixes all experts; the query of a level's gate is the same stream's vector of the level below. In

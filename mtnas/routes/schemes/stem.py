@@ -1,5 +1,5 @@
 """Shared and task-specific embeddings: every task's gate sees all experts, gradients reach only its own and the shared
-ones (STEM; Su et al., AAAI 2024, https://arxiv.org/abs/2308.13537, eq. 4-7).
+ones (STEM; Su et al., AAAI 2024, https://arxiv.org/abs/2308.13537).
 
 Every task has embedding tables of its own beside the shared ones (an encoder each), and experts that read them. The
 gate of a task takes all tasks' experts, those of other tasks forward-only; its query is the sum of its own and the

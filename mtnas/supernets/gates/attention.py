@@ -1,5 +1,4 @@
-"""Attention over the sources by their own contents (AITM; Xi et al., KDD 2021, https://arxiv.org/abs/2105.08489,
-eq. 5-6).
+"""Attention over the sources by their own contents (AITM; Xi et al., KDD 2021, https://arxiv.org/abs/2105.08489).
 
 The paper's third map, of the values, is linear and follows the sum: a slot with a ``linear`` block.
 

@@ -1,4 +1,4 @@
-"""Hard concrete values: connections that training closes exactly (SNR; Ma et al., AAAI 2019, section 3.2, after
+"""Hard concrete values: connections that training closes exactly (SNR; Ma et al., AAAI 2019, after
 Louizos et al., ICLR 2018, https://arxiv.org/abs/1712.01312, eq. 10-12).
 
 The bracket that SNR misprints stands where Louizos et al. have it (METHODS.md section 2).

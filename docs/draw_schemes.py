@@ -1,0 +1,118 @@
+"""Writes docs/schemes: a page and a picture for every named route and every search space, from their own words.
+
+    python docs/draw_schemes.py
+
+The pages' text is the docstring of the scheme's file, which cites the paper, and of its function. A space is drawn by
+one route of it, drawn at random with seed 0.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, to_svg
+from mtnas.routes.named import Size
+from search_spaces import CATALOGUE
+
+FOLDER = Path(__file__).parent / "schemes"
+TOWERS = tuple(Tower(task=task, reads="") for task in ("click", "buy", "return"))
+INPUTS = InputShape(vocabularies=(100, 50), embedding_widths=(8, 8), num_numeric=16)
+SIZE = Size(layers=2, experts=4, width=64)
+OPTIONS: Mapping[str, Mapping[str, Any]] = {"adashare": {"layers": 3}, "branching": {"layers": 2}}
+
+
+def pages() -> dict[str, str]:
+    """Text of every file by its name in docs/schemes."""
+    files: dict[str, str] = {}
+    for name, scheme in NAMED_ROUTES.items():
+        named = scheme(TOWERS, SIZE)
+        files |= _page(f"route-{name}", scheme, named.graph, named.route, _as_baseline(name))
+    for name, space_of in CATALOGUE.items():
+        space = space_of(TOWERS, **OPTIONS.get(name, {}))
+        route = space.sample(np.random.default_rng(0))
+        told = f"{_as_space(name, space_of)}\n\n{space.size():.3g} combinations of choices as drawn here."
+        files |= _page(f"space-{name}", space_of, space.graph, route, told)
+    files["README.md"] = _contents(files)
+    return files
+
+
+def _page(stem: str, scheme: Callable[..., object], graph: RouteGraph, route: Route, usage: str) -> dict[str, str]:
+    kind, _, name = stem.partition("-")
+    file = inspect.getmodule(scheme)
+    heading, _, rest = _plain(file).partition("\n\n")
+    summary = (inspect.getdoc(scheme) or "").split("\n\nArgs:")[0]
+    found = cost(graph, route, INPUTS)
+    what = "The route" if kind == "route" else "One route of the space"
+    text = f"""# {name} ({"named route" if kind == "route" else "search space"})
+
+{heading}
+
+{rest}
+
+![{name}]({stem}.svg)
+
+{what}, for three tasks: {found.num_params:,} parameters, {found.macs:,} multiply-accumulates a row. A box in a task's
+colour is that task's alone, a grey one is shared; the bars name its users. Dashed edges hand back no gradient.
+
+{summary}
+
+{usage}
+
+Source: `{file.__name__.replace(".", "/") if file else ""}.py`.
+"""
+    return {f"{stem}.md": text, f"{stem}.svg": to_svg(graph, route, title=name) + "\n"}
+
+
+def _plain(module: object) -> str:
+    return inspect.getdoc(module) or ""
+
+
+def _as_baseline(name: str) -> str:
+    return f"As a baseline of a job: `protocol: {{baselines: [single_task, {name}]}}`."
+
+
+def _as_space(name: str, space_of: Callable[..., object]) -> str:
+    documented = (inspect.getdoc(space_of) or "").partition("Args:\n")[2].partition("\n\nRaises")[0]
+    meaning = dict(line.strip().partition(": ")[::2] for line in documented.splitlines() if ": " in line)
+    parameters = inspect.signature(space_of).parameters.values()
+    rows = [
+        f"| `{p.name}` | `{p.default!r}` | {meaning.get(p.name, '')} |"
+        for p in parameters
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    table = "\n".join(("| option | default | meaning |", "|---|---|---|", *rows))
+    return f"In a job: `space: {{name: {name}}}`, with these options:\n\n{table}"
+
+
+def _contents(files: Mapping[str, str]) -> str:
+    def links(kind: str) -> str:
+        stems = sorted(name.removesuffix(".md") for name in files if name.startswith(kind) and name.endswith(".md"))
+        return "\n".join(f"- [{stem.partition('-')[2]}]({stem}.md)" for stem in stems)
+
+    return (
+        "# Sharing schemes\n\nWritten by `python docs/draw_schemes.py`.\n\n"
+        f"## Named routes (baselines)\n\n{links('route-')}\n\n## Search spaces\n\n{links('space-')}\n"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages; with ``--check`` only say which are out of date."""
+    files = pages()
+    stale = [n for n, t in files.items() if not (FOLDER / n).exists() or (FOLDER / n).read_text() != t]
+    if "--check" in arguments:
+        print("\n".join(stale))
+        return 1 if stale else 0
+    FOLDER.mkdir(exist_ok=True)
+    for name in stale:
+        (FOLDER / name).write_text(files[name])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
