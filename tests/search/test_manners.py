@@ -6,10 +6,12 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
 import pytest
 
+import mtnas.search
 from mtnas.search import TpeSearcher
 from tests.search.contract import random_trials
 from tests.search.planted import GAIN, GRID, SIZE, alike
@@ -19,6 +21,11 @@ def test_importing_the_package_imports_neither_optuna_nor_torch() -> None:
     script = "import sys, mtnas.search; print(sorted({'optuna', 'torch', 'scipy', 'pydantic'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_one_file_alone_imports_optuna() -> None:
+    files = Path(mtnas.search.__file__).parent.glob("*.py")
+    assert [file.name for file in files if "import optuna" in file.read_text()] == ["tpe.py"]
 
 
 @pytest.fixture
