@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtnas.errors import SearchError
 from mtnas.routes.named import NamedRoute, matched
 from mtnas.run.context import Context, Planned
-from mtnas.run.figures import Metrics, judged, valid_score
+from mtnas.run.figures import Metrics, judged
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 REFERENCE = "single_task"
@@ -47,8 +48,12 @@ class Baselines:
 
 
 def baselines(context: Context) -> Baselines:
-    """Train every baseline at every learning rate, one seed, at the size of a typical route of the space."""
-    context.journal.start_phase("baselines")
+    """Train every baseline at every learning rate, one seed, at the size of a typical route of the space.
+
+    Raises:
+        SearchError: no learning rate trains single-task networks.
+    """
+    context.start_phase("baselines")
     names = tuple(dict.fromkeys((REFERENCE, *context.spec.protocol.named_baselines)))
     num_params = typical_params(context)
     wanted = []
@@ -70,6 +75,12 @@ def baselines(context: Context) -> Baselines:
         of_name[name] = [trial for trial in trials if trial.label == name]
         tuned[name] = tune(context, of_name[name])
     best = next(t for t in of_name[REFERENCE] if t.candidate.settings.lr == tuned[REFERENCE].lr)
+    if best.state is TrialState.FAILED:
+        raise SearchError(
+            expected=f"a {REFERENCE} network that can be trained, since gains are measured against it",
+            found=f"failed trials, one with: {best.failure}",
+            where="phase 'baselines'",
+        )
     reference = {part: best.on(part).per_task for part in ("search", "valid")}
     return Baselines(tuned=tuned, reference=reference, num_trials=len(planned))
 
@@ -92,7 +103,7 @@ def tune(context: Context, trials: Sequence[Trial]) -> Tuned:
     """The learning rate whose trial is best on ``valid``; failed trials and undefined scores lose."""
     curve = {}
     for trial in trials:
-        found = valid_score(context.tasks, trial.evaluations) if trial.state is TrialState.COMPLETE else math.nan
+        found = context.valid_score(trial) if trial.state is TrialState.COMPLETE else math.nan
         curve[trial.candidate.settings.lr] = -math.inf if math.isnan(found) else found
     best = max(curve, key=lambda lr: curve[lr])
     grid = sorted(curve)

@@ -11,12 +11,12 @@ from mtnas.errors import OutOfMemoryError, SearchError
 from mtnas.routes import RouteGraph, Tower, canonical_route, cost, route_digest, shape_graph
 from mtnas.routes.named import Size
 from mtnas.run.executor import Executor
+from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
 from mtnas.run.packs import (
     Outcome,
     PackCheckpoint,
     PackEnd,
-    PackEvent,
     PackFailed,
     PackProgress,
     PackStarted,
@@ -26,6 +26,7 @@ from mtnas.run.packs import (
     TrainWork,
     TreesResult,
 )
+from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task
@@ -75,12 +76,23 @@ class Context:
             reweighting=spec.training.reweighting,
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
         )
+        self._progress = PhaseProgress()
         self._last_report = 0.0
+
+    def start_phase(self, name: str) -> None:
+        """A phase begins or goes on."""
+        self.journal.start_phase(name)
+        self._progress = PhaseProgress()
 
     @property
     def towers(self) -> list[Tower]:
         """The tasks' towers, for building graphs."""
         return [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in self.tasks]
+
+    def valid_score(self, trial: Trial) -> float:
+        """The figure that complete trials are chosen by."""
+        scales = {task.name: label.scale for task, label in zip(self.tasks, self.data.schema.labels, strict=True)}
+        return valid_score(self.tasks, trial.evaluations, scales)
 
     def plan(self, first: int, phase: str, wanted: Sequence[tuple[str, RouteGraph, Candidate]]) -> list[Planned]:
         """Number candidates from ``first`` on; routes are put into canonical spelling."""
@@ -103,8 +115,19 @@ class Context:
         evaluate_on: tuple[str, ...],
         values: Values,
         keep_weights: Callable[[Planned], bool] = lambda _: False,
+        stretch: Stretch = WHOLE,
+        may_all_fail: bool = False,
     ) -> list[Trial]:
         """Run trials that have not run yet and give all of them back, finished, in the order of the plan.
+
+        Args:
+            planned: what to run.
+            parts: rows to train on.
+            evaluate_on: parts to evaluate on.
+            values: figures of a trial from its evaluations.
+            keep_weights: whose weights to keep.
+            stretch: what share of the phase this is.
+            may_all_fail: whether the caller can go on without any that could be trained.
 
         Raises:
             SearchError: none of them could be trained.
@@ -119,19 +142,20 @@ class Context:
                 key = f"{members[0].phase}/{members[0].number}+{len(members)}"
                 by_key[key] = members
                 tasks.append(self._task(key, members, parts, evaluate_on, keep=keep_weights(members[0])))
-            for result in self.execute(tasks):
+            meter = self._meter(tasks, stretch.part(1 - len(waiting) / len(planned), 1))
+            for result in self._metered(tasks, meter):
                 if isinstance(result, TrainResult):
                     self._finish(by_key[result.key], result.outcomes, result.place, values)
                 elif isinstance(result, PackFailed):
                     if isinstance(result.error, OutOfMemoryError) and len(by_key[result.key]) > 1:
-                        self._halve(by_key[result.key], parts, evaluate_on, values, keep_weights)
+                        self._halve(by_key[result.key], parts, evaluate_on, values, keep_weights, meter)
                     else:
                         failed = Outcome(failure=str(result.error))
                         members = by_key[result.key]
                         self._finish(members, [failed] * len(members), result.place, values)
         done = {trial.number: trial for trial in self.journal.trials()}
         trials = [done[p.number] for p in planned]
-        if trials and all(trial.state is TrialState.FAILED for trial in trials):
+        if trials and not may_all_fail and all(trial.state is TrialState.FAILED for trial in trials):
             raise SearchError(
                 expected="at least one trial that can be trained",
                 found=f"{len(trials)} failed trials, the first with: {trials[0].failure}",
@@ -139,10 +163,12 @@ class Context:
             )
         return trials
 
-    def execute(self, tasks: Sequence[PackTask]) -> Iterator[PackEnd]:
+    def execute(self, tasks: Sequence[PackTask], *, stretch: Stretch = WHOLE) -> Iterator[PackEnd]:
         """How packs end, each from its checkpoint if there is one; progress and checkpoints go to the journal."""
+        return self._metered(tasks, self._meter(tasks, stretch))
+
+    def _metered(self, tasks: Sequence[PackTask], meter: PackMeter) -> Iterator[PackEnd]:
         resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}")) for task in tasks]
-        meter = _Meter(len(tasks))
         events = self.executor.run(resumed, self.data)
         try:
             for event in events:
@@ -151,22 +177,26 @@ class Context:
                         self.journal.save_checkpoint(f"pack/{event.key}", event.state)
                     case TrainResult() | ReinforceResult() | TreesResult() | PackFailed():
                         meter.note(event)
-                        self._progress(meter)
+                        self._tell(meter)
                         yield event
                     case PackStarted() | PackProgress():
                         meter.note(event)
-                        self._progress(meter)
+                        self._tell(meter)
         finally:
             close = getattr(events, "close", None)
             if close is not None:
                 close()
 
-    def _progress(self, meter: _Meter) -> None:
+    def _meter(self, tasks: Sequence[PackTask], stretch: Stretch) -> PackMeter:
+        return PackMeter(len(tasks), stretch, time.monotonic())
+
+    def _tell(self, meter: PackMeter) -> None:
         """Write at most two reports a second; followers see throughput and time left."""
         now = time.monotonic()
+        figures = self._progress.figures(meter, now)
         if now - self._last_report > 0.5 or meter.finished:
             self._last_report = now
-            self.journal.progress(meter.figures())
+            self.journal.progress(figures)
 
     def _packs(self, planned: Sequence[Planned], keep_weights: Callable[[Planned], bool]) -> list[list[Planned]]:
         groups: dict[tuple[str, bool], list[Planned]] = {}
@@ -200,15 +230,18 @@ class Context:
         evaluate_on: tuple[str, ...],
         values: Values,
         keep_weights: Callable[[Planned], bool],
+        meter: PackMeter,
     ) -> None:
+        meter.split(2)
         for half in (members[: len(members) // 2], members[len(members) // 2 :]):
             key = f"{half[0].phase}/{half[0].number}+{len(half)}"
-            (result,) = self.execute([self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0]))])
+            task = self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0]))
+            (result,) = self._metered([task], meter)
             if isinstance(result, TrainResult):
                 self._finish(half, result.outcomes, result.place, values)
             elif isinstance(result, PackFailed):
                 if isinstance(result.error, OutOfMemoryError) and len(half) > 1:
-                    self._halve(half, parts, evaluate_on, values, keep_weights)
+                    self._halve(half, parts, evaluate_on, values, keep_weights, meter)
                 else:
                     self._finish(half, [Outcome(failure=str(result.error))] * len(half), result.place, values)
 
@@ -245,36 +278,3 @@ class Context:
                 "trial",
                 {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)},
             )
-
-
-class _Meter:
-    """Counts steps of running packs for throughput and time left."""
-
-    def __init__(self, num_packs: int) -> None:
-        self.num_packs, self.started = num_packs, time.monotonic()
-        self.done = 0
-        self.latest: dict[str, PackProgress] = {}
-
-    @property
-    def finished(self) -> bool:
-        return self.done == self.num_packs
-
-    def note(self, event: PackEvent) -> None:
-        if isinstance(event, PackProgress):
-            self.latest[event.key] = event
-        elif isinstance(event, PackEnd):
-            self.done += 1
-
-    def figures(self) -> dict[str, float | int | None]:
-        """Packs, share of the phase's work done, candidate-steps per second, seconds left (None while unknown)."""
-        seconds = time.monotonic() - self.started
-        steps = sum(progress.candidate_steps for progress in self.latest.values())
-        share = sum(progress.step / progress.total_steps for progress in self.latest.values()) / max(self.num_packs, 1)
-        share = max(share, self.done / self.num_packs)
-        return {
-            "packs": self.num_packs,
-            "packs_done": self.done,
-            "share": round(share, 4),
-            "candidate_steps_per_s": round(steps / seconds, 1) if seconds > 0 else 0.0,
-            "seconds_left": round(seconds * (1 - share) / share, 1) if share > 0.01 else None,
-        }

@@ -30,7 +30,7 @@ def export(context: Context, entrants: Sequence[Entrant], *, access: DataAccess)
     finalists = [entrant for entrant in entrants if entrant.role == "finalist"][: context.spec.export.top]
     if not finalists:
         return
-    context.journal.start_phase("export")
+    context.start_phase("export")
     for entrant in finalists:
         if not context.journal.has_export(entrant.digest):
             _export_one(context, entrant, access)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from mtnas.tasks import Task
+from mtnas.tasks import Metric, Task
 from mtnas.training.gains import mean_gain, task_gains, worst_gain
 from mtnas.trials import Evaluation
 
@@ -26,11 +26,16 @@ def judged(tasks: Sequence[Task], metrics: Metrics) -> dict[str, float]:
     return {f"{task.name}.{task.judged_by}": metrics[task.name][task.judged_by] for task in tasks}
 
 
-def valid_score(tasks: Sequence[Task], evaluations: Sequence[Evaluation]) -> float:
-    """Mean over tasks of the judged metric on ``valid``, errors negated: larger is better."""
+def valid_score(tasks: Sequence[Task], evaluations: Sequence[Evaluation], label_scales: Mapping[str, float]) -> float:
+    """Mean over tasks of the judged metric on ``valid``: larger is better.
+
+    Errors are negated; those of regressions are measured in the label's spread, so that its unit does not decide.
+    """
     found = next(evaluation for evaluation in evaluations if evaluation.part == "valid")
-    return fmean(
-        value if task.judged_by.higher_is_better else -value
-        for task in tasks
-        for value in (found.per_task[task.name][task.judged_by],)
-    )
+    figures = []
+    for task in tasks:
+        value = found.per_task[task.name][task.judged_by]
+        if task.judged_by is Metric.RMSE:
+            value /= label_scales[task.name]
+        figures.append(value if task.judged_by.higher_is_better else -value)
+    return fmean(figures)

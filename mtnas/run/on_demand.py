@@ -45,7 +45,7 @@ def run_export(
     """
     spec = spec.model_copy(update={"export": ExportSpec(top=1)})
     context = prepare(spec, access=access, executor=executor, journal=journal, device=device)
-    journal.start_phase("retrain")
+    context.start_phase("retrain")
     route = canonical_route(graph, route)
     rates = spec.training.lr_grid if lr is None else (lr,)
     wanted = [(label, graph, Candidate(route=route, settings=settings(context, lr=rate, seed=0))) for rate in rates]

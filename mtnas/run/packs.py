@@ -92,7 +92,7 @@ class PackStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackProgress:
-    """How far a pack is; ``candidate_steps`` counts the steps of all its candidates."""
+    """How far a pack is; ``candidate_steps`` counts what all its candidates took since they were started or resumed."""
 
     key: str
     step: int
@@ -190,13 +190,13 @@ def execute(task: PackTask, data: EncodedData, *, actor: str | None = None) -> I
                     metrics=metrics,
                     seconds=time.monotonic() - started,
                 )
-    except torch.OutOfMemoryError as error:
+    except MtnasError as error:
+        yield PackFailed(key=task.key, place=place, error=error)
+    except (torch.OutOfMemoryError, MemoryError) as error:
         found = OutOfMemoryError(
             expected="a pack that fits into the device", found=str(error), where=f"pack {task.key!r}"
         )
         yield PackFailed(key=task.key, place=place, error=found)
-    except MtnasError as error:
-        yield PackFailed(key=task.key, place=place, error=error)
 
 
 def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
@@ -213,19 +213,18 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         recipe=task.recipe,
         parts=work.parts,
     )
-    if task.resume is not None:
-        trainer.load_state(safetensors.torch.load(task.resume))
-    saved = time.monotonic()
+    begun, spent = _resumed(task, trainer)
+    started, saved = started - spent, time.monotonic()
     for look in trainer.run():
         yield PackProgress(
             key=task.key,
             step=look.step,
             total_steps=look.total_steps,
-            candidate_steps=look.step * len(routes),
+            candidate_steps=(look.step - begun) * len(routes),
             seconds=time.monotonic() - started,
         )
         if time.monotonic() - saved > task.checkpoint_every_s and look.step < look.total_steps:
-            yield PackCheckpoint(key=task.key, state=_bytes(trainer.state()))
+            yield PackCheckpoint(key=task.key, state=_state(trainer, started))
             saved = time.monotonic()
     seconds = time.monotonic() - started
     found = {part: trainer.evaluate(part) for part in work.evaluate_on}
@@ -252,9 +251,8 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         recipe=task.recipe,
         search=work.search,
     )
-    if task.resume is not None:
-        searcher.load_state(safetensors.torch.load(task.resume))
-    saved = time.monotonic()
+    begun, spent = _resumed(task, searcher)
+    started, saved = started - spent, time.monotonic()
     for pulse in searcher.run():
         if not bool(pulse.entropy.isfinite().any()):
             break
@@ -262,11 +260,11 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
             key=task.key,
             step=pulse.step,
             total_steps=pulse.total_steps,
-            candidate_steps=pulse.step * len(work.settings),
+            candidate_steps=(pulse.step - begun) * len(work.settings),
             seconds=time.monotonic() - started,
         )
         if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
-            yield PackCheckpoint(key=task.key, state=_bytes(searcher.state()))
+            yield PackCheckpoint(key=task.key, state=_state(searcher, started))
             saved = time.monotonic()
     proposals = searcher.proposals(work.num_samples)
     if not any(proposals):
@@ -278,6 +276,20 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         candidate_steps=searcher.total_steps * len(work.settings),
         seconds=time.monotonic() - started,
     )
+
+
+def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher) -> tuple[int, float]:
+    """Go on from the task's checkpoint, if it has one; steps and seconds that were spent up to there."""
+    if task.resume is None:
+        return 0, 0.0
+    state = safetensors.torch.load(task.resume)
+    seconds = state.pop("seconds")
+    work.load_state(state)
+    return int(state["step"]), float(seconds)
+
+
+def _state(work: PackTrainer | ReinforceSearcher, started: float) -> bytes:
+    return _bytes(work.state() | {"seconds": torch.tensor(time.monotonic() - started, dtype=torch.float64)})
 
 
 def _why_diverged(evaluations: Sequence[Evaluation]) -> str | None:

@@ -17,10 +17,9 @@ from mtnas.run.baselines import REFERENCE, Baselines
 from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
 from mtnas.run.diagnose import diagnose
-from mtnas.run.figures import valid_score
 from mtnas.run.journal import RouteRow
-from mtnas.run.retrain import RANDOM, Entrant
-from mtnas.run.search import Found
+from mtnas.run.retrain import Entrant
+from mtnas.run.search import RANDOM, Found
 from mtnas.run.statistics import kendall_tau, paired, summary
 from mtnas.training.gains import mean_gain, task_gains, worst_gain
 from mtnas.trials import Trial, TrialState
@@ -28,7 +27,7 @@ from mtnas.trials import Trial, TrialState
 
 def report(context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
     """Write the report and the routes of the answer; returns the report."""
-    context.journal.start_phase("report")
+    context.start_phase("report")
     reads = context.journal.count_test_read(context.data.digest)
     gains = _gains(context, entrants)
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
@@ -145,12 +144,10 @@ def _comparisons(
 def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
     """Cost of the search, and how well search-time scores foretold retrained ones."""
     metric = context.spec.objectives[0].metric
-    at_search = {
-        t.route_digest: t.values.get(metric, math.nan) for t in context.journal.trials() if t.phase == "search"
-    }
+    trials = [trial for trial in context.journal.trials() if trial.phase == "search" and trial.label != RANDOM]
+    at_search = {trial.route_digest: trial.values.get(metric, math.nan) for trial in trials}
     pairs = [(at_search[e.digest], e.valid_score(context)) for e in entrants if e.digest in at_search]
     pairs = [(a, b) for a, b in pairs if not (math.isnan(a) or math.isinf(b))]
-    trials = [trial for trial in context.journal.trials() if trial.phase == "search"]
     return {
         **found.cost,
         "trials": len(trials),
@@ -218,11 +215,11 @@ def _write_routes(
 def best_trial(context: Context, entrant: Entrant) -> int | None:
     """Number of the seed that is best on ``valid``: the one whose weights are exported."""
     complete = [trial for trial in entrant.trials if _complete(trial)]
-    return max(complete, key=lambda t: valid_score(context.tasks, t.evaluations)).number if complete else None
+    return max(complete, key=context.valid_score).number if complete else None
 
 
-def _curve(entrant: Entrant) -> dict[str, float]:
-    return {str(lr): value for lr, value in entrant.tuned.curve.items()}
+def _curve(entrant: Entrant) -> dict[str, float | None]:
+    return {str(lr): value if math.isfinite(value) else None for lr, value in entrant.tuned.curve.items()}
 
 
 def _complete(trial: Trial) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from mtnas.errors import SearchError
 from mtnas.routes import Route, RouteGraph, route_digest
 from mtnas.routes.named import NamedRoute
 from mtnas.run.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
 from mtnas.run.context import Context, Planned
-from mtnas.run.figures import judged, valid_score
-from mtnas.run.search import Found
+from mtnas.run.figures import judged
+from mtnas.run.progress import WHOLE, Stretch
+from mtnas.run.search import RANDOM, Found
 from mtnas.trials import Candidate, Trial, TrialState
 
 PARTS = ("train", "search")
-RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +36,30 @@ class Entrant:
     trials: tuple[Trial, ...]
     tuned: Tuned
 
+    @property
+    def complete(self) -> list[Trial]:
+        """The trials that could be trained."""
+        return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+
     def valid_score(self, context: Context) -> float:
         """Mean over the seeds of the score on ``valid``; what entrants are chosen by."""
-        complete = [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
-        return fmean(valid_score(context.tasks, t.evaluations) for t in complete) if complete else float("-inf")
+        return fmean(context.valid_score(trial) for trial in self.complete) if self.complete else float("-inf")
 
 
 def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
-    """Baselines first, then finalists by their score on ``valid``, best first."""
-    context.journal.start_phase("retrain")
+    """Baselines first, then finalists by their score on ``valid``, best first.
+
+    Raises:
+        SearchError: no finalist could be trained.
+    """
+    context.start_phase("retrain")
     seeds = range(context.spec.protocol.num_seeds)
     routes = {f"finalist-{rank}": route for rank, route in enumerate(found.finalists, start=1)}
     if found.random_finalist is not None:
         routes[RANDOM] = found.random_finalist
-    tuned, first = _tune_finalists(context, routes, found.num_trials)
+    num_tuning = len(routes) * len(context.spec.training.lr_grid) if len(context.spec.training.lr_grid) > 1 else 0
+    tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(routes)))
+    tuned, first = _tune_finalists(context, routes, found.num_trials, WHOLE.part(0, tuning))
     num_params = context.space.cost(found.finalists[0]).num_params
     planned: list[Planned] = []
     named_of: dict[str, NamedRoute] = {}
@@ -65,7 +76,8 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         parts=PARTS,
         evaluate_on=("valid", "test"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
-        keep_weights=lambda trial: trial.label in routes,
+        keep_weights=lambda trial: trial.label in routes and trial.label != RANDOM,
+        stretch=WHOLE.part(tuning, 1),
     )
     entrants = [
         Entrant(
@@ -81,10 +93,15 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     ]
     finalists = [entrant for entrant in entrants if entrant.role == "finalist"]
     finalists.sort(key=lambda entrant: -entrant.valid_score(context))
+    if not finalists[0].complete:
+        reason = f"failed trials, one with: {finalists[0].trials[0].failure}"
+        raise SearchError(expected="a finalist that can be trained", found=reason, where="phase 'retrain'")
     return [entrant for entrant in entrants if entrant.role != "finalist"] + finalists
 
 
-def _tune_finalists(context: Context, routes: dict[str, Route], first: int) -> tuple[dict[str, Tuned], int]:
+def _tune_finalists(
+    context: Context, routes: dict[str, Route], first: int, stretch: Stretch
+) -> tuple[dict[str, Tuned], int]:
     """The learning-rate tuning that baselines had, for the routes of the search: same rows, same grid, one seed."""
     grid = context.spec.training.lr_grid
     wanted = [
@@ -100,6 +117,7 @@ def _tune_finalists(context: Context, routes: dict[str, Route], first: int) -> t
         parts=("train",),
         evaluate_on=("search", "valid"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+        stretch=stretch,
     )
     tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in routes}
     return tuned, first + len(planned)

@@ -14,6 +14,7 @@ from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
 from mtnas.run.packs import PackFailed, PackTask, ReinforceResult, ReinforceWork
+from mtnas.run.progress import WHOLE, Stretch
 from mtnas.search import Choice, Searcher, SettingsSpace, build
 from mtnas.spec import ReinforceSearch, SampledSearch
 from mtnas.training.reinforce import Reinforce
@@ -21,6 +22,8 @@ from mtnas.training.seeds import derived_seed
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
 
 SAMPLED = 15
+PATIENCE = 16
+RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +49,27 @@ def search(context: Context, known: Baselines) -> Found:
     Raises:
         SearchError: every trial failed.
     """
-    context.journal.start_phase("search")
+    context.start_phase("search")
     spec, wanted = context.spec.search, context.spec.protocol.finalists
     first = known.num_trials
+    compares = _wants_random(context) and spec.kind != "random"
+    own = WHOLE.part(0, 0.5) if compares else WHOLE
     match spec:
         case ReinforceSearch():
-            trials, spent = _reinforce(context, known, spec, first)
+            trials, spent = _reinforce(context, known, spec, first, own)
         case SampledSearch():
             budget = context.spec.budget.trials
             searcher = _searcher(context, spec)
-            trials, spent = _sampled(context, known, searcher, spec.generation, first, budget, "search")
+            trials, spent = _sampled(context, known, searcher, spec.generation, first, budget, "search", own)
     finalists = _best_routes(context, trials, wanted)
     first += len(trials)
     random_finalist = None
-    if _wants_random(context) and spec.kind != "random":
+    if compares:
         steps_per_trial = context.recipe.epochs * max(1, len(context.data.parts["train"]) // context.recipe.batch_size)
         budget = max(1, round(spent["candidate_steps"] / steps_per_trial))
         spec = SampledSearch(kind="random")
-        random, _ = _sampled(context, known, _searcher(context, spec), spec.generation, first, budget, "random")
+        searcher, rest = _searcher(context, spec), WHOLE.part(0.5, 1)
+        random, _ = _sampled(context, known, searcher, spec.generation, first, budget, RANDOM, rest)
         random_finalist = _best_routes(context, random, 1)[0]
         first += len(random)
     return Found(finalists=finalists, random_finalist=random_finalist, num_trials=first, cost=spent)
@@ -91,7 +97,7 @@ def _searcher(context: Context, spec: SampledSearch) -> Searcher:
 
 
 def _reinforce(
-    context: Context, known: Baselines, spec: ReinforceSearch, first: int
+    context: Context, known: Baselines, spec: ReinforceSearch, first: int, stretch: Stretch
 ) -> tuple[list[Trial], dict[str, float]]:
     """One pack of searches; its proposals become trials evaluated with inherited weights."""
     done = context.journal.checkpoint("search/reinforce")
@@ -123,7 +129,7 @@ def _reinforce(
         recipe=replace(context.recipe, epochs=spec.epochs or context.recipe.epochs),
         device=context.device,
     )
-    (result,) = context.execute([task])
+    (result,) = context.execute([task], stretch=stretch)
     if isinstance(result, PackFailed):
         raise result.error
     assert isinstance(result, ReinforceResult)
@@ -168,11 +174,18 @@ def _proposed_trials(
 
 
 def _sampled(
-    context: Context, known: Baselines, searcher: Searcher, generation: int, first: int, budget: int, label: str
+    context: Context,
+    known: Baselines,
+    searcher: Searcher,
+    generation: int,
+    first: int,
+    budget: int,
+    label: str,
+    stretch: Stretch,
 ) -> tuple[list[Trial], dict[str, float]]:
-    """Ask, train, tell, at generation barriers, until the budget of trials is spent or the space is."""
+    """Ask, train, tell, at generation barriers, until the budget of trials is spent, or the space, or all patience."""
     trials: list[Trial] = []
-    while len(trials) < budget:
+    while len(trials) < budget and not _is_hopeless(trials):
         asked = searcher.ask(trials, min(generation, budget - len(trials)))
         if not asked:
             break
@@ -183,12 +196,19 @@ def _sampled(
             parts=("train",),
             evaluate_on=("search", "valid"),
             values=lambda evaluations: gains_on("search", context.tasks, evaluations, known.reference["search"]),
+            stretch=stretch.part(len(trials) / budget, (len(trials) + len(planned)) / budget),
+            may_all_fail=True,
         )
     spent = {"candidate_steps": 0.0, "device_seconds": 0.0}
     for trial in trials:
         for name in spent:
             spent[name] += trial.evaluations[0].costs[name] if trial.evaluations else 0.0
     return trials, spent
+
+
+def _is_hopeless(trials: Sequence[Trial]) -> bool:
+    """Whether many trials have run and none could be trained; a few that fail never end a search."""
+    return len(trials) >= PATIENCE and all(trial.state is TrialState.FAILED for trial in trials)
 
 
 def _best_routes(context: Context, trials: Sequence[Trial], count: int) -> tuple[Route, ...]:

@@ -1,0 +1,230 @@
+"""A whole quick job with an export: what its report, trials, routes and files must hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import pytest
+import safetensors.torch
+
+from mtnas.data import DataAccess
+from mtnas.run import MemoryJournal
+from mtnas.spec import JobSpec
+from mtnas.trials import Trial, TrialState
+from tests.run.jobs import run, spec_of
+
+ROW = {
+    *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "valid_score", "per_task"),
+    *("mean_gain", "worst_gain", "device_seconds", "multiple_of_shared_bottom"),
+}
+REPORT = {
+    *("level", "verdict", "verdict_reason", "data_digest", "test_reads", "tasks", "best", "rows", "comparisons"),
+    *("search", "tuning", "places", "provenance", "diagnostics"),
+}
+BASELINES = ["single_task", "shared_bottom", "mmoe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished job."""
+
+    spec: JobSpec
+    report: Mapping[str, Any]
+    journal: MemoryJournal
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["label"]: row for row in self.report["rows"]}
+
+    def trials(self, phase: str, label: str | None = None) -> list[Trial]:
+        return [t for t in self.journal.trials() if t.phase == phase and label in (None, t.label)]
+
+
+@pytest.fixture(scope="module")
+def done(access: DataAccess, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    spec = spec_of(protocol={"level": "quick", "baselines": BASELINES, "seeds": 3, "finalists": 2}, export={"top": 1})
+    journal = MemoryJournal(tmp_path_factory.mktemp("exports"))
+    return Done(spec=spec, report=run(spec, journal, access), journal=journal)
+
+
+def test_the_report_has_every_field_and_is_plain_json(done: Done) -> None:
+    assert done.report.keys() == REPORT
+    assert json.loads(json.dumps(done.report, allow_nan=False)) == json.loads(json.dumps(done.journal.report))
+    assert done.report["level"] == "quick"
+    assert done.report["verdict"] is None
+    assert done.report["provenance"]["seed"] == done.spec.seed
+
+
+def test_there_is_a_full_row_for_every_baseline_and_finalist(done: Done) -> None:
+    assert list(done.rows) == [*BASELINES, *(row for row in done.rows if row.startswith("finalist-"))]
+    assert sorted(done.rows)[:2] == ["finalist-1", "finalist-2"]
+    for row in done.report["rows"]:
+        assert row.keys() == ROW
+        assert row["role"] == ("baseline" if row["label"] in BASELINES else "finalist")
+        assert (row["seeds"], row["failed"]) == (3, 0)
+        assert row["per_task"].keys() == {"task_0", "task_1"}
+        for cells in row["per_task"].values():
+            assert cells["metric"] == "auc"
+            assert all(0 <= cells[part]["mean"] <= 1 for part in ("valid", "test"))
+
+
+def test_phases_come_in_order_and_trials_are_numbered_without_gaps(done: Done) -> None:
+    assert done.journal.phases == ["prepare", "baselines", "search", "retrain", "report", "export"]
+    trials = done.journal.trials()
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    order = ["baselines", "search", "tune", "retrain"]
+    assert [trial.phase for trial in trials] == sorted((trial.phase for trial in trials), key=order.index)
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+def test_every_baseline_and_finalist_gets_the_same_tuning(done: Done) -> None:
+    """PROTOCOL.md point 2: equal budgets, tuning included."""
+    grid = list(done.spec.training.lr_grid)
+    for label in done.rows:
+        tuned = done.trials("baselines" if label in BASELINES else "tune", label)
+        assert [trial.candidate.settings.lr for trial in tuned] == grid
+        assert {trial.candidate.settings.seed for trial in tuned} == {done.spec.seed * 1000}
+        curve = done.report["tuning"][label]["curve"]
+        for trial in tuned:
+            score = fmean(of_task["auc"] for of_task in trial.on("valid").per_task.values())
+            assert curve[str(trial.candidate.settings.lr)] == pytest.approx(score)
+        best = max(curve, key=lambda lr: curve[lr])
+        assert done.rows[label]["lr"] == done.report["tuning"][label]["lr"] == float(best)
+        assert done.report["tuning"][label]["on_edge"] is True  # two rates: every one is an edge
+
+
+def test_only_retraining_reads_the_test_part_and_the_report_counts_it(done: Done) -> None:
+    for trial in done.journal.trials():
+        parts = {evaluation.part for evaluation in trial.evaluations}
+        if trial.phase == "retrain":
+            assert parts == {"valid", "test"}
+        else:
+            assert parts <= {"search", "valid"}
+    assert done.report["test_reads"] == 1
+    assert done.journal._test_reads == {done.report["data_digest"]}
+
+
+def test_retraining_has_the_same_seeds_for_everyone(done: Done) -> None:
+    for label in done.rows:
+        settings = [trial.candidate.settings for trial in done.trials("retrain", label)]
+        assert [s.seed for s in settings] == [s.data_seed for s in settings] == [0, 1, 2]
+        assert {s.lr for s in settings} == {done.rows[label]["lr"]}
+
+
+def test_rows_are_means_over_seeds_of_what_the_trials_say(done: Done) -> None:
+    single = done.trials("retrain", "single_task")
+    for label, row in done.rows.items():
+        trials = done.trials("retrain", label)
+        gains: dict[str, list[float]] = {}
+        for task, cells in row["per_task"].items():
+            for part in ("valid", "test"):
+                values = [trial.on(part).per_task[task]["auc"] for trial in trials]
+                assert cells[part]["mean"] == pytest.approx(fmean(values))
+                assert cells[part]["deviation"] == pytest.approx(stdev(values))
+            pairs = zip(trials, single, strict=True)
+            auc = [(t.on("test").per_task[task]["auc"], s.on("test").per_task[task]["auc"]) for t, s in pairs]
+            gains[task] = [(mine - reference) / reference for mine, reference in auc]
+            assert cells["gain"]["mean"] == pytest.approx(fmean(gains[task]))
+        by_seed = list(zip(*gains.values(), strict=True))
+        assert row["mean_gain"]["mean"] == pytest.approx(fmean(fmean(of_seed) for of_seed in by_seed))
+        assert row["worst_gain"]["mean"] == pytest.approx(fmean(min(of_seed) for of_seed in by_seed))
+
+
+def test_gains_of_single_task_are_zero(done: Done) -> None:
+    row = done.rows["single_task"]
+    nothing = {"mean": 0.0, "deviation": 0.0}
+    assert row["mean_gain"] == row["worst_gain"] == nothing
+    assert all(cells["gain"] == nothing for cells in row["per_task"].values())
+
+
+def test_baselines_are_about_as_large_as_the_first_finalist(done: Done) -> None:
+    """Within the steps that a whole unit of width is, in networks this narrow."""
+    sizes = {label: row["num_params"] for label, row in done.rows.items()}
+    for label in BASELINES:
+        assert sizes[label] == pytest.approx(sizes["finalist-1"], rel=0.15)
+    for trial in done.trials("retrain"):
+        assert trial.values["num_params"] == sizes[trial.label]
+
+
+def test_finalists_are_distinct_and_chosen_on_valid(done: Done) -> None:
+    finalists = [row for row in done.report["rows"] if row["role"] == "finalist"]
+    assert len({row["route_digest"] for row in finalists}) == len(finalists) == 2
+    assert [row["valid_score"] for row in finalists] == sorted((r["valid_score"] for r in finalists), reverse=True)
+    assert done.report["best"]["label"] == finalists[0]["label"]
+    assert done.report["best"]["route_digest"] == finalists[0]["route_digest"]
+    (derived,) = done.trials("search", "derived")
+    assert derived.route_digest == done.rows["finalist-1"]["route_digest"]
+
+
+def test_the_winner_is_compared_with_the_baseline_that_is_best_on_valid(done: Done) -> None:
+    (comparison,) = done.report["comparisons"]
+    best = max(BASELINES, key=lambda label: done.rows[label]["valid_score"])
+    assert (comparison["first"], comparison["second"]) == (done.report["best"]["label"], best)
+    assert comparison["seeds"] == 3
+    difference = comparison["differences"]["mean_gain"]
+    rows = done.rows[comparison["first"]], done.rows[best]
+    assert difference["mean"] == pytest.approx(rows[0]["mean_gain"]["mean"] - rows[1]["mean_gain"]["mean"])
+    assert difference["interval"][0] <= difference["mean"] <= difference["interval"][1]
+
+
+def test_search_trials_are_marked_as_inherited(done: Done) -> None:
+    trials = done.trials("search")
+    assert {trial.notes["weights"] for trial in trials} == {"inherited"}
+    assert len({trial.route_digest for trial in trials}) == len(trials) == done.report["search"]["trials"]
+    assert done.report["search"]["failed"] == 0
+    assert done.report["search"]["candidate_steps"] == 3  # one epoch of 192 to 255 rows, 64 at a time
+
+
+def test_weights_are_kept_for_every_seed_of_the_finalists_alone(done: Done) -> None:
+    kept = {name for name in done.journal._checkpoints if name.startswith("weights/")}
+    finalists = [trial for trial in done.trials("retrain") if trial.label.startswith("finalist-")]
+    assert kept == {f"weights/{trial.number}" for trial in finalists}
+    for trial in finalists:
+        tensors = safetensors.torch.load(done.journal._checkpoints[f"weights/{trial.number}"])
+        assert sum(tensor.numel() for tensor in tensors.values()) == trial.values["num_params"]
+
+
+def test_routes_of_the_answer_are_ranked_and_carry_their_figures(done: Done) -> None:
+    routes = done.journal.routes
+    ranked = sorted((r for r in routes.values() if r.rank is not None), key=lambda r: r.rank or 0)
+    assert [route.rank for route in ranked] == [1, 2]
+    assert [route.role for route in ranked] == ["best", "finalist"]
+    assert ranked[0].digest == done.report["best"]["route_digest"]
+    assert {route.label for route in routes.values() if route.role == "baseline"} == set(BASELINES)
+    assert {trial.route_digest for trial in done.trials("search")} <= routes.keys()
+    for route in routes.values():
+        assert route.graph_digest in done.journal.graphs
+        if route.label in done.rows:
+            row = done.rows[route.label]
+            assert route.values["mean_gain"] == row["mean_gain"]["mean"]
+            assert route.values["test.task_0.auc"] == row["per_task"]["task_0"]["test"]["mean"]
+            assert route.details["weights_of_trial"] in {t.number for t in done.trials("retrain", route.label)}
+
+
+def test_places_account_for_every_trial(done: Done) -> None:
+    assert sum(place["trials"] for place in done.report["places"]) == len(done.journal.trials())
+    assert {place["device"] for place in done.report["places"]} == {"cpu"}
+
+
+def test_the_best_route_is_exported_with_its_best_seed_and_verified(done: Done) -> None:
+    """``run_job`` does not offer an export before its own check has passed in a process without mtnas."""
+    (digest,) = done.journal.exports
+    assert digest == done.report["best"]["route_digest"]
+    folder = done.journal.exports[digest]
+    assert {"model.py", "model.safetensors", "manifest.json", "check.py"} <= {path.name for path in folder.iterdir()}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    trials = done.trials("retrain", done.report["best"]["label"])
+    best = max(trials, key=lambda t: fmean(m["auc"] for m in t.on("valid").per_task.values()))
+    assert json.dumps(manifest["provenance"]["metrics"]["test"]) == json.dumps(best.on("test").per_task)
+
+
+def test_every_trial_is_told_to_followers(done: Done) -> None:
+    told = [payload["number"] for kind, payload in done.journal.events if kind == "trial"]
+    trained = [t.number for phase in ("baselines", "tune", "retrain") for t in done.trials(phase)]
+    assert sorted(told) == trained
+    (prepared,) = (payload for kind, payload in done.journal.events if kind == "prepared")
+    assert sum(prepared["rows"].values()) == 400
