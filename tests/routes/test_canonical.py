@@ -251,25 +251,78 @@ def test_parallel_chains_are_spelled_quickly() -> None:
     assert spellings[0] == spellings[1] == spellings[2]
 
 
-def test_rings_of_different_lengths_are_told_apart() -> None:
+def rings(graph: RouteGraph, *lengths: int) -> Route:
     """Every slot of both layers has two neighbours, so refinement alone sees no difference; the search must."""
+    mixes, first = {}, 0
+    for length in lengths:
+        for i in range(length):
+            inputs = (f"l1.{first + i}", f"l1.{first + (i + 1) % length}")
+            mixes[f"to.l2.{first + i}"] = Mix(inputs=inputs, gate=GateKind.SOFTMAX, query="input")
+        first += length
+    return full_route(graph).replace(mixes=mixes)
 
-    def rings(*lengths: int) -> Route:
-        mixes, first = {}, 0
-        for length in lengths:
-            for i in range(length):
-                inputs = (f"l1.{first + i}", f"l1.{first + (i + 1) % length}")
-                mixes[f"to.l2.{first + i}"] = Mix(inputs=inputs, gate=GateKind.SOFTMAX, query="input")
-            first += length
-        return full_route(graph).replace(mixes=mixes)
 
-    graph = layered_graph(TOWERS[:1], subnets=(6, 6), choices=BLOCKS[:1])
-    rng = np.random.default_rng(0)
-    one, two = rings(6), rings(3, 3)
-    assert route_digest(graph, one) != route_digest(graph, two)
-    for route in (one, two):
-        shuffled = renamed(graph, route, random_permutation(rng, graph))
-        assert route_digest(graph, shuffled) == route_digest(graph, route)
+@pytest.mark.parametrize("seed", range(6))
+def test_wirings_that_look_alike_from_every_slot_are_told_apart(seed: int) -> None:
+    graph = layered_graph(TOWERS[:1], subnets=(7, 7), choices=BLOCKS[:1])
+    rng = np.random.default_rng(seed)
+    digests = set()
+    for lengths in ((7,), (5, 2), (4, 3), (3, 2, 2)):
+        digest = route_digest(graph, rings(graph, *lengths))
+        digests.add(digest)
+        for order in (lengths[::-1], tuple(rng.permutation(lengths).tolist())):
+            shuffled = renamed(graph, rings(graph, *order), random_permutation(rng, graph))
+            assert route_digest(graph, shuffled) == digest
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_digest_survives_permutations_of_very_regular_routes(seed: int) -> None:
+    """Three layers where every slot reads as many of the layer below, in few patterns: many symmetries, few reasons."""
+    rng = np.random.default_rng(seed)
+    num_slots, fan_in = int(rng.integers(4, 7)), int(rng.integers(1, 3))
+    graph = layered_graph(TOWERS[:1], subnets=(num_slots,) * 3, choices=BLOCKS[:1])
+    mixes = {}
+    for layer in (2, 3):
+        columns = [rng.permutation(num_slots) for _ in range(fan_in)]
+        for i in range(num_slots):
+            inputs = tuple(dict.fromkeys(f"l{layer - 1}.{column[i]}" for column in columns))
+            one = Mix(inputs=inputs) if len(inputs) == 1 else Mix(inputs=inputs, gate=GateKind.SOFTMAX, query="input")
+            mixes[f"to.l{layer}.{i}"] = one
+    route = full_route(graph).replace(mixes=mixes)
+    digests = {route_digest(graph, renamed(graph, route, random_permutation(rng, graph))) for _ in range(6)}
+    assert digests == {route_digest(graph, route)}
+
+
+@pytest.mark.parametrize(
+    ("slot", "junction"),
+    [
+        ({"choices": BLOCKS[:2]}, {}),
+        ({"owner": "a"}, {}),
+        ({"frozen": True}, {}),
+        ({"instance": "pool"}, {}),
+        ({}, {"min_inputs": 2}),
+        ({}, {"max_inputs": 1}),
+        ({}, {"gates": (GateKind.AVERAGE, GateKind.SOFTMAX)}),
+        ({}, {"queries": ("mean", "input")}),
+        ({}, {"frozen": True}),
+        ({}, {"edges": (Edge(source="l1.0", required=True), Edge(source="l1.1"))}),
+        ({}, {"edges": (Edge(source="l1.0", transform=True), Edge(source="l1.1"))}),
+        ({}, {"edges": (Edge(source="l1.0", states=(EdgeState.FORWARD_ONLY,)), Edge(source="l1.1"))}),
+    ],
+)
+def test_slots_that_differ_in_anything_do_not_swap(slot: dict[str, object], junction: dict[str, object]) -> None:
+    layered = layered_graph(TOWERS[:1], subnets=(2, 2), choices=BLOCKS[:1])
+    slots = tuple(replace(s, **slot) if s.name == "l2.1" else s for s in layered.slots)  # type: ignore[arg-type]
+    junctions = [replace(j, **junction) if j.name == "to.l2.1" else j for j in layered.junctions]  # type: ignore[arg-type]
+    graph = replace(layered, slots=slots, junctions=tuple(junctions))
+
+    def through(name: str) -> Route:
+        mixes = {"in": Mix(inputs=("x",)), f"to.{name}": Mix(inputs=("l1.0",)), "to.a": Mix(inputs=(name,))}
+        return Route.of(mixes, {"l1.0": BLOCKS[0], name: BLOCKS[0]})
+
+    assert route_digest(layered, through("l2.0")) == route_digest(layered, through("l2.1"))
+    assert route_digest(graph, through("l2.0")) != route_digest(graph, through("l2.1"))
 
 
 def test_route_without_a_reached_junction_is_refused() -> None:
