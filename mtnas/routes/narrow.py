@@ -64,10 +64,10 @@ def _fixed(junction: Junction, mix: Mix) -> Junction:
     def state(source: str) -> EdgeState:
         return EdgeState.FORWARD_ONLY if source in mix.forward_only else EdgeState.ON
 
-    transforms = {edge.source: edge.transform for edge in junction.edges}
     edges = tuple(
-        Edge(source=source, states=(state(source),), required=True, transform=transforms[source])
-        for source in mix.inputs
+        replace(edge, states=(state(edge.source),), required=True)
+        for edge in junction.edges
+        if edge.source in mix.inputs
     )
     queries = (mix.query,) if mix.query != NO_QUERY else ()
     return replace(junction, edges=edges, gates=(mix.gate,), queries=queries, min_inputs=len(edges), max_inputs=None)
