@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mtnas.routes.blocks import Block
 from mtnas.routes.graph import RouteGraph
-from mtnas.routes.nodes import JUNCTION_QUERY, NO_QUERY, Edge, EdgeState, GateKind, Junction
+from mtnas.routes.nodes import JUNCTION_QUERY, NO_QUERY, EdgeState, GateKind, Junction
 from mtnas.routes.reach import Reach, reach
 from mtnas.routes.route import Mix, Route
 
