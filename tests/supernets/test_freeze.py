@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtnas.routes import Route, RouteGraph, cost, narrow, reach
+from mtnas.routes import Mix, Route, RouteGraph, cost, narrow, reach
 from mtnas.routes.named import full_route
 from mtnas.supernets import Selection, Supernet, freeze
 from tests.routes.random_graphs import INPUTS, random_graph, random_route
@@ -47,6 +47,19 @@ def test_frozen_module_has_the_parameters_that_cost_predicts(seed: int) -> None:
     assert sum(parameter.numel() for parameter in frozen.parameters()) == cost(graph, route, INPUTS).num_params
     assert frozen.graph == narrow(graph, route)
     assert {slot.name for slot in frozen.graph.slots} == reach(graph, route).slots
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_order_in_which_a_route_lists_inputs_means_nothing(seed: int) -> None:
+    _, route, net, frozen = frozen_pair(seed, 0)
+    turned = {
+        name: Mix(inputs=mix.inputs[::-1], forward_only=mix.forward_only, gate=mix.gate, query=mix.query)
+        for name, mix in route.mixes
+    }
+    other = freeze(net, route.replace(mixes=turned))
+    batch = random_features(INPUTS, rows=4, seed=seed)
+    for ours, theirs in zip(other(batch, whole(other.graph)), frozen(batch, whole(frozen.graph)), strict=True):
+        torch.testing.assert_close(ours, theirs, **EXACT)
 
 
 def test_frozen_weights_are_a_copy() -> None:

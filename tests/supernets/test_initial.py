@@ -111,3 +111,10 @@ def test_first_units_are_neither_dead_nor_exploding() -> None:
     x = torch.randn(1, 8, 4000, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     moment = bank(x, None).detach().square().mean()
     assert 0.5 < float(moment) < 2
+
+
+def test_normalised_blocks_start_as_plain_normalisation() -> None:
+    bank = MlpBank(["s"], BLOCKS[0], 6, Initial(seeds=[0], dtype=torch.float64))
+    x = torch.randn(1, 1, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.nn.functional.layer_norm(x @ bank.weights[0], (6,)).relu()
+    torch.testing.assert_close(bank(x, None), expected)
