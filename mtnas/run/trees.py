@@ -47,7 +47,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> tuple[float, Metrics
     Trees see categorical inputs as categories (as numbers above 255 of them), standardised numbers, and no ranges.
     """
     features, categorical = _features(data)
-    column = [label.name for label in data.schema.labels].index(work.task.label)
+    column = [(label.name, label.kind) for label in data.schema.labels].index((work.task.label, work.task.kind))
     labels = data.labels[:, column]
     rows = np.concatenate([data.parts[part] for part in work.parts])
     rows = rows[~np.isnan(labels[rows])]

@@ -1,0 +1,87 @@
+"""A job at the standard level: boosted trees and equal-budget random search beside the baselines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from mtnas.data import DataAccess
+from mtnas.run import MemoryJournal
+from mtnas.training.gains import task_gains
+from tests.run.jobs import SMALL, run, spec_of, timeless
+
+PROTOCOL = {"level": "standard", "baselines": ["single_task", "shared_bottom"], "seeds": 2, "finalists": 1}
+
+
+@pytest.fixture(scope="module")
+def done(access: DataAccess) -> tuple[Mapping[str, Any], MemoryJournal]:
+    journal = MemoryJournal()
+    search = SMALL["search"] | {"searches": 3}
+    return run(spec_of(protocol=PROTOCOL, search=search), journal, access), journal
+
+
+def test_random_search_has_the_budget_of_the_search(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
+    report, journal = done
+    random = [trial for trial in journal.trials() if trial.label == "random" and trial.phase == "search"]
+    spent = sum(trial.evaluations[0].costs["candidate_steps"] for trial in random)
+    assert spent == report["search"]["candidate_steps"] > 0
+    assert report["search"]["trials"] == sum(t.phase == "search" and t.label != "random" for t in journal.trials())
+
+
+def test_the_best_random_route_is_a_rival_with_the_same_tuning_and_seeds(
+    done: tuple[Mapping[str, Any], MemoryJournal],
+) -> None:
+    report, journal = done
+    row = next(row for row in report["rows"] if row["label"] == "random")
+    assert (row["role"], row["seeds"]) == ("baseline", 2)
+    searched = [trial for trial in journal.trials() if trial.label == "random" and trial.phase == "search"]
+    assert row["route_digest"] == max(searched, key=lambda trial: trial.values["mean_gain"]).route_digest
+    tuned = [trial for trial in journal.trials() if trial.label == "random" and trial.phase == "tune"]
+    assert len(tuned) == 2
+    seconds = [comparison["second"] for comparison in report["comparisons"]]
+    assert seconds[0] in ("single_task", "shared_bottom")
+    assert seconds[1:] == ["random"]
+
+
+def test_weights_of_rivals_are_not_kept(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
+    _, journal = done
+    kept = {name for name in journal._checkpoints if name.startswith("weights/")}
+    retrained = [trial for trial in journal.trials() if trial.phase == "retrain"]
+    assert kept == {f"weights/{trial.number}" for trial in retrained if trial.label == "finalist-1"}
+
+
+def test_boosted_trees_have_a_row_like_the_others(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
+    report, journal = done
+    *networks, trees = report["rows"]
+    assert trees["label"] == "boosted_trees"
+    assert trees.keys() == networks[0].keys()
+    assert trees["route_digest"] is None
+    assert trees["device_seconds"] > 0
+    single = [t for t in journal.trials() if t.label == "single_task" and t.phase == "retrain"]
+    tasks = spec_of().tasks
+    reference = {
+        task.name: {"auc": sum(t.on("test").per_task[task.name]["auc"] for t in single) / len(single)} for task in tasks
+    }
+    found = {name: {"auc": cells["test"]["mean"]} for name, cells in trees["per_task"].items()}
+    gains = task_gains([task.to_task() for task in tasks], found, reference)
+    for name, gain in gains.items():
+        assert trees["per_task"][name]["gain"]["mean"] == pytest.approx(gain)
+    assert trees["worst_gain"]["mean"] == pytest.approx(min(gains.values()))
+    json.dumps(report, allow_nan=False)
+
+
+def test_trees_are_grown_once_per_job(done: tuple[Mapping[str, Any], MemoryJournal], access: DataAccess) -> None:
+    report, journal = done
+    again = run(spec_of(protocol=PROTOCOL, search=SMALL["search"] | {"searches": 3}), journal, access)
+    assert again["rows"] == report["rows"]
+    assert timeless(again) == timeless(report)
+
+
+def test_parts_of_the_protocol_can_be_left_out(access: DataAccess) -> None:
+    protocol = PROTOCOL | {"boosted_trees": False, "random_search": False}
+    report = run(spec_of(protocol=protocol), MemoryJournal(), access)
+    assert [row["label"] for row in report["rows"]] == ["single_task", "shared_bottom", "finalist-1"]
+    assert len(report["comparisons"]) == 1
