@@ -59,7 +59,7 @@ def check_constraints(space: SearchSpace) -> None:
         SpaceError: which limit is impossible.
     """
     limits = space.constraints
-    least = SearchSpace(name=space.name, graph=space.graph, inputs=InputShape()).cost(space.cheapest())
+    least = SearchSpace(name=space.name, graph=space.graph, inputs=least_inputs(space.graph)).cost(space.cheapest())
     for name, limit, found in (
         ("max_params", limits.max_params, least.num_params),
         ("max_macs", limits.max_macs, least.macs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mtnas.errors import SpaceError
+from mtnas.routes.inputs import InputShape
 
 if TYPE_CHECKING:
     from mtnas.routes.graph import RouteGraph
@@ -42,3 +43,10 @@ def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | N
     for junction in graph.junctions:
         junction_widths[junction.name] = of_junction(junction.name)
     return widths | junction_widths
+
+
+def least_inputs(graph: RouteGraph) -> InputShape:
+    """Inputs to cost a route with before the data is known: none, or as wide as a mixture with slots forces them."""
+    widths, encoders = node_widths(graph, None), {encoder.name for encoder in graph.encoders}
+    forced = (widths[j.name] for j in graph.junctions if encoders & set(j.sources) and widths[j.name] is not None)
+    return InputShape(num_numeric=next(forced, None) or 0)

@@ -14,6 +14,7 @@ import numpy as np
 from mtnas.errors import SpaceError
 from mtnas.routes import Cost, InputShape, Mix, Route, RouteGraph, canonical_route, cost, reach
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
+from mtnas.routes.widths import least_inputs
 from mtnas.spaces.cheapest import cheapest_route
 
 LARGEST_EXACT = 10**15
@@ -191,7 +192,7 @@ class SearchSpace:
 
     def cheapest(self, *, by: Literal["num_params", "macs"] = "num_params") -> Route:
         """A route of least cost, constraints on cost aside; see ``mtnas.spaces.cheapest`` for how far it is exact."""
-        return cheapest_route(self.graph, self.inputs or InputShape(), lambda found: getattr(found, by))
+        return cheapest_route(self.graph, self.inputs or least_inputs(self.graph), lambda found: getattr(found, by))
 
     def to_json(self) -> dict[str, Any]:
         """The space as plain data, self-contained."""
@@ -231,7 +232,7 @@ class SearchSpace:
         return sum(of_size[size] * len(_manners(junction, size)) for size in sizes)
 
     def _cheapest_within_limits(self) -> Route:
-        cheapest = cheapest_route(self.graph, self.inputs or InputShape(), self._excess)
+        cheapest = cheapest_route(self.graph, self.inputs or least_inputs(self.graph), self._excess)
         reason = self._check_cost(cheapest)
         if reason is not None:
             raise SpaceError(
