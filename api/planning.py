@@ -8,7 +8,8 @@ from api.data_checks import KnownData, check_data
 from mtnas.data import DataAccess
 from mtnas.errors import SpaceError
 from mtnas.messages import Plan
-from mtnas.routes import InputShape, RouteGraph
+from mtnas.routes import RouteGraph
+from mtnas.routes.widths import least_inputs
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.store import Store

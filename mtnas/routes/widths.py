@@ -46,7 +46,14 @@ def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | N
 
 
 def least_inputs(graph: RouteGraph) -> InputShape:
-    """Inputs to cost a route with before the data is known: none, or as wide as a mixture with slots forces them."""
-    widths, encoders = node_widths(graph, None), {encoder.name for encoder in graph.encoders}
-    forced = (widths[j.name] for j in graph.junctions if encoders & set(j.sources) and widths[j.name] is not None)
-    return InputShape(num_numeric=next(forced, None) or 0)
+    """Inputs to cost a route with before the data is known: none, or as wide as the graph forces them to be.
+
+    A width is forced where something of the input's width is mixed with, or may be exchanged for, something else.
+    """
+    widths = node_widths(graph, None)
+    forced = [widths[j.name] for j in graph.junctions if any(widths[source] is None for source in j.sources)]
+    for slot in graph.slots:
+        if widths[slot.reads] is None:
+            forced.extend(block.reads_width for block in slot.choices)
+            forced.extend(widths[slot.name] for block in slot.choices if block.fixed_width is None)
+    return InputShape(num_numeric=next((width for width in forced if width is not None), 0))
