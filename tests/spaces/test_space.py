@@ -28,9 +28,10 @@ from mtnas.routes import (
 )
 from mtnas.routes.layered import layered_graph
 from mtnas.routes.named import full_route
+from mtnas.routes.widths import least_inputs
 from mtnas.spaces import Constraints, SearchSpace
 from tests.routes.every_route import every_mix, every_route
-from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_route
+from tests.routes.random_graphs import BLOCKS, INPUTS, WIDTH, random_graph, random_route
 
 TOWERS = (Tower(task="a", reads=""), Tower(task="b", reads="", hidden=()))
 GRAPH = layered_graph(TOWERS, subnets=(3, 2), choices=BLOCKS[:2], queries=("input", "mean"))
@@ -217,6 +218,16 @@ def test_cheapest_route_is_cheaper_than_all_that_differ_by_one_choice(seed: int)
         assert space.contains(cheapest)
         least = getattr(space.cost(cheapest), by)
         assert all(least <= getattr(space.cost(space.sample(rng)), by) for _ in range(20))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cheapest_route_is_found_before_the_inputs_are_known(seed: int) -> None:
+    """Graphs here mix inputs with sub-networks of width 6, or fill a slot with an identity instead of one."""
+    space = replace(random_space(seed), inputs=None)
+    inputs = least_inputs(space.graph)
+    assert inputs.width in (0, WIDTH)
+    assert space.contains(space.cheapest())
+    assert cost(space.graph, space.cheapest(), inputs).num_params > 0
 
 
 def test_cheapest_route_of_unlike_slots_takes_the_small_one() -> None:
