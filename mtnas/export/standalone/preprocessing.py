@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,11 +207,14 @@ def _text_of_float(value: float) -> str:
 
 
 def _seconds(value: date | time) -> float:
-    """Seconds since 1970 in UTC, or since midnight for a time of day."""
+    """Seconds since 1970 in UTC, or since midnight for a time of day; rounded as in training, through nanoseconds."""
     if isinstance(value, time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-    return moment.timestamp() if moment.tzinfo else (moment - datetime(1970, 1, 1)).total_seconds()
+        since = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond)
+    else:
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC if moment.tzinfo else None)
+    ticks = ((since.days * 86400 + since.seconds) * 10**6 + since.microseconds) * 1000
+    return float(ticks) / 1e9
 
 
 def _parts(value: Any, separator: str) -> Sequence[Any] | None:
