@@ -14,6 +14,7 @@ from search_spaces.adashare import adashare_space
 from search_spaces.automtl import automtl_space
 from search_spaces.branching import branching_space
 from search_spaces.compositional import compositional_space
+from search_spaces.controller import controller_space
 from search_spaces.dselect_k import dselect_k_space
 from search_spaces.gumbel_matrix import gumbel_matrix_space
 from search_spaces.interactions import interactions_space
@@ -26,6 +27,7 @@ CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
     "automtl": automtl_space,
     "branching": branching_space,
     "compositional": compositional_space,
+    "controller": controller_space,
     "dselect_k": dselect_k_space,
     "gumbel_matrix": gumbel_matrix_space,
     "interactions": interactions_space,

@@ -95,6 +95,21 @@ class Attention(nn.Module):
         stacked = torch.stack(sources, dim=1)
         return ((stacked @ self.keys) * (stacked @ self.asks)).sum(dim=2) / len(self.keys) ** 0.5
 ''',
+    "Controller": '''
+class Controller(nn.Module):
+    """Opens one source per row: 1 for the highest logit, which a low-rank map of the query gives, 0 for the rest."""
+
+    def __init__(self, query: int, rank: int, sources: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(sources))
+        if query:
+            self.down, self.up = nn.Parameter(torch.zeros(query, rank)), nn.Parameter(torch.zeros(rank, sources))
+
+    def forward(self, query: Tensor | None = None) -> Tensor:
+        """[B, sources] for queries [B, query]; [1, sources] without."""
+        logits = self.bias.unsqueeze(0) if query is None else query @ self.down @ self.up + self.bias
+        return torch.zeros_like(logits).scatter(1, logits.argmax(dim=1, keepdim=True), 1.0)
+''',
     "DSelect": '''
 class DSelect(nn.Module):
     """Values of sources, of which few are not 0: selectors, each a share and a smooth binary code of one source."""

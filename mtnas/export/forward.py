@@ -173,6 +173,8 @@ def _manner(wiring: Wiring, mix: Mix) -> str:
             return ", weighed by themselves"
         case GateKind.FREE | GateKind.HARD_CONCRETE:
             return ", by learned values"
+        case GateKind.CONTROLLER:
+            return ", one of them per row"
         case _ if mix.query == STATIC_QUERY:
             return ", by learned weights"
         case _ if mix.query == INPUT_QUERY:

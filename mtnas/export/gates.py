@@ -13,7 +13,15 @@ from mtnas.export.blocks import Named, linear
 from mtnas.routes import GateKind, Junction, Mix
 from mtnas.routes.gate_settings import GATE_SETTINGS
 from mtnas.routes.nodes import STATIC_QUERY
-from mtnas.supernets.gates import AttentionGate, DSelectGate, FreeGate, Gate, HardConcreteGate, SoftmaxGate
+from mtnas.supernets.gates import (
+    AttentionGate,
+    ControllerGate,
+    DSelectGate,
+    FreeGate,
+    Gate,
+    HardConcreteGate,
+    SoftmaxGate,
+)
 
 UNWEIGHTED = (GateKind.PASS, GateKind.SUM, GateKind.AVERAGE)
 
@@ -37,6 +45,8 @@ def attribute(junction: Junction, mix: Mix, *, query_width: int, width: int, set
             in_use = int(chosen["k"]) or junction.selectors
             sizes = f"{query_width}, {fan_in}, {junction.selectors}"
             return f"DSelect({sizes}, in_use={min(in_use, junction.selectors)}, width={float(chosen['smooth_step'])!r})"
+        case GateKind.CONTROLLER:
+            return f"Controller({query_width}, {junction.rank}, {fan_in})"
         case GateKind.ATTENTION:
             return f"Attention({width})"
         case _ if mix.query == STATIC_QUERY:
@@ -56,7 +66,7 @@ def mixture(gate: str, mix: Mix, query: str) -> tuple[str, str]:
     match mix.gate:
         case GateKind.FREE | GateKind.HARD_CONCRETE:
             return "weigh", gate
-        case GateKind.DSELECT_K:
+        case GateKind.DSELECT_K | GateKind.CONTROLLER:
             return "weigh", f"{gate}({query})"
         case GateKind.ATTENTION:
             return "mix", f"{gate}(sources)"
@@ -80,6 +90,9 @@ def weights_of(gate: Gate, index: int, name: str, settings: Mapping[str, float])
             yield f"{name}.bias", found["bias"]
             if "weight" in found:
                 yield f"{name}.weight", found["weight"]
+        case ControllerGate():
+            (query,) = gate.queries[index]
+            yield from ((f"{name}.{part}", found[f"{query}/{part}"]) for part in gate.parts_of(query))
         case AttentionGate():
             yield f"{name}.keys", found["keys"]
             yield f"{name}.asks", found["asks"]

@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from mtnas.routes.graph import RouteGraph
-from mtnas.routes.nodes import JUNCTION_QUERY, Edge, Junction, Slot
+from mtnas.routes.nodes import DEFAULT_RANK, JUNCTION_QUERY, Edge, Junction, Slot
 from mtnas.routes.reach import reach
 from mtnas.routes.route import Mix, Route
 from mtnas.routes.text import canonical_json
@@ -77,6 +77,7 @@ def _junction_key(readers: Mapping[str, tuple[object, ...]], junction: Junction)
     if len(audience) == 1 and isinstance(audience[0], Slot):
         edges = [edge.source + _edge_key(edge) for edge in junction.edges]
         limits = [junction.min_inputs, junction.most_inputs, junction.selectors, junction.frozen]
+        limits += [] if junction.rank == DEFAULT_RANK else [junction.rank]  # digests from before there was a rank
         owner = [audience[0].layer, audience[0].owner or "", [block.text for block in audience[0].choices]]
         return canonical_json([edges, [str(g) for g in junction.gates], list(junction.queries), limits, owner])
     return junction.name

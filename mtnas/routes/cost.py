@@ -102,6 +102,9 @@ def _gate_cost(junction: Junction, mix: Mix, query_width: int, width: int) -> tu
             return fan_in, 0
         case GateKind.SOFTMAX:
             return (query_width + 1) * fan_in, query_width * fan_in
+        case GateKind.CONTROLLER:
+            products = (query_width + fan_in) * junction.rank if query_width else 0
+            return products + fan_in, products
         case GateKind.DSELECT_K:
             numbers = junction.selectors * (1 + code_length(fan_in))
             return (query_width + 1) * numbers, query_width * numbers

@@ -18,6 +18,9 @@ GATE_SETTINGS: Mapping[str, float] = {
     "smooth_step": 1.0,
     "dselect_entropy": 1e-3,
     "dselect_mass": 1e-3,
+    # controller (Sparse is Enough)
+    "controller_noise": 0.1,
+    "hard_passes": 0.3,
 }
 """Defaults by name:
 
@@ -25,7 +28,9 @@ GATE_SETTINGS: Mapping[str, float] = {
 - ``l0``: weight of its expected number of open connections in the loss;
 - ``k``: selectors of a DSelect-k gate in use, at most those of the junction; 0 for all of them;
 - ``smooth_step``: width (gamma) of its smooth step;
-- ``dselect_entropy``, ``dselect_mass``: weights of its entropy and of its stray code mass in the loss.
+- ``dselect_entropy``, ``dselect_mass``: weights of its entropy and of its stray code mass in the loss;
+- ``controller_noise``: size of the Gumbel noise on a controller's logits in training (its paper's temperature);
+- ``hard_passes``: share of training steps in which a controller opens one connection instead of weighing all.
 """
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -33,6 +38,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "stretch_low": (-math.inf, -1e-9),
     "stretch_high": (1.0 + 1e-9, math.inf),
     "smooth_step": (1e-6, math.inf),
+    "hard_passes": (0.0, 1.0),
 }
 
 

@@ -15,6 +15,7 @@ from mtnas.routes.schemes import (
     adatt,
     aitm,
     cgc,
+    controller,
     cross_stitch,
     dselect_k,
     esmm,
@@ -44,6 +45,7 @@ NAMED_ROUTES: dict[str, Callable[[Sequence[Tower], Size], NamedRoute]] = {
     "aitm": aitm,
     "esmm": esmm,
     "dselect_k": dselect_k,
+    "controller": controller,
 }
 
 

@@ -15,6 +15,7 @@ MEAN_QUERY = "mean"
 STATIC_QUERY = "static"
 NO_QUERY = "none"
 JUNCTION_QUERY = "junction:"
+DEFAULT_RANK = 4
 
 
 class GateKind(StrEnum):
@@ -28,11 +29,12 @@ class GateKind(StrEnum):
     HARD_CONCRETE = "hard_concrete"
     DSELECT_K = "dselect_k"
     ATTENTION = "attention"
+    CONTROLLER = "controller"
 
     @property
     def takes_query(self) -> bool:
         """Whether the values depend on a query vector."""
-        return self in (GateKind.SOFTMAX, GateKind.DSELECT_K)
+        return self in (GateKind.SOFTMAX, GateKind.DSELECT_K, GateKind.CONTROLLER)
 
     @property
     def takes_all(self) -> bool:
@@ -100,11 +102,13 @@ class Junction:
         min_inputs: fewest active edges.
         max_inputs: most active edges, None for all.
         selectors: most connections that a ``dselect_k`` gate keeps (its k); other gates ignore it.
+        rank: rank of a ``controller`` gate's map from query to logits; other gates ignore it.
         frozen: whether its gate stays as it is.
 
     Raises:
         SpaceError: limits that no choice of inputs keeps to, no gate for several inputs, no query for a gate that
-            takes one, a choice twice, a ``dselect_k`` gate beside another one or with edges that are not required.
+            takes one, a choice twice, a ``dselect_k`` gate beside another one or with edges that are not required, a
+            rank below 1.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Junction:
     min_inputs: int = 1
     max_inputs: int | None = None
     selectors: int = 2
+    rank: int = DEFAULT_RANK
     frozen: bool = False
 
     def __post_init__(self) -> None:
@@ -136,6 +141,7 @@ class Junction:
         if self.most_inputs > 1 and not self.queries and any(gate.takes_query for gate in mixing):
             raise SpaceError(expected="a query for the gates that take one", found="none", where=where)
         self._check_selectors(mixing, required)
+        check_widths((self.rank,), where)
 
     def _check_selectors(self, mixing: Sequence[GateKind], required: int) -> None:
         where = f"junction {self.name}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtnas.routes.blocks import Block
-from mtnas.routes.nodes import Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
+from mtnas.routes.nodes import DEFAULT_RANK, Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
 
 
 def write_encoder(encoder: Encoder) -> str | dict[str, Any]:
@@ -56,6 +56,8 @@ def write_junction(junction: Junction) -> dict[str, Any]:
         data["max_inputs"] = junction.max_inputs
     if junction.selectors != 2:
         data["selectors"] = junction.selectors
+    if junction.rank != DEFAULT_RANK:
+        data["rank"] = junction.rank
     if junction.frozen:
         data["frozen"] = True
     return data
@@ -71,6 +73,7 @@ def read_junction(data: Mapping[str, Any]) -> Junction:
         min_inputs=int(data.get("min_inputs", 1)),
         max_inputs=data.get("max_inputs"),
         selectors=int(data.get("selectors", 2)),
+        rank=int(data.get("rank", DEFAULT_RANK)),
         frozen=bool(data.get("frozen", False)),
     )
 

@@ -69,3 +69,8 @@ class SharedDraws:
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Numbers of a gate, which are there once for all versions of the rows."""
         return self._noise.uniform(shape)
+
+    def uniform_rows(self, shape: Sequence[int], num_rows: int) -> Tensor:
+        """Numbers of a gate per row: all versions of a row get the same."""
+        drawn = self._noise.uniform_rows(shape, num_rows // self._times)
+        return drawn.repeat(*[1] * (drawn.dim() - 1), self._times)

@@ -72,7 +72,7 @@ def _copy_junction(group: JunctionGroup, index: int, source: JunctionGroup, at: 
         num_candidates = next(gate.parameters()).shape[0]
         for k in range(num_candidates):
             for key, mine in gate.of_junction(index, k).items():
-                mine.copy_(found[key][..., columns] if gate.per_source else found[key])
+                mine.copy_(found[key][..., columns] if gate.per_source(key) else found[key])
     if group.transforms is not None and source.transforms is not None:
         matrices = [source.transformed.index(columns[position]) for position in group.transformed]
         group.transforms[:, index] = source.transforms[candidate, at, matrices]

@@ -18,3 +18,7 @@ class Draws(Protocol):
     def uniform(self, shape: Sequence[int]) -> Tensor:
         """Numbers in the open interval (0, 1), ``[1 or K, *shape]``."""
         ...
+
+    def uniform_rows(self, shape: Sequence[int], num_rows: int) -> Tensor:
+        """Numbers of every row of the batch, ``[1 or K, *shape, num_rows]``."""
+        ...

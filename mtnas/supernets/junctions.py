@@ -18,6 +18,7 @@ from mtnas.supernets.activations import Activations
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.gates import (
     AttentionGate,
+    ControllerGate,
     DSelectGate,
     FreeGate,
     Gate,
@@ -32,7 +33,7 @@ from mtnas.supernets.layout import Layout
 from mtnas.supernets.selection import Selection
 
 _UNWEIGHTED = (GateKind.SUM, GateKind.AVERAGE)
-_ONE_FOR_ONE_INPUT = (*_UNWEIGHTED, GateKind.SOFTMAX)
+_ONE_FOR_ONE_INPUT = (*_UNWEIGHTED, GateKind.SOFTMAX, GateKind.CONTROLLER)
 
 
 class JunctionGroup(nn.Module):
@@ -201,6 +202,9 @@ def _make_gate(
         case GateKind.DSELECT_K:
             selectors, width = junctions[0].selectors, widths[queries[0][0]]
             return DSelectGate(names, queries, width, num_sources=num_sources, selectors=selectors, initial=initial)
+        case GateKind.CONTROLLER:
+            of_query = [widths[query] for query in queries[0]]
+            return ControllerGate(names, queries, of_query, num_sources, rank=junctions[0].rank, initial=initial)
         case GateKind.ATTENTION:
             return AttentionGate(names, widths["mean"], initial)
         case GateKind.PASS | GateKind.SUM | GateKind.AVERAGE:

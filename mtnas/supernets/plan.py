@@ -132,7 +132,8 @@ def _shape(junction: Junction, widths: Mapping[str, int]) -> Hashable:
     queries = tuple(_query_shape(query, widths) for query in junction.queries)
     transforms = tuple(edge.transform for edge in junction.edges)
     width = widths[junction.name]
-    return len(junction.edges), width, junction.gates, queries, transforms, junction.selectors, junction.frozen
+    sizes = len(junction.edges), width, junction.selectors, junction.rank
+    return sizes, junction.gates, queries, transforms, junction.frozen
 
 
 def _query_shape(query: str, widths: Mapping[str, int]) -> Hashable:

@@ -85,6 +85,10 @@ class Noise:
         draws_G.clamp_(min=_SMALLEST)
         return draws_G if len(self._distinct) == 1 else draws_G.index_select(0, self._seed_of)
 
+    def uniform_rows(self, shape: Sequence[int], num_rows: int) -> Tensor:
+        """The next site's numbers for every row of the batch, ``[1 or K, *shape, num_rows]``."""
+        return self.uniform((*shape, num_rows))
+
     def dropout(self, x_K: Tensor) -> Tensor:
         """Drop units of the next dropout site, each candidate with its own probability (inverted scaling).
 

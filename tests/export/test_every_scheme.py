@@ -54,6 +54,9 @@ def test_routes_over_images_are_exported_as_they_are(seed: int) -> None:
         (GateKind.DSELECT_K, "static", {"k": 1.0, "smooth_step": 0.7}),
         (GateKind.DSELECT_K, "input", {"k": 2.0, "smooth_step": 2.0}),
         (GateKind.DSELECT_K, "mean", {}),
+        (GateKind.CONTROLLER, "input", {"controller_noise": 9.0}),
+        (GateKind.CONTROLLER, "mean", {}),
+        (GateKind.CONTROLLER, "static", {}),
     ],
 )
 def test_settings_of_gates_go_with_the_export(

@@ -48,6 +48,7 @@ MIXING_GATES = (
     GateKind.FREE,
     GateKind.HARD_CONCRETE,
     GateKind.ATTENTION,
+    GateKind.CONTROLLER,
 )
 STATES = ((EdgeState.ON,), (EdgeState.FORWARD_ONLY,), (EdgeState.ON, EdgeState.FORWARD_ONLY))
 
@@ -109,7 +110,13 @@ def random_junction(rng: np.random.Generator, name: str, sources: list[str], ear
     if rng.random() < 0.2:
         gates = (GateKind.PASS, *gates)
     return Junction(
-        name=name, edges=edges, gates=gates, queries=_some(rng, tuple(queries)), min_inputs=low, max_inputs=high
+        name=name,
+        edges=edges,
+        gates=gates,
+        queries=_some(rng, tuple(queries)),
+        min_inputs=low,
+        max_inputs=high,
+        rank=int(rng.integers(1, 6)),
     )
 
 

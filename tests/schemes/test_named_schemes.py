@@ -160,6 +160,19 @@ def dselect_k(p: Parts) -> list[Tensor]:
     return outputs
 
 
+def controller(p: Parts) -> list[Tensor]:
+    """One expert per row, the one with the highest logit; the gradient is the softmax's."""
+    experts = [p.block(slot.name, p.x) for slot in p.named.graph.slots]
+    outputs = []
+    for task in TASKS:
+        gate = p.gate(f"to.{task}")
+        logits = (p.x @ gate["down"]) @ gate["up"] + gate["bias"]
+        soft = logits.softmax(1)
+        chosen = torch.nn.functional.one_hot(logits.argmax(1), len(experts))
+        outputs.append(p.tower(task, weighted(chosen + soft - soft.detach(), experts)))
+    return outputs
+
+
 WRITTEN_OUT = {
     "single_task": single_task,
     "shared_bottom": shared_bottom,
@@ -174,6 +187,7 @@ WRITTEN_OUT = {
     "aitm": aitm,
     "esmm": esmm,
     "dselect_k": dselect_k,
+    "controller": controller,
 }
 
 

@@ -23,6 +23,7 @@ SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
     "automtl": ("automtl", {"experts": 3, "operations": 2, "hidden": (2, 5), "width": 4}, VECTORS),
     "branching": ("branching", {"layers": 3, "subnets": 3, "width": 4}, VECTORS),
     "compositional": ("compositional", {"depth": 2, "pool": 2, "width": 4}, VECTORS),
+    "controller": ("controller", {"experts": 4, "layers": 1, "width": 4, "rank": 2}, VECTORS),
     "dselect_k": ("dselect_k", {"experts": 5, "k": 2, "layers": 2, "width": 4}, VECTORS),
     "dselect_k per example": ("dselect_k", {"experts": 5, "k": 3, "width": 4, "per_example": True}, VECTORS),
     "gumbel_matrix": ("gumbel_matrix", {"layers": 2, "components": 3, "width": 4}, VECTORS),

@@ -70,6 +70,29 @@ class PlainAttention(PlainGate):
         return torch.stack(logits, dim=-1).softmax(-1)
 
 
+class PlainController(PlainGate):
+    """1 for the highest logit of a row, (q C1) C2 + b, with the gradient of the softmax: row by row."""
+
+    def __init__(self, sources: int, rank: int, query_width: int | None) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(sources))
+        self.down = self.up = None
+        if query_width is not None:
+            self.down, self.up = nn.Linear(query_width, rank, bias=False), nn.Linear(rank, sources, bias=False)
+            self.macs = (query_width + sources) * rank
+
+    def forward(self, inputs: list[Tensor], query: Tensor | None) -> Tensor:
+        rows = []
+        for row in range(len(inputs[0])):
+            logits = self.bias
+            if self.down is not None and self.up is not None:
+                logits = logits + self.up(self.down(query[row]))  # type: ignore[index]
+            soft = logits.exp() / logits.exp().sum()
+            best = max(range(len(soft)), key=lambda n, soft=soft: float(soft[n].detach()))
+            rows.append(torch.stack([p - p.detach() + (n == best) for n, p in enumerate(soft)]))
+        return torch.stack(rows)
+
+
 class PlainDSelect(PlainGate):
     """DSelect-k, eq. 3-5, with one smooth step per bit: loops over rows, selectors, sources and bits."""
 
@@ -122,6 +145,8 @@ def plain_gate(junction: Junction, mix: Mix, width: int, query_widths: Mapping[s
             return PlainHardConcrete(sources)
         case GateKind.ATTENTION:
             return PlainAttention(sources, width)
+        case GateKind.CONTROLLER:
+            return PlainController(sources, junction.rank, query_width)
         case GateKind.DSELECT_K:
             return PlainDSelect(sources, junction.selectors, query_width)
         case GateKind.PASS | GateKind.SUM | GateKind.AVERAGE:

@@ -142,6 +142,14 @@ def _gate_pairs(plain: PlainRoute, name: str, group: Any, k: int, j: int) -> Ite
         case "attention":
             yield _map(f"gate {name}/keys", gate.keys, theirs.keys, k, j)
             yield _map(f"gate {name}/asks", gate.asks, theirs.asks, k, j)
+        case "controller":
+            held = {"bias": theirs.biases, "down": theirs.downs, "up": theirs.ups}
+            at = str(group.queries_of[j].index(mix.query))
+            yield Pair(name=f"gate {name}", plain=gate.bias, ours=held["bias"][at], view=lambda t: t[k, j, columns])
+            if gate.down is not None:
+                yield _map(f"gate {name}/down", gate.down, held["down"][at], k, j)
+                up = held["up"][at]
+                yield Pair(name=f"gate {name}/up", plain=gate.up.weight, ours=up, view=lambda t: t[k, j][:, columns].T)
         case "dselect_k":
             yield Pair(name=f"gate {name}", plain=gate.bias, ours=theirs.biases, view=lambda t: t[k, j])
             if gate.map is not None:

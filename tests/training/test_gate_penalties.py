@@ -81,6 +81,8 @@ def test_the_penalty_reaches_the_gates_under_a_gradient_balancer_too() -> None:
         (GateKind.DSELECT_K, {"smooth_step": 0.5}),
         (GateKind.DSELECT_K, {"dselect_entropy": 0.5}),
         (GateKind.DSELECT_K, {"dselect_mass": 0.5}),
+        (GateKind.CONTROLLER, {"controller_noise": 3.0}),
+        (GateKind.CONTROLLER, {"hard_passes": 0.9}),
     ],
 )
 def test_every_setting_changes_what_is_learned_and_only_for_its_candidate(

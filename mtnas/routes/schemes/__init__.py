@@ -3,6 +3,7 @@
 from mtnas.routes.schemes.adatt import adatt
 from mtnas.routes.schemes.aitm import aitm
 from mtnas.routes.schemes.cgc import cgc
+from mtnas.routes.schemes.controller import controller
 from mtnas.routes.schemes.cross_stitch import cross_stitch
 from mtnas.routes.schemes.dselect_k import dselect_k
 from mtnas.routes.schemes.esmm import esmm
@@ -18,6 +19,7 @@ __all__ = [
     "adatt",
     "aitm",
     "cgc",
+    "controller",
     "cross_stitch",
     "dselect_k",
     "esmm",

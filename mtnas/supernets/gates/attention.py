@@ -13,14 +13,12 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from mtnas.supernets.gates.gate import Gate, Gated, Mixing
+from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
 from mtnas.supernets.initial import Initial
 
 
 class AttentionGate(Gate):
     """Weight of source u: softmax over the active sources of <H1 u, H2 u> / sqrt(W)."""
-
-    per_source = False
 
     def __init__(self, names: Sequence[str], width: int, initial: Initial) -> None:
         super().__init__()
@@ -33,11 +31,11 @@ class AttentionGate(Gate):
         logits = self._logits(mixing.sources)
         if mixing.stopped is not None and mixing.stopped_sources is not None:
             logits = torch.where(mixing.stopped > 0, self._logits(mixing.stopped_sources), logits)
-        shift = logits.detach().masked_fill(mixing.edges == 0, -torch.inf).amax(2, keepdim=True)
-        shift = shift.where(shift > -torch.inf, 0)
-        weighted = (logits - shift).clamp(max=60).exp() * mixing.edges
-        total = weighted.sum(2, keepdim=True)
-        return Gated(values=weighted / total.where(total > 0, 1))
+        return Gated(values=softmax_over(logits, mixing.edges))
+
+    def per_source(self, name: str) -> bool:
+        """See ``Gate``: all sources go through the same maps."""
+        return False
 
     def _logits(self, sources_KRNBW: Tensor) -> Tensor:
         J, W = self.keys.shape[1], self.keys.shape[-1]

@@ -30,8 +30,6 @@ class DSelectGate(Gate):
     1 / (mass on sources).
     """
 
-    per_source = False
-
     def __init__(
         self,
         names: Sequence[str],
@@ -73,6 +71,10 @@ class DSelectGate(Gate):
         r_KJSNB = self._masses(smooth_step(codes_KJSMB, width))
         values = (shares_KJSB.unsqueeze(3) * r_KJSNB).sum(2) * mixing.edges
         return Gated(values=values, penalties=self._penalties(r_KJSNB, in_use))
+
+    def per_source(self, name: str) -> bool:
+        """See ``Gate``: codes address the sources."""
+        return False
 
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """See ``Gate``."""

@@ -84,13 +84,7 @@ class Gated:
 
 
 class Gate(nn.Module, ABC):
-    """One gate kind's parameters for a group of J junctions, the axes K and J first.
-
-    Attributes:
-        per_source: whether the last axis of every parameter is that of the sources.
-    """
-
-    per_source: bool = True
+    """One gate kind's parameters for a group of J junctions, the axes K and J first."""
 
     @abstractmethod
     def forward(self, mixing: Mixing) -> Gated:
@@ -99,6 +93,25 @@ class Gate(nn.Module, ABC):
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """The parameters of one junction of one candidate, as views, by names that do not depend on the group."""
         return {name: parameter[candidate, index] for name, parameter in self.named_parameters()}
+
+    def per_source(self, name: str) -> bool:
+        """Whether the last axis of this parameter of a junction is that of the sources."""
+        return True
+
+
+def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
+    """e^logit * edge / sum(e^logit * edge) ``[K, J, N, B]``, for relaxed edges as well; zeros where none is active.
+
+    The slope along an edge that is off is that of a source with the highest active logit at most: the true one grows
+    as e^(logit - highest), which says nothing about the edge being on and drowns every other gradient of a
+    straight-through sample.
+    """
+    seen = logits_KJNB.detach()
+    highest = seen.masked_fill(edges_KJNB == 0, -torch.inf).amax(2, keepdim=True)
+    shift = highest.where(highest > -torch.inf, seen.amax(2, keepdim=True))
+    weighted = (logits_KJNB - shift).clamp(max=0).exp() * edges_KJNB
+    total = weighted.sum(2, keepdim=True)
+    return weighted / total.where(total > 0, 1)
 
 
 def weighted_sum(values_KJNB: Tensor, sources_KRNBW: Tensor) -> Tensor:

@@ -5,14 +5,13 @@ Legend: K pack, J junctions, N sources, B batch, Q queries, D query width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 
-import torch
 from torch import Tensor, nn
 
 from mtnas.routes.nodes import STATIC_QUERY
-from mtnas.supernets.gates.gate import Gate, Gated, Mixing
+from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
 from mtnas.supernets.initial import Initial
 
 
@@ -46,12 +45,8 @@ class SoftmaxGate(Gate):
 
     def forward(self, mixing: Mixing) -> Gated:
         """e^logit * edge / sum(e^logit * edge), for relaxed edges as well; zeros where no source is active."""
-        edges, logits = mixing.edges, self._logits(mixing)
-        highest = logits.detach().masked_fill(edges == 0, -torch.inf).amax(2, keepdim=True)
-        shift = highest.where(highest > -torch.inf, logits.detach().amax(2, keepdim=True))
-        weighted = (logits - shift).clamp(max=60).exp() * edges
-        total = weighted.sum(2, keepdim=True)
-        return Gated(values=weighted / total.where(total > 0, 1))
+        logits = over_queries(mixing, len(self.biases), self._of_query)
+        return Gated(values=softmax_over(logits, mixing.edges))
 
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """See ``Gate``: weights and biases by query."""
@@ -62,17 +57,6 @@ class SoftmaxGate(Gate):
                 found[f"{query}/weight"] = self.weights[str(position)][candidate, index]
         return found
 
-    def _logits(self, mixing: Mixing) -> Tensor:
-        several = len(self.biases) > 1
-        logits: Tensor | None = None
-        for position in range(len(self.biases)):
-            found = self._of_query(position, mixing)
-            if several:
-                found = found * mixing.query_choice[:, :, position : position + 1]
-            logits = found if logits is None else logits + found
-        assert logits is not None
-        return logits
-
     def _of_query(self, position: int, mixing: Mixing) -> Tensor:
         """``[K, J, N, B or 1]``."""
         bias: Tensor = self.biases[str(position)].unsqueeze(-1)
@@ -81,6 +65,17 @@ class SoftmaxGate(Gate):
             return bias
         weight: Tensor = self.weights[str(position)]
         return linear_of(vector, weight) + bias
+
+
+def over_queries(mixing: Mixing, num_queries: int, of_query: Callable[[int, Mixing], Tensor]) -> Tensor:
+    """Logits ``[K, J, N, B or 1]`` of the query that each junction uses, from those of every position."""
+    if num_queries == 1:
+        return of_query(0, mixing)
+    parts = [
+        of_query(position, mixing) * mixing.query_choice[:, :, position : position + 1]
+        for position in range(num_queries)
+    ]
+    return sum(parts[1:], start=parts[0])
 
 
 def linear_of(vector_KJBD: Tensor, weight_KJDN: Tensor) -> Tensor:
