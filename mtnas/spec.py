@@ -124,8 +124,14 @@ class GridChoice(Part):
 
 
 class TrainingSpec(Part):
-    """How every candidate, baselines included, is trained."""
+    """How every candidate, baselines included, is trained.
 
+    ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
+    ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
+    as images of one alphabet each.
+    """
+
+    batches: Literal["auto", "mixed", "per_task"] = "auto"
     batch_size: Annotated[int, Field(ge=2)] = 1024
     epochs: Annotated[int, Field(ge=1)] = 4
     lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
@@ -255,6 +261,11 @@ class JobSpec(Part):
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
+    @property
+    def needs_rows_of_all_tasks(self) -> bool:
+        """Whether something of the job needs outputs of several tasks for one row."""
+        return self.training.alignment is not None or "esmm" in self.protocol.named_baselines
+
     @model_validator(mode="after")
     def _parts_agree(self) -> JobSpec:
         names = [task.name for task in self.tasks]
@@ -273,6 +284,8 @@ class JobSpec(Part):
             raise ValueError(f"objectives must differ, found {metrics}")
         if "esmm" in self.protocol.named_baselines and others:
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
+        if self.training.batches == "per_task" and self.needs_rows_of_all_tasks:
+            raise ValueError("training.batches 'per_task' goes with neither training.alignment nor baseline 'esmm'")
         if needs_lone_candidate(self.training.balancer) and getattr(self.search, "searches", 1) > 1:
             kind = self.training.balancer.kind
             raise ValueError(

@@ -69,6 +69,12 @@ class EncodedData:
         return len(self.labels)
 
     @property
+    def rows_belong_to_tasks(self) -> bool:
+        """Whether there are several tasks, and no row that more than one of them has a label for."""
+        several = self.labels.shape[1] > 1
+        return several and bool((np.count_nonzero(~np.isnan(self.labels), axis=1) <= 1).all())
+
+    @property
     def inputs(self) -> InputShape:
         """The shape of the inputs, as costs and encoders need it."""
         return self.schema.inputs

@@ -48,6 +48,13 @@ class Planned:
     candidate: Candidate
 
 
+def own_rows(spec: JobSpec, data: EncodedData) -> bool:
+    """Whether batches hold rows of every task in turn: as the specification says, else where the data is like that."""
+    if spec.training.batches != "auto":
+        return spec.training.batches == "per_task"
+    return data.rows_belong_to_tasks and not spec.needs_rows_of_all_tasks
+
+
 class Context:
     """A job at work."""
 
@@ -74,6 +81,7 @@ class Context:
             auxiliary=spec.training.auxiliary,
             alignment=spec.training.alignment,
             reweighting=spec.training.reweighting,
+            own_rows=own_rows(spec, data),
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
         )
         self._progress = PhaseProgress()

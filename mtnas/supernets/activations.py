@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mtnas.supernets.own_rows import name_of_part, part_of
 from mtnas.supernets.selection import Selection
 
 
 class Activations:
     """Tensors ``[K, len(names), B, W]`` by the names of their nodes.
 
-    Asking for a bundle as it was put costs nothing; other groupings are stacked from single nodes once.
+    Asking for a bundle as it was put costs nothing; other groupings are stacked from single nodes once. Where rows
+    belong to ``tasks`` in turn, a node's rows of one task have a name of their own (``own_rows``).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Sequence[str] = ()) -> None:
+        self._tasks = tuple(tasks)
         self._bundles: dict[tuple[str, ...], Tensor] = {}
         self._bundle_of: dict[str, tuple[str, ...]] = {}
         self._single: dict[str, Tensor] = {}
@@ -35,7 +38,15 @@ class Activations:
 
     def one(self, name: str) -> Tensor:
         """Output ``[K, B, W]`` of one node."""
-        if name not in self._single:
+        if name in self._single:
+            return self._single[name]
+        if (part := part_of(name)) is not None:
+            rows_KRW = self.one(part[0])
+            K, R, W = rows_KRW.shape
+            of_tasks = rows_KRW.reshape(K, R // len(self._tasks), len(self._tasks), W).unbind(2)
+            names = [name_of_part(part[0], task) for task in self._tasks]
+            self._single |= dict(zip(names, of_tasks, strict=True))
+        else:
             bundle = self._bundle_of[name]
             self._single |= dict(zip(bundle, self._bundles[bundle].unbind(1), strict=True))
         return self._single[name]
@@ -44,8 +55,8 @@ class Activations:
 class Trunk(Activations):
     """Outputs of the junctions of a pass, and the terms that its gates add to the loss."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tasks: Sequence[str] = ()) -> None:
+        super().__init__(tasks)
         self.penalties: dict[str, Tensor] = {}
 
     def penalise(self, terms: Mapping[str, Tensor]) -> None:

@@ -30,6 +30,8 @@ from mtnas.supernets.gates import (
 from mtnas.supernets.gates.gate import over_rows
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.layout import Layout
+from mtnas.supernets.own_rows import RowsOf
+from mtnas.supernets.plan import source_names
 from mtnas.supernets.selection import Selection
 
 _UNWEIGHTED = (GateKind.SUM, GateKind.AVERAGE)
@@ -44,6 +46,8 @@ class JunctionGroup(nn.Module):
         own: per junction and source whether the source belongs to the junction's only reader.
         layout: where the choices stand in a selection.
         widths: widths of the queries by name; that of the sources under ``mean``.
+        rows: whose rows the junctions work on.
+        encoder: what the query ``input`` reads.
         initial: draws the weights.
     """
 
@@ -57,16 +61,27 @@ class JunctionGroup(nn.Module):
         own: Sequence[Sequence[bool]],
         layout: Layout,
         widths: Mapping[str, int],
+        rows: RowsOf,
+        encoder: str,
         initial: Initial,
     ) -> None:
         super().__init__()
+        tasks = [rows.task_of_junction(junction.name) for junction in junctions]
+        self.encoder_rows = tuple(rows.node(encoder, task) for task in tasks) if tasks[0] is not None else None
         self.names = tuple(junction.name for junction in junctions)
         self.sources_of = tuple(junction.sources for junction in junctions)
-        self.source_lists = tuple(dict.fromkeys(self.sources_of))
+        self.source_lists = tuple(dict.fromkeys(source_names(junction, rows) for junction in junctions))
         mixes = len(self.sources_of[0]) > 1
         self.gates = tuple(gate for gate in junctions[0].gates if gate is not GateKind.PASS) if mixes else ()
         asks = any(gate.takes_query for gate in self.gates)
         self.queries_of = tuple(junction.queries if asks else () for junction in junctions)
+        self.queried = tuple(
+            tuple(
+                rows.junction(q.removeprefix(JUNCTION_QUERY), task) if q.startswith(JUNCTION_QUERY) else q
+                for q in asked
+            )
+            for asked, task in zip(self.queries_of, tasks, strict=True)
+        )
         self.kinds = nn.ModuleDict()
         for gate in self.gates:
             if gate not in _UNWEIGHTED:
@@ -125,20 +140,20 @@ class JunctionGroup(nn.Module):
             stopped=stopped,
             group_edges=edges,
             query_choice=over_rows(selection.queries[..., self.query_at], num_rows),
-            queries=tuple(self._query(position, mixed, encoded) for position in range(len(self.queries_of[0]))),
+            queries=tuple(self._query(position, nodes, mixed, encoded) for position in range(len(self.queries_of[0]))),
             selection=selection,
             draws=draws,
         )
 
-    def _query(self, position: int, mixed: Activations, encoded: Tensor) -> Tensor | None:
+    def _query(self, position: int, nodes: Activations, mixed: Activations, encoded: Tensor) -> Tensor | None:
         """``[K, J or 1, B, D]`` of the encoder or of other junctions."""
-        names = [asked[position] for asked in self.queries_of]
-        if names[0] == INPUT_QUERY:
-            return encoded.unsqueeze(1)
-        if not names[0].startswith(JUNCTION_QUERY):
+        first = self.queries_of[0][position]
+        if first == INPUT_QUERY:
+            return encoded.unsqueeze(1) if self.encoder_rows is None else nodes.get(self.encoder_rows)
+        if not first.startswith(JUNCTION_QUERY):
             return None
-        distinct = names[:1] if len(set(names)) == 1 else names
-        return mixed.get([name.removeprefix(JUNCTION_QUERY) for name in distinct])
+        names = [asked[position] for asked in self.queried]
+        return mixed.get(names[:1] if len(set(names)) == 1 else names)
 
     def _transformed(self, sources_KRNBW: Tensor) -> Tensor:
         """Every junction's own products with its sources, ``[K, J, N, B, W]``, where edges have them."""

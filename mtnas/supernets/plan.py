@@ -10,6 +10,7 @@ from mtnas.routes import Block, InputShape, Junction, RouteGraph, Slot, Tower
 from mtnas.routes.graph import junction_layers
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, STATIC_QUERY
 from mtnas.routes.widths import node_widths
+from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.ties import Bank, banks_of
 
 Item = TypeVar("Item")
@@ -23,6 +24,7 @@ class SlotGroup:
         block: what fills them.
         in_width: width of what they read.
         slots: those that share an instance stand in a row, in the order of what they read.
+        reads: per slot what it reads, in the rows that it works on.
         bank: number of the bank that holds their weights.
         instances: per slot the position of its weights in the bank.
     """
@@ -30,6 +32,7 @@ class SlotGroup:
     block: Block
     in_width: int
     slots: tuple[Slot, ...]
+    reads: tuple[str, ...]
     bank: int
     instances: tuple[int, ...]
 
@@ -59,8 +62,8 @@ class Plan:
     widths: Mapping[str, int]
 
 
-def plan(graph: RouteGraph, inputs: InputShape) -> Plan:
-    """Group a graph's nodes.
+def plan(graph: RouteGraph, inputs: InputShape, rows: RowsOf) -> Plan:
+    """Group a graph's nodes: nodes of one group work on equally many rows.
 
     Raises:
         SpaceError: sources of one junction, or blocks of one slot, differ in width.
@@ -72,7 +75,7 @@ def plan(graph: RouteGraph, inputs: InputShape) -> Plan:
     for number in range(1, graph.num_layers + 2):
         slots = [slot for slot in graph.slots if slot.layer == number]
         junctions = [junction for junction in graph.junctions if reader_layer[junction.name] == number]
-        steps.append(Layer(junctions=_waves(junctions, widths), slots=_slot_groups(slots, widths, banks)))
+        steps.append(Layer(junctions=_waves(junctions, widths, rows), slots=_slot_groups(slots, widths, banks, rows)))
     towers = _grouped(graph.towers, lambda tower: (widths[tower.reads], tower.hidden, tower.outputs, tower.frozen))
     return Plan(
         layers=tuple(steps),
@@ -82,25 +85,39 @@ def plan(graph: RouteGraph, inputs: InputShape) -> Plan:
     )
 
 
-def _slot_groups(slots: Sequence[Slot], widths: Mapping[str, int], banks: Sequence[Bank]) -> tuple[SlotGroup, ...]:
+def _slot_groups(
+    slots: Sequence[Slot], widths: Mapping[str, int], banks: Sequence[Bank], rows: RowsOf
+) -> tuple[SlotGroup, ...]:
+    def reads(slot: Slot) -> str:
+        return rows.junction(slot.reads, rows.task_of_node(slot.name))
+
     place = {
         (bank.block, bank.in_width, name, bank.frozen): (number, position)
         for number, bank in enumerate(banks)
         for position, name in enumerate(bank.instances)
     }
     pairs = [(slot, block) for slot in slots for block in slot.choices]
-    groups = _grouped(pairs, lambda pair: (pair[1].text, widths[pair[0].reads], place[_weights(*pair, widths)][0]))
+    groups = _grouped(
+        pairs,
+        lambda pair: (
+            pair[1].text,
+            widths[pair[0].reads],
+            place[_weights(*pair, widths)][0],
+            rows.task_of_node(pair[0].name) is None,
+        ),
+    )
     found = []
     for group in groups:
         block, in_width = group[0][1], widths[group[0][0].reads]
-        read_first = {slot.reads: order for order, (slot, _) in reversed(list(enumerate(group)))}
+        read_first = {reads(slot): order for order, (slot, _) in reversed(list(enumerate(group)))}
         at = {slot.name: place[_weights(slot, block, widths)][1] for slot, _ in group}
-        ordered = sorted((slot for slot, _ in group), key=lambda slot: (at[slot.name], read_first[slot.reads]))
+        ordered = sorted((slot for slot, _ in group), key=lambda slot: (at[slot.name], read_first[reads(slot)]))
         found.append(
             SlotGroup(
                 block=block,
                 in_width=in_width,
                 slots=tuple(ordered),
+                reads=tuple(reads(slot) for slot in ordered),
                 bank=place[_weights(group[0][0], block, widths)][0],
                 instances=tuple(at[slot.name] for slot in ordered),
             )
@@ -112,7 +129,7 @@ def _weights(slot: Slot, block: Block, widths: Mapping[str, int]) -> tuple[Block
     return block, widths[slot.reads], slot.weights_of, slot.frozen
 
 
-def _waves(junctions: Sequence[Junction], widths: Mapping[str, int]) -> tuple[tuple[Junction, ...], ...]:
+def _waves(junctions: Sequence[Junction], widths: Mapping[str, int], rows: RowsOf) -> tuple[tuple[Junction, ...], ...]:
     """Groups of like junctions, those that others query first."""
     names = {junction.name for junction in junctions}
     done: set[str] = set()
@@ -120,8 +137,8 @@ def _waves(junctions: Sequence[Junction], widths: Mapping[str, int]) -> tuple[tu
     waiting = list(junctions)
     while waiting:
         ready = [j for j in waiting if all(q not in names or q in done for q in _queried(j))]
-        for alike in _grouped(ready, lambda j: _shape(j, widths)):
-            groups.extend(_by_sources(alike))
+        for alike in _grouped(ready, lambda j: (_shape(j, widths), rows.task_of_junction(j.name) is None)):
+            groups.extend(_by_sources(alike, rows))
         done |= {junction.name for junction in ready}
         waiting = [junction for junction in waiting if junction.name not in done]
     return tuple(groups)
@@ -142,9 +159,14 @@ def _query_shape(query: str, widths: Mapping[str, int]) -> Hashable:
     return query
 
 
-def _by_sources(junctions: Sequence[Junction]) -> Iterable[tuple[Junction, ...]]:
+def source_names(junction: Junction, rows: RowsOf) -> tuple[str, ...]:
+    """What a junction mixes, in the rows that it works on."""
+    return tuple(rows.node(source, rows.task_of_junction(junction.name)) for source in junction.sources)
+
+
+def _by_sources(junctions: Sequence[Junction], rows: RowsOf) -> Iterable[tuple[Junction, ...]]:
     """Junctions with the same sources in a row; one group for all lists of sources that equally many read."""
-    lists = _grouped(junctions, lambda junction: junction.sources)
+    lists = _grouped(junctions, lambda junction: source_names(junction, rows))
     for equally_read in _grouped(lists, len):
         yield tuple(junction for of_list in equally_read for junction in of_list)
 

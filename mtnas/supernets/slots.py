@@ -23,7 +23,7 @@ def run_slots(bank: Bank, size: int, group: SlotGroup, mixed: Activations, noise
         mixed: outputs of the junctions.
         noise: random numbers, None outside training.
     """
-    reads = tuple(slot.reads for slot in group.slots)
+    reads = group.reads
     num_slots, users = len(reads), len(reads) // size
     outputs: Tensor
     if group.instances != tuple(instance for instance in range(size) for _ in range(users)):

@@ -23,6 +23,7 @@ from mtnas.supernets.encoder import Encoder, Features
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.layout import Layout
+from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.plan import SlotGroup, own_sources, plan, query_widths
 from mtnas.supernets.selection import Selection
 from mtnas.supernets.slots import run_slots
@@ -41,9 +42,12 @@ class Supernet(nn.Module):
         device: where the weights live.
         dtype: their type.
         aligned: whether every task has a matrix of its own between the encoder and the rest.
+        own_rows: whether the batches' rows belong to the tasks in turn, row r to task r mod T; towers then give
+            outputs for their own rows alone.
 
     Raises:
-        SpaceError: widths that do not fit together, or several encoders under alignment.
+        SpaceError: widths that do not fit together, several encoders or rows of tasks under alignment, or products
+            of tasks' probabilities where rows belong to tasks.
     """
 
     def __init__(
@@ -55,15 +59,19 @@ class Supernet(nn.Module):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         aligned: bool = False,
+        own_rows: bool = False,
     ) -> None:
         super().__init__()
+        if aligned and own_rows:
+            raise SpaceError(expected="rows of all tasks under alignment", found="rows of one each", where="supernet")
         if aligned and len(graph.encoders) != 1:
             found = str([encoder.name for encoder in graph.encoders])
             raise SpaceError(expected="one encoder under alignment", found=found, where="graph")
         self.graph = graph
         self.inputs = inputs
         self.layout = Layout.of(graph)
-        self._plan = plan(graph, inputs)
+        self.own_rows, self._rows = own_rows, RowsOf(graph, own=own_rows)
+        self._plan = plan(graph, inputs, self._rows)
         initial = Initial(seeds=tuple(seeds), device=device, dtype=dtype)
         self.encoder = Encoder(graph.encoders[0].name, inputs, initial)
         self.more_encoders = nn.ModuleDict(
@@ -74,7 +82,9 @@ class Supernet(nn.Module):
             for index, junctions in enumerate(layer.junctions):
                 widths = query_widths(graph, self._plan.widths, junctions)
                 own = [own_sources(graph, junction) for junction in junctions]
-                self.gates[f"{number}_{index}"] = JunctionGroup(junctions, own, self.layout, widths, initial)
+                self.gates[f"{number}_{index}"] = JunctionGroup(
+                    junctions, own, self.layout, widths, self._rows, graph.encoders[0].name, initial
+                )
         for bank in self._plan.banks:
             sites = [f"{instance}/{bank.block.text}" for instance in bank.instances]
             self.banks[bank.key] = make_bank(sites, bank.block, bank.in_width, initial)
@@ -85,7 +95,7 @@ class Supernet(nn.Module):
         self.to(device)
 
     def forward(self, batch: Features, selection: Selection, noise: Draws | None = None) -> tuple[Tensor, ...]:
-        """Outputs of every task's tower, in the graph's order: ``[K, B, O_t]`` each.
+        """Outputs of every task's tower, in the graph's order: ``[K, B, O_t]`` each, or for its own rows alone.
 
         ``noise`` is for training only: without it nothing is dropped.
         """
@@ -104,7 +114,8 @@ class Supernet(nn.Module):
 
     def tower_inputs(self, mixed: Activations, towers: TowerGroup) -> Tensor:
         """What these towers read of a trunk's outputs: ``[K, T, B, W]``."""
-        x_KTRW = mixed.get(towers.reads)
+        named = zip(towers.reads, towers.tasks, strict=True)
+        x_KTRW = mixed.get([self._rows.junction(name, task) for name, task in named])
         return x_KTRW if self.alignment is None else self.alignment.own_rows(x_KTRW, towers.tasks)
 
     def trunk(self, batch: Features, selection: Selection, noise: Draws | None = None) -> Trunk:
@@ -118,7 +129,8 @@ class Supernet(nn.Module):
         if self.alignment is not None:
             encoded_KBW = self.alignment(encoded_KBW, selection)
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
-        nodes, mixed = Activations(), Trunk()
+        tasks = self.graph.tasks if self.own_rows else ()
+        nodes, mixed = Activations(tasks), Trunk(tasks)
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
         for encoder in self.graph.encoders[1:]:
             nodes.put(
@@ -138,10 +150,11 @@ class Supernet(nn.Module):
     def _check_agreement(self, selection: Selection, *, num_rows: int) -> None:
         K, G, E = selection.edges.shape
         num_candidates = next(self.parameters()).shape[0]
-        if (num_candidates, len(self.layout.edges)) != (K, E) or num_rows % G:
+        divisor = G * len(self.graph.tasks) if self.own_rows else G
+        if (num_candidates, len(self.layout.edges)) != (K, E) or num_rows % divisor:
             raise SpaceError(
                 expected=f"{num_candidates} candidates, {len(self.layout.edges)} edges, route groups that divide "
-                f"{num_rows} rows",
+                f"{num_rows} rows{' of every task alike' if self.own_rows else ''}",
                 found=f"{K} candidates, {E} edges, {G} route groups",
                 where="selection",
             )

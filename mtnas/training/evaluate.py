@@ -15,6 +15,7 @@ from mtnas.tasks import Metric, Task
 from mtnas.training.batches import rows_in_order
 from mtnas.training.metrics import evaluate_task
 from mtnas.training.rows import ResidentData
+from mtnas.training.task_batches import own_labels_of, own_rows_in_order
 
 EVALUATION_ROWS = 4096
 
@@ -23,8 +24,12 @@ PackMetrics = Mapping[str, Mapping[str, Tensor]]
 
 @torch.no_grad()
 def predict(net: Supernet, selection: Selection, data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
-    """Outputs ``[K, N, O]`` per task over the rows of the parts, in their order."""
-    batches = [net(batch, selection) for batch in rows_in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
+    """Outputs ``[K, N, O]`` per task over the rows of the parts, in their order.
+
+    Where rows belong to tasks, those of each task's own rows, in the order of :func:`own_rows_in_order`.
+    """
+    in_order = own_rows_in_order if net.own_rows else rows_in_order
+    batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
     return [torch.cat(outputs, dim=1) for outputs in zip(*batches, strict=True)]
 
 
@@ -32,7 +37,7 @@ def evaluate(
     net: Supernet, selection: Selection, data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]
 ) -> PackMetrics:
     """Metrics ``[K]`` by task and metric name; deterministic, and NaN where a part holds no labels."""
-    labels_NT = data.labels_of(parts)
+    labels_NT = own_labels_of(data, parts) if net.own_rows else data.labels_of(parts)
     outputs = predict(net, selection, data, parts)
     return {
         task.name: evaluate_task(task, out, labels_NT[:, t])

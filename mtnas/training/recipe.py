@@ -22,6 +22,8 @@ class Recipe:
         auxiliary: small towers beside the tasks' own, while training.
         alignment: a matrix per task between the inputs and the shared part; candidates alone have it, not searches.
         reweighting: task weights from the training data.
+        own_rows: whether every row belongs to one task: batches hold ``batch_size`` rows of each, and towers see their
+            own alone.
         precision: type of the products; weights are float32 unless it is ``float64``, which is for proofs.
     """
 
@@ -33,4 +35,5 @@ class Recipe:
     auxiliary: AuxiliarySpec | None = None
     alignment: AlignmentSpec | None = None
     reweighting: SvdReweighting | None = None
+    own_rows: bool = False
     precision: Literal["float32", "bfloat16", "float64"] = "float32"

@@ -34,6 +34,7 @@ from mtnas.training.route_prior import cosines, edge_prior, task_groups
 from mtnas.training.rows import Bag, Batch, ResidentData
 from mtnas.training.schedule import lr_factor
 from mtnas.training.seeds import derived_seed
+from mtnas.training.task_batches import TaskBatchStream, training_batches
 from mtnas.trials import Settings
 
 _AFFINITY_BATCHES = 8
@@ -45,7 +46,7 @@ class Reinforce:
 
     Attributes:
         routes_per_step: M, at least 4, routes a policy step compares.
-        reward_rows: rows of ``search`` a policy step measures each route on.
+        reward_rows: rows of ``search`` a policy step measures each route on, of all tasks together.
         lr: learning rate of the policy.
         entropy: weight of the entropy bonus.
         warmup: share of the steps before the policy begins to learn.
@@ -108,10 +109,13 @@ class ReinforceSearcher:
         """
         self.space, self.tasks, self.data, self.recipe, self.search = space, tuple(tasks), data, recipe, search
         self._seeds = seeds = tuple(s.seed for s in settings)
-        self.net = Supernet(space.graph, inputs, seeds, device=data.device)
+        self.net = Supernet(space.graph, inputs, seeds, device=data.device, own_rows=recipe.own_rows)
         self.policy = RoutePolicy(space, len(settings), data.device)
         data_seeds = [s.data_seed for s in settings]
-        self._train = BatchStream(data, parts=("train",), batch_size=recipe.batch_size, data_seeds=data_seeds)
+        own_rows, num_tasks = recipe.own_rows, len(self.tasks)
+        self._train = training_batches(
+            data, own_rows=own_rows, parts=("train",), batch_size=recipe.batch_size, data_seeds=data_seeds
+        )
         self._objective = Objective(
             net=self.net,
             tasks=tasks,
@@ -131,7 +135,10 @@ class ReinforceSearcher:
         )
         dropout = [s.dropout for s in settings]
         self._noise = Noise(seeds=seeds, dropout=dropout, device=data.device)
-        self._held_out = BatchStream(data, parts=("search",), batch_size=search.reward_rows, data_seeds=data_seeds)
+        reward_rows = max(1, search.reward_rows // num_tasks) if own_rows else search.reward_rows
+        self._held_out = training_batches(
+            data, own_rows=own_rows, parts=("search",), batch_size=reward_rows, data_seeds=data_seeds
+        )
         self._rewards = _endless(self._held_out)
         self._weights_T = torch.tensor([task.weight for task in tasks], device=data.device)
         self._scale_KT = torch.zeros(len(settings), len(tasks), device=data.device)
@@ -289,7 +296,7 @@ def leave_one_out(rewards_KM: Tensor) -> Tensor:
     return rewards_KM - others_KM
 
 
-def _endless(stream: BatchStream, first: int = 0) -> Iterator[Batch]:
+def _endless(stream: BatchStream | TaskBatchStream, first: int = 0) -> Iterator[Batch]:
     epoch, step = divmod(first, stream.num_batches)
     while True:
         yield from stream.epoch(epoch, first_step=step)

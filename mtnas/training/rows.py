@@ -63,7 +63,8 @@ class Batch:
         categorical: int64 ``[S, B, C]``.
         numeric: ``[S, B, D]``.
         bags: one per multi-valued feature.
-        labels: ``[S, B, T]``, NaN where not labelled.
+        labels: ``[S, B, T]``, NaN where not labelled; where rows belong to tasks (``task_batches``), features have T
+            rows for each of them.
         seed_of: int64 ``[K]``, which of the S orders a candidate reads; ``None`` when S is 1.
     """
 
@@ -75,7 +76,7 @@ class Batch:
 
     @property
     def num_rows(self) -> int:
-        """B."""
+        """B, rows of labels."""
         return self.labels.shape[1]
 
     def for_candidates(self, x_S: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from mtnas.routes import InputShape, Route, RouteGraph
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.alignment import AlignmentStages
-from mtnas.training.batches import BatchStream
 from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
 from mtnas.training.flat import FlatParameters
 from mtnas.training.noise import Noise
@@ -25,6 +24,7 @@ from mtnas.training.optimiser import PackAdamW
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Batch, ResidentData
 from mtnas.training.schedule import lr_factor
+from mtnas.training.task_batches import training_batches
 from mtnas.trials import Settings
 
 
@@ -76,11 +76,17 @@ class PackTrainer:
         dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         seeds = [s.seed for s in settings]
         aligned = recipe.alignment is not None
-        self.net = Supernet(graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned)
+        self.net = Supernet(
+            graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned, own_rows=recipe.own_rows
+        )
         gate = [s.gate for s in settings]
         self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype, gate=gate)
-        self._stream = BatchStream(
-            data, parts=parts, batch_size=recipe.batch_size, data_seeds=[s.data_seed for s in settings]
+        self._stream = training_batches(
+            data,
+            own_rows=recipe.own_rows,
+            parts=parts,
+            batch_size=recipe.batch_size,
+            data_seeds=[s.data_seed for s in settings],
         )
         self._objective = Objective(
             net=self.net,
