@@ -25,7 +25,7 @@ from mtnas.export.source import model_source
 from mtnas.export.tables import columns_of, preprocessing_json, vocabularies_json
 from mtnas.export.weights import named_weights
 from mtnas.export.wiring import Wiring
-from mtnas.routes import Cost, Route, RouteGraph, cost, narrow, reach, route_digest, to_svg
+from mtnas.routes import Cost, Route, RouteGraph, aligned_cost, cost, narrow, reach, route_digest, to_svg
 from mtnas.supernets import Supernet
 from mtnas.tasks import Task, TaskKind
 
@@ -128,12 +128,10 @@ def _check_arguments(
 
 
 def _cost(graph: RouteGraph, route: Route, frozen: Supernet) -> Cost:
-    """Of the route; under alignment it runs once per task, on the product of the inputs with the task's matrix."""
     found = cost(graph, route, frozen.inputs)
     if frozen.alignment is None:
         return found
-    num_tasks, products = len(graph.tasks), frozen.inputs.width**2
-    return Cost(num_params=found.num_params + num_tasks * products, macs=num_tasks * (found.macs + products))
+    return aligned_cost(found, num_tasks=len(graph.tasks), input_width=frozen.inputs.width)
 
 
 def _exported(task: Task, schema: DataSchema) -> ExportedTask:

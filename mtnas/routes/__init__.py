@@ -2,7 +2,7 @@
 
 from mtnas.routes.blocks import Block, BlockKind
 from mtnas.routes.canonical import canonical_route, route_digest
-from mtnas.routes.cost import Cost, cost
+from mtnas.routes.cost import Cost, aligned_cost, cost
 from mtnas.routes.drawing import to_svg
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
@@ -30,6 +30,7 @@ __all__ = [
     "RouteGraph",
     "Slot",
     "Tower",
+    "aligned_cost",
     "canonical_route",
     "cost",
     "narrow",

@@ -57,6 +57,12 @@ def cost(graph: RouteGraph, route: Route, inputs: InputShape) -> Cost:
     return Cost(num_params=num_params, macs=macs)
 
 
+def aligned_cost(found: Cost, *, num_tasks: int, input_width: int) -> Cost:
+    """A route's cost under alignment: it runs once per task, on the product of the inputs with the task's matrix."""
+    products = input_width**2
+    return Cost(num_params=found.num_params + num_tasks * products, macs=num_tasks * (found.macs + products))
+
+
 def output_widths(graph: RouteGraph, route: Route, inputs: InputShape) -> dict[str, int]:
     """Output width of every encoder, and of every reachable slot and junction."""
     reached = reach(graph, route)

@@ -32,7 +32,7 @@ class RouteGraph:
 
     Raises:
         SpaceError: a name used twice, an edge to nowhere or backwards, a junction that no one reads or queries,
-            a query of something later, widths that differ whatever the inputs are.
+            a query of something later, tied slots of which some are frozen, widths that differ whatever the inputs are.
     """
 
     encoders: tuple[Encoder, ...]
@@ -146,6 +146,7 @@ def _check(graph: RouteGraph) -> None:
         _check_edges(junction, layers[junction.name], layer_of)
         _check_queries(junction, layers, junctions)
     _check_products(graph.towers)
+    _check_ties(graph.slots)
     node_widths(graph, None)
 
 
@@ -160,6 +161,18 @@ def _check_products(towers: tuple[Tower, ...]) -> None:
                 where=f"tower of {tower.task!r}, product_of",
             )
         outputs[tower.task] = tower.outputs
+
+
+def _check_ties(slots: tuple[Slot, ...]) -> None:
+    """What slots share is held for all of them or for none."""
+    frozen: dict[str, bool] = {}
+    for slot in slots:
+        if frozen.setdefault(slot.weights_of, slot.frozen) != slot.frozen:
+            raise SpaceError(
+                expected="slots that share their weights all frozen, or none of them",
+                found="some of each",
+                where=f"slot {slot.name}, weights {slot.weights_of}",
+            )
 
 
 def _check_reader(junctions: Mapping[str, Junction], name: str, where: str) -> None:

@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 
 from mtnas.data import EncodedData
 from mtnas.errors import OutOfMemoryError, SearchError
-from mtnas.routes import RouteGraph, Tower, canonical_route, cost, route_digest, shape_graph
+from mtnas.routes import (
+    Cost,
+    Route,
+    RouteGraph,
+    Tower,
+    aligned_cost,
+    canonical_route,
+    cost,
+    route_digest,
+    shape_graph,
+)
 from mtnas.routes.named import Size
 from mtnas.run.executor import Executor
 from mtnas.run.figures import valid_score
@@ -96,6 +106,13 @@ class Context:
     def towers(self) -> list[Tower]:
         """The tasks' towers, for building graphs."""
         return [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in self.tasks]
+
+    def cost(self, graph: RouteGraph, route: Route) -> Cost:
+        """Cost of a route as the job trains it, matrices of an alignment included."""
+        found = cost(graph, route, self.data.inputs)
+        if self.recipe.alignment is None:
+            return found
+        return aligned_cost(found, num_tasks=len(graph.tasks), input_width=self.data.inputs.width)
 
     def valid_score(self, trial: Trial) -> float:
         """The figure that complete trials are chosen by."""
@@ -275,7 +292,7 @@ class Context:
                 continue
             if outcome.weights is not None:
                 self.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
-            found = cost(member.graph, member.candidate.route, self.data.inputs)
+            found = self.cost(member.graph, member.candidate.route)
             costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
             evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
             figures = dict(values(evaluations)) | costs

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 import mtnas
-from mtnas.routes import cost
 from mtnas.run.baselines import REFERENCE, Baselines
 from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
@@ -84,7 +83,7 @@ def _gains(context: Context, entrants: Sequence[Entrant]) -> dict[str, Gains]:
 
 def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | None) -> dict[str, Any]:
     complete = [trial for trial in entrant.trials if _complete(trial)]
-    found = cost(entrant.graph, entrant.route, context.data.inputs)
+    found = context.cost(entrant.graph, entrant.route)
     device_seconds = _mean_cost(complete)
     shared_seconds = _mean_cost([t for t in shared.trials if _complete(t)]) if shared is not None else None
     return {

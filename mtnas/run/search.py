@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtnas.errors import SearchError
-from mtnas.routes import Route, canonical_route, cost, route_digest
+from mtnas.routes import Route, canonical_route, route_digest
 from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
@@ -151,7 +151,7 @@ def _proposed_trials(
     for of_search, used in zip(result.proposals, task.work.settings, strict=True):
         for proposal in of_search:
             route = canonical_route(graph, proposal.route)
-            found = cost(graph, route, context.data.inputs)
+            found = context.cost(graph, route)
             costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
             evaluation = Evaluation(part="search", per_task=proposal.inherited, costs=costs)
             figures = gains_on("search", context.tasks, (evaluation,), known.reference["search"])

@@ -18,18 +18,20 @@ from mtnas.training.flat import FlatParameters, FlatSlot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A node's trained numbers.
+    """A node's trained numbers; those of several slots where they are tied.
 
     Attributes:
         kind: ``encoder``, ``slot``, ``junction``, ``task`` (towers, small towers, alignment), or ``other`` for
             parameters that are no node's.
-        name: the node, or the task.
+        name: the node, or the task, or the name of what tied slots share.
         ranges: first element and end of every stretch in a candidate's row.
+        nodes: the slots that use the numbers; for other kinds the node itself.
     """
 
     kind: str
     name: str
     ranges: tuple[tuple[int, int], ...]
+    nodes: tuple[str, ...]
 
     def users(self, tasks: Sequence[str], paths: Mapping[str, Reach] | None) -> tuple[str, ...]:
         """The tasks whose towers can reach the node along their paths; ``None`` stands for paths of everything."""
@@ -37,7 +39,7 @@ class Component:
             case "task":
                 return (self.name,)
             case "slot" if paths is not None:
-                return tuple(task for task in tasks if self.name in paths[task].slots)
+                return tuple(task for task in tasks if not paths[task].slots.isdisjoint(self.nodes))
             case "encoder" if paths is not None:
                 return tuple(task for task in tasks if self.name in paths[task].encoders)
             case "junction" if paths is not None:
@@ -58,7 +60,18 @@ def components(net: Supernet, flat: FlatParameters) -> tuple[Component, ...]:
     for slot in flat.slots:
         for kind, name, begin, end in _stretches(slot, members, net.graph.encoders[0].name):
             found.setdefault((kind, name), []).append((begin, end))
-    return tuple(Component(kind=kind, name=name, ranges=tuple(ranges)) for (kind, name), ranges in found.items())
+    slots_of: dict[str, list[str]] = {}
+    for node in net.graph.slots:
+        slots_of.setdefault(node.weights_of, []).append(node.name)
+    return tuple(
+        Component(
+            kind=kind,
+            name=name,
+            ranges=tuple(ranges),
+            nodes=tuple(slots_of[name]) if kind == "slot" else (name,),
+        )
+        for (kind, name), ranges in found.items()
+    )
 
 
 def shared_mask(net: Supernet, flat: FlatParameters, routes: Sequence[Route] | None) -> Tensor:
@@ -82,11 +95,13 @@ Members = dict[tuple[str, str], tuple[str, tuple[str, ...]]]
 
 
 def _members(net: Supernet) -> Members:
-    """Kind and names of the nodes whose weights lie along the first axis of a module's parameters."""
+    """Kind and names of what lies along the first axis of a module's parameters; of a bank, what slots call it."""
     found: Members = {}
     bank_keys = {id(bank): key for key, bank in net.banks.items()}
     for group, bank in net.slot_banks():
-        found["banks", bank_keys[id(bank)]] = ("slot", tuple(slot.name for slot in group.slots))
+        _, known = found.get(("banks", bank_keys[id(bank)]), ("slot", ()))
+        at = dict(enumerate(known)) | {i: slot.weights_of for i, slot in zip(group.instances, group.slots, strict=True)}
+        found["banks", bank_keys[id(bank)]] = ("slot", tuple(at[index] for index in sorted(at)))
     for key, junctions in net.gates.items():
         found["gates", key] = ("junction", tuple(getattr(junctions, "names", ())))
     for index, towers in enumerate(net.tower_groups):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mtnas.data import DataAccess
+from mtnas.routes import InputShape, Route, RouteGraph, cost
 from mtnas.run import run_job
 from mtnas.run.diagnose import transfer
 from mtnas.run.executor import InProcessExecutor
@@ -38,12 +39,17 @@ TOGETHER = [
 @pytest.mark.parametrize("training", TOGETHER)
 def test_a_job_trains_tasks_together_and_explains_its_best_route(training: dict[str, Any], tmp_path: Path) -> None:
     spec = JobSpec.model_validate(SPEC | {"training": SPEC["training"] | training})  # type: ignore[operator]
+    journal = MemoryJournal()
     report = run_job(
         expanded(spec, build),
         access=DataAccess(cache=tmp_path),
         executor=InProcessExecutor(),
-        journal=MemoryJournal(),
+        journal=journal,
     )
+    matrices = 3 * 8**2 if "alignment" in training else 0
+    for row in journal.routes.values():
+        graph, route = RouteGraph.from_json(journal.graphs[row.graph_digest]), Route.parse(row.text)
+        assert row.num_params == cost(graph, route, InputShape(num_numeric=8)).num_params + matrices
     found = report["diagnostics"]
     json.dumps(found, allow_nan=False)
     assert found["tasks"] == ["task_0", "task_1", "task_2"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 
+from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Edge, Encoder, GateKind, Junction, RouteGraph, Slot, Tower, cost
 from mtnas.routes.named import NamedRoute, full_route
 from mtnas.routes.streams import Manner, levels_of, stream_graph
@@ -113,3 +115,12 @@ def test_any_pattern_of_use_equals_slot_by_slot(users: tuple[int, int]) -> None:
             h, h.shape[-1:], bank.norm_scales[0][0, instance], bank.norm_shifts[0][0, instance]
         )
         torch.testing.assert_close(found[0, position], normal.relu())
+
+
+def test_weights_that_are_frozen_in_one_place_alone_are_refused() -> None:
+    streams = graph()
+    first = streams.slots[0]
+    held = [replace(slot, frozen=slot.name == first.name) for slot in streams.slots]
+    with pytest.raises(SpaceError, match=rf"weights {first.weights_of}: expected .* all frozen, or none"):
+        replace(streams, slots=tuple(held))
+    replace(streams, slots=tuple(replace(s, frozen=s.weights_of == first.weights_of) for s in streams.slots))
