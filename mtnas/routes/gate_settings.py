@@ -38,6 +38,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "stretch_low": (-math.inf, -1e-9),
     "stretch_high": (1.0 + 1e-9, math.inf),
     "smooth_step": (1e-6, math.inf),
+    "controller_noise": (0.0, 1e6),
     "hard_passes": (0.0, 1.0),
 }
 

@@ -12,6 +12,7 @@ from mtnas.routes import Block, BlockKind, GateKind, InputShape, Mix, Route, Rou
 from mtnas.routes.layered import layered_graph
 from mtnas.routes.named import full_route
 from mtnas.supernets import Selection, Supernet
+from mtnas.training.noise import Noise
 from tests.supernets.batches import random_features
 from tests.supernets.weights import randomise
 
@@ -29,6 +30,7 @@ def gate_contract(kind: GateKind, query: str) -> None:
     """
     graph = graph_of(kind, query)
     _values_move_with_the_gates_weights(graph)
+    _evaluation_is_silent_and_keeps_nothing(graph)
     _only_active_sources_count(graph, kind)
     _one_input_passes(graph, kind)
     for dtype in (torch.float32, torch.float64):
@@ -63,12 +65,12 @@ def _net(graph: RouteGraph, dtype: torch.dtype = torch.float64) -> Supernet:
     return net
 
 
-def _run(net: Supernet, route: Route | None = None, *, seed: int = 0) -> Tensor:
+def _run(net: Supernet, route: Route | None = None, *, seed: int = 0, noise: Noise | None = None) -> Tensor:
     """Both towers' outputs ``[B, 2]``."""
     dtype = next(net.parameters()).dtype
     selection = Selection.from_routes(net.graph, [[route or full_route(net.graph)]], dtype=dtype)
     batch = random_features(INPUTS, rows=ROWS, seed=seed, dtype=dtype)
-    return torch.cat([out[0] for out in net(batch, selection)], dim=-1)
+    return torch.cat([out[0] for out in net(batch, selection, noise)], dim=-1)
 
 
 def _values_move_with_the_gates_weights(graph: RouteGraph) -> None:
@@ -89,6 +91,19 @@ def _values_move_with_the_gates_weights(graph: RouteGraph) -> None:
     if weights:
         _run(net).square().sum().backward()
         assert all(w.grad is not None and w.grad.any() for w in weights), "weights that no gradient reaches"
+
+
+def _evaluation_is_silent_and_keeps_nothing(graph: RouteGraph) -> None:
+    """The same numbers before and after a training pass, which itself depends on nothing but its draws."""
+    net = _net(graph)
+    before = _run(net)
+    noise = Noise(seeds=[0], dropout=[0.0], device=torch.device("cpu"))
+    trained = []
+    for step in (3, 4, 3):
+        noise.at_step(step)
+        trained.append(_run(net, noise=noise))
+    assert torch.equal(_run(net), before), "evaluation that draws, or remembers"
+    assert torch.equal(trained[0], trained[2]), "training that draws elsewhere"
 
 
 def _only_active_sources_count(graph: RouteGraph, kind: GateKind) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtnas.routes import Mix, Route, RouteGraph, cost, narrow, reach
+from mtnas.routes import Mix, Route, RouteGraph, aligned_cost, cost, narrow, reach
 from mtnas.routes.named import full_route
 from mtnas.supernets import Selection, Supernet, freeze
 from tests.routes.random_graphs import INPUTS, random_graph, random_route
@@ -97,3 +97,21 @@ def test_frozen_gradients_are_those_of_the_supernet(seed: int) -> None:
                 assert mine.grad is None or not mine.grad.any()
             else:
                 torch.testing.assert_close(mine.grad[0], other.grad[0], rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_frozen_aligned_route_computes_what_the_aligned_supernet_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    if len(graph.encoders) > 1:
+        pytest.skip("alignment is for one encoder")
+    route = random_route(rng, graph)
+    net = Supernet(graph, INPUTS, [0, 1], dtype=torch.float64, aligned=True)
+    randomise(net, seed=seed, scale=0.4)
+    frozen = freeze(net, route, candidate=1)
+    batch = random_features(INPUTS, rows=6, seed=seed)
+    expected = net(batch, Selection.from_routes(graph, [[route]] * 2, dtype=torch.float64))
+    for ours, theirs in zip(frozen(batch, whole(frozen.graph)), expected, strict=True):
+        torch.testing.assert_close(ours[0], theirs[1], **EXACT)
+    found = aligned_cost(cost(graph, route, INPUTS), num_tasks=len(graph.tasks), input_width=INPUTS.width)
+    assert sum(parameter.numel() for parameter in frozen.parameters()) == found.num_params

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import GateKind
+from mtnas.routes.gate_settings import GATE_SETTINGS
 from mtnas.routes.named import full_route
 from mtnas.routes.relaxed import with_gate
 from mtnas.supernets.gates import Gate
 from mtnas.supernets.junctions import JunctionGroup
+from mtnas.training.evaluate import evaluate
 from mtnas.training.recipe import Recipe
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import UpGradBalancer
@@ -70,21 +72,25 @@ def test_the_penalty_reaches_the_gates_under_a_gradient_balancer_too() -> None:
     assert heavy.mean() < light.mean()
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [
-        (GateKind.HARD_CONCRETE, {"l0": 0.5}),
-        (GateKind.HARD_CONCRETE, {"temperature": 0.4}),
-        (GateKind.HARD_CONCRETE, {"stretch_low": -0.4}),
-        (GateKind.HARD_CONCRETE, {"stretch_high": 1.5}),
-        (GateKind.DSELECT_K, {"k": 1.0}),
-        (GateKind.DSELECT_K, {"smooth_step": 0.5}),
-        (GateKind.DSELECT_K, {"dselect_entropy": 0.5}),
-        (GateKind.DSELECT_K, {"dselect_mass": 0.5}),
-        (GateKind.CONTROLLER, {"controller_noise": 3.0}),
-        (GateKind.CONTROLLER, {"hard_passes": 0.9}),
-    ],
+EVERY_SETTING: Sequence[tuple[GateKind, Mapping[str, float]]] = (
+    (GateKind.HARD_CONCRETE, {"l0": 0.5}),
+    (GateKind.HARD_CONCRETE, {"temperature": 0.4}),
+    (GateKind.HARD_CONCRETE, {"stretch_low": -0.4}),
+    (GateKind.HARD_CONCRETE, {"stretch_high": 1.5}),
+    (GateKind.DSELECT_K, {"k": 1.0}),
+    (GateKind.DSELECT_K, {"smooth_step": 0.5}),
+    (GateKind.DSELECT_K, {"dselect_entropy": 0.5}),
+    (GateKind.DSELECT_K, {"dselect_mass": 0.5}),
+    (GateKind.CONTROLLER, {"controller_noise": 3.0}),
+    (GateKind.CONTROLLER, {"hard_passes": 0.9}),
 )
+
+
+def test_every_setting_is_tried() -> None:
+    assert {name for _, settings in EVERY_SETTING for name in settings} == set(GATE_SETTINGS)
+
+
+@pytest.mark.parametrize(("kind", "settings"), EVERY_SETTING)
 def test_every_setting_changes_what_is_learned_and_only_for_its_candidate(
     kind: GateKind, settings: Mapping[str, float]
 ) -> None:
@@ -92,3 +98,24 @@ def test_every_setting_changes_what_is_learned_and_only_for_its_candidate(
     pack = gate_parameters(trained(kind, [{}, settings]))
     torch.testing.assert_close(pack[0], alone[0], rtol=1e-9, atol=1e-12)
     assert not torch.allclose(pack[0], pack[1], rtol=1e-6)
+
+
+def test_the_entropy_term_settles_the_codes_of_every_task_on_at_most_k_sources() -> None:
+    """Without it the codes stay where every source has a share."""
+    recipe = Recipe(batch_size=32, epochs=40, precision="float64")
+    trainer = trained(GateKind.DSELECT_K, [{"dselect_entropy": 0.0}, {"dselect_entropy": 1.0}], recipe)
+    (values_KJNB,) = gate_values(trainer)
+    open_KJ = (values_KJNB[..., 0] > 0).sum(2)
+    assert (open_KJ[1] <= 2).all()  # k of the junctions
+    assert (open_KJ[0] > 2).any()
+
+
+def gate_values(trainer: PackTrainer) -> list[Tensor]:
+    """Values ``[K, J, N, B]`` of the towers' gates in evaluation."""
+    seen: list[Tensor] = []
+    for group in trainer.net.gates.values():
+        assert isinstance(group, JunctionGroup)
+        for gate in group.kinds.values():
+            gate.register_forward_hook(lambda _module, _inputs, gated: seen.append(gated.values))
+    evaluate(trainer.net, trainer.selection, rows(), TASKS, ["valid"])
+    return seen
