@@ -44,10 +44,15 @@ class Candidate:
 
 
 class TrialState(StrEnum):
-    """What became of a trial."""
+    """What became of a trial.
+
+    A pruned trial was stopped early by successive halving: its evaluations and values are those of its fidelity, the
+    ``candidate_steps`` among their costs; ``notes["pruned"]`` says at which rung and against how many.
+    """
 
     RUNNING = "running"
     COMPLETE = "complete"
+    PRUNED = "pruned"
     FAILED = "failed"
 
 
@@ -68,7 +73,7 @@ class Evaluation:
     Attributes:
         part: ``search``, ``valid`` or ``test``.
         per_task: metrics by task name, then by metric name; NaN where a part holds no labels.
-        costs: ``num_params``, ``macs``, ``device_seconds``, ``candidate_steps``.
+        costs: ``num_params``, ``macs``, ``device_seconds``, and ``candidate_steps``: the fidelity, training steps taken.
     """
 
     part: str
@@ -87,7 +92,7 @@ class Trial:
         graph_digest: digest of the graph the candidate's route belongs to.
         route_digest: digest of the route.
         failure: why it failed, for failed trials.
-        values: the objectives' values by metric name, for complete trials.
+        values: the objectives' values by metric name, for complete and pruned trials.
     """
 
     number: int

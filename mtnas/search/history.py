@@ -23,9 +23,11 @@ class History:
     """The trials of a space in the order of their numbers; trials of routes outside it (baselines) are left out.
 
     Attributes:
-        finished: canonical candidates of complete and failed trials.
+        finished: canonical candidates of complete, pruned and failed trials.
         values: ``[N, M]``, the objectives with their signs set so that larger is better. A failed trial, and one
-            with a value that is missing, NaN or infinite, has -inf everywhere: it counts as worst.
+            with a value that is missing, NaN or infinite, has -inf everywhere: it counts as worst. A pruned trial
+            stands beside the complete ones with what it had reached: every evaluation is of the best weights so far,
+            so that figure is one the candidate had for certain, and more training could only have raised it.
         running: canonical candidates of trials without an outcome yet.
         seen: keys of all of them.
     """
@@ -68,9 +70,9 @@ class History:
 
 
 def signed_values(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
-    """The trial's objectives, larger is better; -inf everywhere unless it is complete and all are finite."""
+    """The trial's objectives, larger is better; -inf everywhere if it failed or one is not finite."""
     values = [objective.signed(trial.values.get(objective.metric, math.nan)) for objective in objectives]
-    usable = trial.state is TrialState.COMPLETE and all(math.isfinite(value) for value in values)
+    usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and all(math.isfinite(value) for value in values)
     return values if usable else [-math.inf] * len(values)
 
 

@@ -138,7 +138,7 @@ def finish_trials(connection: Connection, job: JobRecord, results: Sequence[Tria
 def _finish(connection: Connection, job: JobRecord, result: TrialResult) -> bool:
     where = f"job {job.id}, trial {result.number}"
     if result.state is TrialState.RUNNING:
-        raise SpecError(expected="complete or failed", found=result.state.value, where=where)
+        raise SpecError(expected="complete, pruned or failed", found=result.state.value, where=where)
     values: dict[str, Any] = {
         "state": result.state,
         "values": checked_figures(result.values, where=where),

@@ -75,8 +75,7 @@ class Objective:
         self._seeds = tuple(s.seed for s in settings)
         self._small, gamma = None, [self._gamma(s) for s in settings]
         self.module: nn.Module = net
-        if any(gamma):
-            assert recipe.auxiliary is not None
+        if recipe.auxiliary is not None:  # whatever the candidates' gamma, so that packs of one recipe are alike
             self._small = SmallTowers(net, recipe.auxiliary, self._seeds)
             self.module = WithSmallTowers(net, self._small)
         self._gamma_K1 = torch.tensor(gamma, device=data.device, dtype=dtype)[:, None]

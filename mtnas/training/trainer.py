@@ -6,7 +6,7 @@ Legend: K pack, P elements of one candidate, T tasks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from mtnas.training.flat import FlatParameters
 from mtnas.training.noise import Noise
 from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
+from mtnas.training.pack_state import STEP
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Batch, ResidentData
 from mtnas.training.schedule import lr_factor
@@ -118,33 +119,54 @@ class PackTrainer:
         """Steps of the whole run."""
         return self.recipe.epochs * self._stream.num_batches
 
-    def run(self) -> Iterator[Look]:
-        """Train to the end, from wherever the state is; afterwards the net holds every candidate's best weights.
+    def run(self, *, until: int | None = None) -> Iterator[Look]:
+        """Train from wherever the state is; at the very end the net holds every candidate's best weights.
 
-        A candidate that never had a score (it diverged before the first look) holds its last weights, which show it.
+        Args:
+            until: the step of a rung, at which to stop for the time being: a later run goes on from there, or from
+                the state, as if there had been no stop. ``None`` trains to the end.
         """
+        end = self.total_steps if until is None else min(until, self.total_steps)
         every = self.recipe.evaluate_every or self._stream.num_batches
-        while self._step < self.total_steps:
+        while self._step < end:
             epoch, first = divmod(self._step, self._stream.num_batches)
             for batch in self._stream.epoch(epoch, first_step=first):
                 self._train_step(batch)
                 self._step += 1
                 if self._step % every == 0 or self._step == self.total_steps:
                     yield self._look()
+                if self._step == end:
+                    break
+        if end == self.total_steps:
+            with torch.no_grad():
+                self._flat.weights.copy_(self._best())
+
+    @contextmanager
+    def holding_best(self) -> Iterator[None]:
+        """Let the net hold every candidate's best weights so far, and afterwards what it held before.
+
+        A candidate that never had a score (it diverged before the first look) holds its last weights, which show it.
+        """
+        current = self._flat.weights.clone()
         with torch.no_grad():
-            self._flat.weights.copy_(self._best_weights)
+            self._flat.weights.copy_(self._best())
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                self._flat.weights.copy_(current)
 
     def evaluate(self, part: str) -> PackMetrics:
         """Metrics on one part with the weights the net holds now."""
         return evaluate(self.net, self.selection, self.data, self.tasks, (part,))
 
     def state(self) -> dict[str, Tensor]:
-        """All that a later run needs to go on exactly from here."""
+        """All that a later run needs to go on exactly from here; ``pack_state`` cuts it and puts several together."""
         return (
             self._optimiser.state_dict()
             | self._objective.state()
             | {
-                "step": torch.tensor(self._step),
+                STEP: torch.tensor(self._step),
                 "best_scores": self._best_scores.clone(),
                 "best_weights": self._best_weights.clone(),
             }
@@ -152,10 +174,10 @@ class PackTrainer:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
-        own = {"step", "best_scores", "best_weights"} | self._objective.state().keys()
+        own = {STEP, "best_scores", "best_weights"} | self._objective.state().keys()
         self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
         self._objective.load_state(state)
-        self._step = int(state["step"])
+        self._step = int(state[STEP])
         self._best_scores.copy_(state["best_scores"])
         self._best_weights.copy_(state["best_weights"])
 
@@ -173,6 +195,10 @@ class PackTrainer:
         scores = score(self.tasks, found, self._scales)
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
-        kept = better if self._step < self.total_steps else better | (self._best_scores == -torch.inf)
-        self._best_weights = torch.where(kept[:, None], self._flat.weights, self._best_weights)
+        self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
         return Look(step=self._step, total_steps=self.total_steps, scores=scores.cpu())
+
+    def _best(self) -> Tensor:
+        """``[K, P]``."""
+        unscored_K = self._best_scores == -torch.inf
+        return torch.where(unscored_K[:, None], self._flat.weights, self._best_weights)

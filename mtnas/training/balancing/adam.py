@@ -11,12 +11,12 @@ class SmallAdam:
 
     Attributes:
         momentum, variance: of the values' shape.
-        steps: steps taken, a tensor of one element.
+        steps: steps taken, ``[K, 1]``.
     """
 
     def __init__(self, like: Tensor, *, lr: float, decay: float = 0.0) -> None:
         self.momentum, self.variance = torch.zeros_like(like), torch.zeros_like(like)
-        self.steps = torch.zeros((), device=like.device, dtype=torch.float64)
+        self.steps = torch.zeros((len(like), 1), device=like.device, dtype=torch.float64)
         self._lr, self._decay = lr, decay
 
     def step(self, values: Tensor, gradient: Tensor) -> None:

@@ -42,7 +42,7 @@ class PackShape:
 
 
 class Remembering:
-    """State that a resumed run needs: tensors in the attributes that a subclass names."""
+    """State that a resumed run needs: tensors in the attributes that a subclass names, the pack axis K first."""
 
     _remembered: Sequence[str] = ()
 

@@ -83,16 +83,14 @@ class LibraryBalancer(GramBalancer):
         return torch.stack(rows).to(losses_KT.device, losses_KT.dtype)
 
     def state(self) -> dict[str, Tensor]:
-        """What stateful weightings remember, by candidate."""
-        return {
-            f"{k}.{name}": value for k, memory in enumerate(self._memories) for name, value in memory.read().items()
-        }
+        """What stateful weightings remember, ``[K, ...]`` by name."""
+        memories = [memory.read() for memory in self._memories]
+        return {name: torch.stack([memory[name] for memory in memories]) for name in (memories[0] if memories else ())}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
         for k, memory in enumerate(self._memories):
-            own = {n.removeprefix(f"{k}."): value for n, value in state.items() if n.startswith(f"{k}.")}
-            memory.write(own)
+            memory.write({name: values[k] for name, values in state.items()})
 
     def _weighing(self, settings: LibrarySpec, num_tasks: int) -> Weigh:
         match settings:
