@@ -23,7 +23,7 @@ from mtnas.data.spec import (
     TimeSplit,
 )
 from mtnas.routes import NAMED_ROUTES
-from mtnas.search.spec import ReinforceSearch, SampledSearch, Search
+from mtnas.search.spec import HalvingSpec, ReinforceSearch, SampledSearch, Search
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
     AlignmentSpec,
@@ -54,6 +54,7 @@ __all__ = [
     "FileSource",
     "GridChoice",
     "GroupSplit",
+    "HalvingSpec",
     "JobSpec",
     "JoinedTable",
     "ObjectiveSpec",
@@ -290,6 +291,13 @@ class JobSpec(Part):
             kind = self.training.balancer.kind
             raise ValueError(
                 f"balancer {kind!r} needs full Jacobians, so one search at a time, found search.searches > 1"
+            )
+        halving = getattr(self.search, "halving", None)
+        if halving is not None and self.training.epochs < halving.reduction * halving.min_epochs:
+            raise ValueError(
+                f"the first rung of halving stands at search.halving.min_epochs or later and the last at a "
+                f"{halving.reduction}th of training.epochs: expected at least {halving.reduction * halving.min_epochs:g} "
+                f"epochs, found {self.training.epochs}"
             )
         if isinstance(self.training.balancer, StaticBalancer):
             strangers = sorted(set(self.training.balancer.weights) - set(names))

@@ -35,6 +35,7 @@ from mtnas.run.packs import (
     TrainResult,
     TrainWork,
     TreesResult,
+    cut,
 )
 from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
 from mtnas.spaces import SearchSpace
@@ -56,6 +57,23 @@ class Planned:
     label: str
     graph: RouteGraph
     candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """How trials are trained and looked at.
+
+    Attributes:
+        parts: rows to train on.
+        evaluate_on: parts to evaluate on.
+        values: figures of a trial from its evaluations.
+        keep_weights: whose weights to keep.
+    """
+
+    parts: tuple[str, ...]
+    evaluate_on: tuple[str, ...]
+    values: Values
+    keep_weights: Callable[[Planned], bool] = lambda _: False
 
 
 def own_rows(spec: JobSpec, data: EncodedData) -> bool:
@@ -157,40 +175,56 @@ class Context:
         Raises:
             SearchError: none of them could be trained.
         """
+        orders = Orders(parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights)
         done = {trial.number: trial for trial in self.journal.trials()}
         waiting = [trial for trial in planned if trial.number not in done]
         if waiting:
-            self.journal.add_graphs({p.graph.digest: p.graph.to_json() for p in waiting})
-            self.journal.add_trials([self._trial(p) for p in waiting])
-            by_key, tasks = {}, []
-            for members in self._packs(waiting, keep_weights):
-                key = f"{members[0].phase}/{members[0].number}+{len(members)}"
-                by_key[key] = members
-                tasks.append(self._task(key, members, parts, evaluate_on, keep=keep_weights(members[0])))
-            meter = self._meter(tasks, stretch.part(1 - len(waiting) / len(planned), 1))
-            for result in self._metered(tasks, meter):
-                if isinstance(result, TrainResult):
-                    self._finish(by_key[result.key], result.outcomes, result.place, values)
-                elif isinstance(result, PackFailed):
-                    if isinstance(result.error, OutOfMemoryError) and len(by_key[result.key]) > 1:
-                        self._halve(by_key[result.key], parts, evaluate_on, values, keep_weights, meter)
-                    else:
-                        failed = Outcome(failure=str(result.error))
-                        members = by_key[result.key]
-                        self._finish(members, [failed] * len(members), result.place, values)
+            self.announce(waiting)
+            for finished in self.outcomes(waiting, orders, stretch.part(1 - len(waiting) / len(planned), 1)):
+                self.finish([self.trial_of(*end, values) for end in finished])
         done = {trial.number: trial for trial in self.journal.trials()}
         trials = [done[p.number] for p in planned]
-        if trials and not may_all_fail and all(trial.state is TrialState.FAILED for trial in trials):
-            raise SearchError(
-                expected="at least one trial that can be trained",
-                found=f"{len(trials)} failed trials, the first with: {trials[0].failure}",
-                where=f"phase {planned[0].phase!r}",
-            )
+        if not may_all_fail:
+            check_any_trained(trials)
         return trials
+
+    def announce(self, planned: Sequence[Planned]) -> None:
+        """Write down trials that are about to run."""
+        self.journal.add_graphs({p.graph.digest: p.graph.to_json() for p in planned})
+        self.journal.add_trials([self._trial(p) for p in planned])
+
+    def outcomes(
+        self, planned: Sequence[Planned], orders: Orders, stretch: Stretch = WHOLE, *, until: int | None = None
+    ) -> Iterator[list[tuple[Planned, Outcome, Place | None]]]:
+        """What became of candidates, pack by pack as they end; every pack goes on from its checkpoint if it has one.
+
+        Args:
+            planned: the candidates.
+            orders: how to train them.
+            stretch: what share of the phase this is.
+            until: the step of a rung to stop at; their states are then checkpoints under their packs' keys.
+        """
+        waiting = {self.key(members, until): members for members in self.packs(planned, orders)}
+        meter = self._meter(len(waiting), stretch)
+        while waiting:
+            tasks = [self._task(key, members, orders, until) for key, members in waiting.items()]
+            members_of, waiting = waiting, {}
+            for result in self._metered(tasks, meter):
+                members = members_of[result.key]
+                if isinstance(result, TrainResult):
+                    places = [result.place] * len(members)
+                    yield list(zip(members, result.outcomes, places, strict=True))
+                elif isinstance(result, PackFailed):
+                    if isinstance(result.error, OutOfMemoryError) and len(members) > 1:
+                        waiting |= self._halves(result.key, members, until)
+                        meter.split(2)
+                    else:
+                        failed = Outcome(failure=str(result.error))
+                        yield [(member, failed, result.place) for member in members]
 
     def execute(self, tasks: Sequence[PackTask], *, stretch: Stretch = WHOLE) -> Iterator[PackEnd]:
         """How packs end, each from its checkpoint if there is one; progress and checkpoints go to the journal."""
-        return self._metered(tasks, self._meter(tasks, stretch))
+        return self._metered(tasks, self._meter(len(tasks), stretch))
 
     def _metered(self, tasks: Sequence[PackTask], meter: PackMeter) -> Iterator[PackEnd]:
         resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}")) for task in tasks]
@@ -212,8 +246,8 @@ class Context:
             if close is not None:
                 close()
 
-    def _meter(self, tasks: Sequence[PackTask], stretch: Stretch) -> PackMeter:
-        return PackMeter(len(tasks), stretch, time.monotonic())
+    def _meter(self, num_packs: int, stretch: Stretch) -> PackMeter:
+        return PackMeter(num_packs, stretch, time.monotonic())
 
     def _tell(self, meter: PackMeter) -> None:
         """Write at most two reports a second; followers see throughput and time left."""
@@ -223,11 +257,12 @@ class Context:
             self._last_report = now
             self.journal.progress(figures)
 
-    def _packs(self, planned: Sequence[Planned], keep_weights: Callable[[Planned], bool]) -> list[list[Planned]]:
+    def packs(self, planned: Sequence[Planned], orders: Orders) -> list[list[Planned]]:
+        """Candidates that train together: of one shape, in their order, as many as the memory and the device suit."""
         groups: dict[tuple[str, bool], list[Planned]] = {}
         for trial in planned:
             shape = shape_graph(trial.graph, trial.candidate.route).digest
-            groups.setdefault((shape, keep_weights(trial)), []).append(trial)
+            groups.setdefault((shape, orders.keep_weights(trial)), []).append(trial)
         lone = needs_lone_candidate(self.spec.training.balancer)
         size = 1 if lone else self.spec.resources.pack_size or self._pack_size()
         return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
@@ -236,39 +271,33 @@ class Context:
         """Candidates per pack: on a CPU the cache rules and few at a time are best; a GPU wants many."""
         return 4 if self.device == "cpu" else 64
 
-    def _task(
-        self, key: str, members: Sequence[Planned], parts: tuple[str, ...], evaluate_on: tuple[str, ...], *, keep: bool
-    ) -> PackTask:
+    @staticmethod
+    def key(members: Sequence[Planned], until: int | None = None) -> str:
+        """The name of a pack within the job, and of its checkpoint."""
+        return f"{members[0].phase}/{members[0].number}+{len(members)}" + ("" if until is None else f"@{until}")
+
+    def _task(self, key: str, members: Sequence[Planned], orders: Orders, until: int | None) -> PackTask:
         work = TrainWork(
             graph=shape_graph(members[0].graph, members[0].candidate.route),
             candidates=tuple(member.candidate for member in members),
-            parts=parts,
-            evaluate_on=evaluate_on,
-            keep_weights=keep,
+            parts=orders.parts,
+            evaluate_on=orders.evaluate_on,
+            keep_weights=orders.keep_weights(members[0]),
+            until=until,
         )
         return PackTask(key=key, work=work, tasks=self.tasks, recipe=self.recipe, device=self.device)
 
-    def _halve(
-        self,
-        members: Sequence[Planned],
-        parts: tuple[str, ...],
-        evaluate_on: tuple[str, ...],
-        values: Values,
-        keep_weights: Callable[[Planned], bool],
-        meter: PackMeter,
-    ) -> None:
-        meter.split(2)
-        for half in (members[: len(members) // 2], members[len(members) // 2 :]):
-            key = f"{half[0].phase}/{half[0].number}+{len(half)}"
-            task = self._task(key, half, parts, evaluate_on, keep=keep_weights(half[0]))
-            (result,) = self._metered([task], meter)
-            if isinstance(result, TrainResult):
-                self._finish(half, result.outcomes, result.place, values)
-            elif isinstance(result, PackFailed):
-                if isinstance(result.error, OutOfMemoryError) and len(half) > 1:
-                    self._halve(half, parts, evaluate_on, values, keep_weights, meter)
-                else:
-                    self._finish(half, [Outcome(failure=str(result.error))] * len(half), result.place, values)
+    def _halves(self, key: str, members: Sequence[Planned], until: int | None) -> dict[str, Sequence[Planned]]:
+        """Two packs for one that did not fit, which go on from where it was."""
+        state, middle = self.journal.checkpoint(f"pack/{key}"), len(members) // 2
+        halves = {}
+        for places in (range(middle), range(middle, len(members))):
+            half = [members[place] for place in places]
+            half_key = self.key(half, until)
+            halves[half_key] = half
+            if state is not None and self.journal.checkpoint(f"pack/{half_key}") is None:
+                self.journal.save_checkpoint(f"pack/{half_key}", cut([(state, places)]))
+        return halves
 
     def _trial(self, planned: Planned) -> Trial:
         return Trial(
@@ -281,25 +310,38 @@ class Context:
             route_digest=route_digest(planned.graph, planned.candidate.route),
         )
 
-    def _finish(
-        self, members: Sequence[Planned], outcomes: Sequence[Outcome], place: Place | None, values: Values
-    ) -> None:
-        trials = []
-        for member, outcome in zip(members, outcomes, strict=True):
-            trial = replace(self._trial(member), place=place)
-            if outcome.failure is not None:
-                trials.append(replace(trial, state=TrialState.FAILED, failure=outcome.failure))
-                continue
-            if outcome.weights is not None:
-                self.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
-            found = self.cost(member.graph, member.candidate.route)
-            costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
-            evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
-            figures = dict(values(evaluations)) | costs
-            trials.append(replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures))
+    def trial_of(self, member: Planned, outcome: Outcome, place: Place | None, values: Values) -> Trial:
+        """A trial that has ended, complete or failed."""
+        trial = replace(self._trial(member), place=place)
+        if outcome.failure is not None:
+            return replace(trial, state=TrialState.FAILED, failure=outcome.failure)
+        if outcome.weights is not None:
+            self.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
+        found = self.cost(member.graph, member.candidate.route)
+        costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
+        evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
+        figures = dict(values(evaluations)) | costs
+        return replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures)
+
+    def finish(self, trials: Sequence[Trial]) -> None:
+        """Write down how trials ended, and tell followers."""
         self.journal.finish_trials(trials)
         for trial in trials:
             self.journal.event(
                 "trial",
                 {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)},
             )
+
+
+def check_any_trained(trials: Sequence[Trial]) -> None:
+    """Refuse to go on when nothing could be trained.
+
+    Raises:
+        SearchError: all trials failed.
+    """
+    if trials and all(trial.state is TrialState.FAILED for trial in trials):
+        raise SearchError(
+            expected="at least one trial that can be trained",
+            found=f"{len(trials)} failed trials, the first with: {trials[0].failure}",
+            where=f"phase {trials[0].phase!r}",
+        )

@@ -21,6 +21,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import freeze
 from mtnas.tasks import Task
 from mtnas.training.evaluate import of_candidate
+from mtnas.training.pack_state import STEP, join, keep
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import Proposal, Reinforce, ReinforceSearcher
 from mtnas.training.rows import ResidentData
@@ -28,6 +29,8 @@ from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Evaluation, Place, Settings
 
 Metrics = Mapping[str, Mapping[str, float]]
+
+SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class TrainWork:
         parts: rows to train on.
         evaluate_on: parts to evaluate the best weights on.
         keep_weights: whether to give the frozen weights back.
+        until: the step of a rung of successive halving to stop at; a checkpoint of that step then comes before the
+            result, whose figures are those of the best weights so far. ``None`` trains to the end.
     """
 
     graph: RouteGraph
@@ -47,6 +52,7 @@ class TrainWork:
     parts: tuple[str, ...]
     evaluate_on: tuple[str, ...]
     keep_weights: bool = False
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,24 +219,28 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         recipe=task.recipe,
         parts=work.parts,
     )
-    begun, spent = _resumed(task, trainer)
-    started, saved = started - spent, time.monotonic()
-    for look in trainer.run():
+    begun, spent_K = _resumed(task, trainer, len(routes))
+    end = trainer.total_steps if work.until is None else min(work.until, trainer.total_steps)
+    saved = time.monotonic()
+    for look in trainer.run(until=end):
         yield PackProgress(
             key=task.key,
             step=look.step,
-            total_steps=look.total_steps,
+            total_steps=end,
             candidate_steps=(look.step - begun) * len(routes),
-            seconds=time.monotonic() - started,
+            seconds=float(spent_K.sum()) + time.monotonic() - started,
         )
-        if time.monotonic() - saved > task.checkpoint_every_s and look.step < look.total_steps:
-            yield PackCheckpoint(key=task.key, state=_state(trainer, started))
+        if time.monotonic() - saved > task.checkpoint_every_s and look.step < end:
+            yield PackCheckpoint(key=task.key, state=_state(trainer, spent_K, started))
             saved = time.monotonic()
-    seconds = time.monotonic() - started
-    found = {part: trainer.evaluate(part) for part in work.evaluate_on}
-    costs = {"device_seconds": seconds / len(routes), "candidate_steps": float(trainer.total_steps)}
+    with trainer.holding_best():
+        found = {part: trainer.evaluate(part) for part in work.evaluate_on}
+    if end < trainer.total_steps:
+        yield PackCheckpoint(key=task.key, state=_state(trainer, spent_K, started))
+    spent_K = spent_K + (time.monotonic() - started) / len(routes)
     outcomes = []
     for k, route in enumerate(routes):
+        costs = {"device_seconds": float(spent_K[k]), "candidate_steps": float(end)}
         evaluations = tuple(
             Evaluation(part=part, per_task=of_candidate(metrics, k), costs=costs) for part, metrics in found.items()
         )
@@ -252,7 +262,7 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         search=work.search,
     )
     begun, spent = _resumed(task, searcher)
-    started, saved = started - spent, time.monotonic()
+    saved = time.monotonic()
     for pulse in searcher.run():
         if not bool(pulse.entropy.isfinite().any()):
             break
@@ -261,10 +271,10 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
             step=pulse.step,
             total_steps=pulse.total_steps,
             candidate_steps=(pulse.step - begun) * len(work.settings),
-            seconds=time.monotonic() - started,
+            seconds=float(spent) + time.monotonic() - started,
         )
         if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
-            yield PackCheckpoint(key=task.key, state=_state(searcher, started))
+            yield PackCheckpoint(key=task.key, state=_state(searcher, spent, started))
             saved = time.monotonic()
     proposals = searcher.proposals(work.num_samples)
     if not any(proposals):
@@ -274,22 +284,30 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
         candidate_steps=searcher.total_steps * len(work.settings),
-        seconds=time.monotonic() - started,
+        seconds=float(spent) + time.monotonic() - started,
     )
 
 
-def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher) -> tuple[int, float]:
-    """Go on from the task's checkpoint, if it has one; steps and seconds that were spent up to there."""
+def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher, num_shares: int = 1) -> tuple[int, Tensor]:
+    """Go on from the task's checkpoint, if it has one; the step, and the seconds that each share of the pack had cost.
+
+    A candidate of a trained pack has a share of its own, since halving may change its company; a search has one.
+    """
     if task.resume is None:
-        return 0, 0.0
+        return 0, torch.zeros(num_shares, dtype=torch.float64)
     state = safetensors.torch.load(task.resume)
-    seconds = state.pop("seconds")
+    seconds = state.pop(SECONDS)
     work.load_state(state)
-    return int(state["step"]), float(seconds)
+    return int(state[STEP]), seconds
 
 
-def _state(work: PackTrainer | ReinforceSearcher, started: float) -> bytes:
-    return _bytes(work.state() | {"seconds": torch.tensor(time.monotonic() - started, dtype=torch.float64)})
+def _state(work: PackTrainer | ReinforceSearcher, spent: Tensor, started: float) -> bytes:
+    return _bytes(work.state() | {SECONDS: spent + (time.monotonic() - started) / len(spent)})
+
+
+def cut(pieces: Sequence[tuple[bytes, Sequence[int]]]) -> bytes:
+    """A pack's checkpoint made of some candidates of others', each a checkpoint with positions in it."""
+    return _bytes(join([keep(safetensors.torch.load(state), places) for state, places in pieces]))
 
 
 def _why_diverged(evaluations: Sequence[Evaluation]) -> str | None:

@@ -11,12 +11,13 @@ from typing import Any
 from mtnas.errors import SearchError
 from mtnas.routes import Route, canonical_route, route_digest
 from mtnas.run.baselines import Baselines, settings
-from mtnas.run.context import Context
+from mtnas.run.context import Context, Orders
 from mtnas.run.figures import gains_on
+from mtnas.run.halving import train_generation
 from mtnas.run.packs import PackFailed, PackTask, ReinforceResult, ReinforceWork
 from mtnas.run.progress import WHOLE, Stretch
 from mtnas.search import Choice, Searcher, SettingsSpace, build
-from mtnas.spec import ReinforceSearch, SampledSearch
+from mtnas.spec import HalvingSpec, ReinforceSearch, SampledSearch
 from mtnas.training.reinforce import Reinforce
 from mtnas.training.seeds import derived_seed
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
@@ -60,7 +61,9 @@ def search(context: Context, known: Baselines) -> Found:
         case SampledSearch():
             budget = context.spec.budget.trials
             searcher = _searcher(context, spec)
-            trials, spent = _sampled(context, known, searcher, spec.generation, first, budget, "search", own)
+            trials, spent = _sampled(
+                context, known, searcher, spec.generation, first, budget, "search", own, halving=spec.halving
+            )
     finalists = _best_routes(context, trials, wanted)
     first += len(trials)
     random_finalist = None
@@ -182,6 +185,8 @@ def _sampled(
     budget: int,
     label: str,
     stretch: Stretch,
+    *,
+    halving: HalvingSpec | None = None,
 ) -> tuple[list[Trial], dict[str, float]]:
     """Ask, train, tell, at generation barriers, until the budget of trials is spent, or the space, or all patience."""
     trials: list[Trial] = []
@@ -191,13 +196,16 @@ def _sampled(
             break
         wanted = [(label, context.space.graph, candidate) for candidate in asked]
         planned = context.plan(first + len(trials), "search", wanted)
-        trials += context.train(
+        trials += train_generation(
+            context,
             planned,
-            parts=("train",),
-            evaluate_on=("search", "valid"),
-            values=lambda evaluations: gains_on("search", context.tasks, evaluations, known.reference["search"]),
+            Orders(
+                parts=("train",),
+                evaluate_on=("search", "valid"),
+                values=lambda evaluations: gains_on("search", context.tasks, evaluations, known.reference["search"]),
+            ),
+            halving,
             stretch=stretch.part(len(trials) / budget, (len(trials) + len(planned)) / budget),
-            may_all_fail=True,
         )
     spent = {"candidate_steps": 0.0, "device_seconds": 0.0}
     for trial in trials:

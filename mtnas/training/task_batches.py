@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mtnas.errors import DataError, TrainingError
 from mtnas.training.batches import BatchStream
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, Encoded, ResidentData
 from mtnas.training.seeds import derived_seed
 
 
@@ -101,6 +102,15 @@ def training_batches(
     """The batches of a pack: ``own_rows`` of every task, or rows of all tasks mixed."""
     kind = TaskBatchStream if own_rows else BatchStream
     return kind(data, parts=parts, batch_size=batch_size, data_seeds=data_seeds)
+
+
+def steps_per_epoch(data: Encoded, *, own_rows: bool, parts: Sequence[str], batch_size: int) -> int:
+    """``num_batches`` of :func:`training_batches`, without a device."""
+    rows = np.concatenate([data.parts[part] for part in parts])
+    if not own_rows:
+        return max(1, len(rows) // batch_size)
+    num_labels = np.count_nonzero(~np.isnan(data.labels[rows]))
+    return max(1, num_labels // (batch_size * data.labels.shape[1]))
 
 
 def rows_of_tasks(data: ResidentData, parts: Sequence[str]) -> list[Tensor]:

@@ -38,6 +38,15 @@ def test_whatever_is_not_a_finite_outcome_is_worst_on_every_objective() -> None:
     assert found.best_first()[0] == 0
 
 
+def test_a_pruned_trial_stands_beside_complete_ones_with_what_it_had_reached() -> None:
+    trials = trials_of([{"mean_gain": gain, "num_params": 30.0} for gain in (0.1, 0.2, 0.3)])
+    trials[1] = replace(trials[1], state=TrialState.PRUNED)
+    found = history(trials)
+    assert found.values[:, 0].tolist() == [0.1, 0.2, 0.3]
+    assert found.best_first() == [2, 1, 0]
+    assert len(found.running) == 0
+
+
 def test_trials_come_by_number() -> None:
     trials = trials_of([{"mean_gain": float(n), "num_params": 1.0} for n in range(5)])
     assert history(trials[::-1]).values[:, 0].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]

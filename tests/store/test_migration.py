@@ -10,10 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from mtnas.errors import StoreError
-from mtnas.store import JobKind, Store
+from mtnas.errors import MtnasError, StoreError
+from mtnas.store import JobKind, Store, TrialResult
 from mtnas.store.database import Database
 from mtnas.store.tables import METADATA
+from mtnas.trials import TrialState
+from tests.store.values import complete, new_trial
 
 
 def schema(connection: Connection) -> dict[str, Any]:
@@ -71,6 +73,32 @@ def test_database_of_a_later_version_is_refused(empty_url: str, artifacts_folder
             store.check()
     with pytest.raises(StoreError, match="9999"):
         Store.open(empty_url, artifacts=artifacts_folder)
+
+
+def test_trials_of_the_first_version_are_kept_and_may_end_pruned_after_it(
+    empty_url: str, artifacts_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    upgrade = command.upgrade
+    monkeypatch.setattr(command, "upgrade", lambda configuration, _: upgrade(configuration, "0001"))
+    pruned = TrialResult(number=1, state=TrialState.PRUNED, values={"gain": 0.5})
+    with Store.open(empty_url, artifacts=artifacts_folder) as store:
+        job, _ = store.jobs.submit(JobKind.SEARCH, "a", {})
+        lease = store.leases.claim("worker")
+        assert lease is not None
+        holding = store.hold(lease)
+        holding.add_trials([new_trial(0), new_trial(1)])
+        holding.finish_trials([complete(0, gain=1.0)])
+        before = store.trials.get(job.id, 0)
+        with pytest.raises(MtnasError):
+            holding.finish_trials([pruned])
+    monkeypatch.undo()
+    with Store.open(empty_url, artifacts=artifacts_folder) as store:
+        assert store.trials.get(job.id, 0) == before
+        store.hold(lease).finish_trials([pruned])
+        assert store.trials.get(job.id, 1).state is TrialState.PRUNED
+        assert store.trials.counts(job.id)[TrialState.PRUNED] == 1
 
 
 def test_migrations_run_in_one_transaction(

@@ -98,7 +98,11 @@ def test_survivors_of_two_rungs_end_as_they_would_have_alone(recipe: Recipe) -> 
 def test_survivors_equal_the_candidates_alone_to_the_promised_bounds(precision: Any, steps: int, bound: float) -> None:
     """Issue 5: float64 1e-9 after 200 steps, float32 1e-5 after 10 steps, after any number of halvings."""
     recipe = Recipe(
-        batch_size=32, epochs=-(-steps // 8), precision=precision, evaluate_every=max(1, steps // 20), schedule="constant"
+        batch_size=32,
+        epochs=-(-steps // 8),
+        precision=precision,
+        evaluate_every=max(1, steps // 20),
+        schedule="constant",
     )
     cuts = [(steps // 5, (0, 1, 3, 4)), (2 * steps // 5, (0, 3, 4)), (3 * steps // 5, (0, 4))]
     packs: tuple[int, ...] = tuple(range(NUM_CANDIDATES))
