@@ -294,10 +294,11 @@ class JobSpec(Part):
             )
         halving = getattr(self.search, "halving", None)
         if halving is not None and self.training.epochs < halving.reduction * halving.min_epochs:
+            least = halving.reduction * halving.min_epochs
             raise ValueError(
-                f"the first rung of halving stands at search.halving.min_epochs or later and the last at a "
-                f"{halving.reduction}th of training.epochs: expected at least {halving.reduction * halving.min_epochs:g} "
-                f"epochs, found {self.training.epochs}"
+                f"halving judges nobody before search.halving.min_epochs, and for the last time after a "
+                f"{halving.reduction}th of training.epochs: expected at least {least:g} epochs, "
+                f"found {self.training.epochs}"
             )
         if isinstance(self.training.balancer, StaticBalancer):
             strangers = sorted(set(self.training.balancer.weights) - set(names))

@@ -73,7 +73,7 @@ class Evaluation:
     Attributes:
         part: ``search``, ``valid`` or ``test``.
         per_task: metrics by task name, then by metric name; NaN where a part holds no labels.
-        costs: ``num_params``, ``macs``, ``device_seconds``, and ``candidate_steps``: the fidelity, training steps taken.
+        costs: ``num_params``, ``macs``, ``device_seconds``, and its fidelity, ``candidate_steps``.
     """
 
     part: str

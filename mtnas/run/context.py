@@ -287,10 +287,10 @@ class Context:
         )
         return PackTask(key=key, work=work, tasks=self.tasks, recipe=self.recipe, device=self.device)
 
-    def _halves(self, key: str, members: Sequence[Planned], until: int | None) -> dict[str, Sequence[Planned]]:
+    def _halves(self, key: str, members: Sequence[Planned], until: int | None) -> dict[str, list[Planned]]:
         """Two packs for one that did not fit, which go on from where it was."""
         state, middle = self.journal.checkpoint(f"pack/{key}"), len(members) // 2
-        halves = {}
+        halves: dict[str, list[Planned]] = {}
         for places in (range(middle), range(middle, len(members))):
             half = [members[place] for place in places]
             half_key = self.key(half, until)

@@ -109,8 +109,9 @@ def steps_per_epoch(data: Encoded, *, own_rows: bool, parts: Sequence[str], batc
     rows = np.concatenate([data.parts[part] for part in parts])
     if not own_rows:
         return max(1, len(rows) // batch_size)
-    num_labels = np.count_nonzero(~np.isnan(data.labels[rows]))
-    return max(1, num_labels // (batch_size * data.labels.shape[1]))
+    num_labels = int(np.count_nonzero(~np.isnan(data.labels[rows])))
+    num_tasks: int = data.labels.shape[1]
+    return max(1, num_labels // (batch_size * num_tasks))
 
 
 def rows_of_tasks(data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
