@@ -72,6 +72,7 @@ def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
         categorical=arrays["categorical"],
         numeric=arrays["numeric"],
         bags=tuple((arrays[f"bag_{i}_offsets"], arrays[f"bag_{i}_values"]) for i in range(len(schema.bags))),
+        images=arrays["images"] if "images" in arrays else np.empty((len(arrays["labels"]), 0), np.uint8),
         labels=arrays["labels"],
         parts={part: arrays[f"part_{part}"] for part in PARTS},
         digest=digest,
@@ -85,6 +86,7 @@ def _arrays(data: EncodedData) -> dict[str, NDArray[Any]]:
         "categorical": data.categorical,
         "numeric": data.numeric,
         "labels": data.labels,
+        "images": data.images,
     }
     for index, (offsets, values) in enumerate(data.bags):
         arrays[f"bag_{index}_offsets"] = offsets

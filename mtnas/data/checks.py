@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mtnas.data.column import Storage
+from mtnas.data.column import SEVERAL_VALUES, Storage
 from mtnas.data.inference import infer_features
 from mtnas.data.problem import Problem
 from mtnas.data.profiles import ColumnProfile, Profile
@@ -158,12 +158,15 @@ def _check_input(feature: Feature, column: ColumnProfile, *, num_rows: int) -> I
         yield Problem(expected="some value", found="all missing", where=where)
     elif feature.kind == "numeric":
         yield from _check_numbers(column, where=where)
+    elif (feature.kind == "image") != (column.storage is Storage.IMAGE):
+        expected = "images of bytes" if feature.kind == "image" else f"a column to read as {feature.kind}"
+        yield Problem(expected=expected, found=column.storage.value, where=where)
     elif feature.kind == "dense_vector" and column.infinities:
         yield Problem(expected="finite numbers", found=f"{column.infinities} infinite", where=where)
 
 
 def _check_numbers(column: ColumnProfile, *, where: str) -> Iterator[Problem]:
-    if column.storage in (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.OTHER):
+    if column.storage in SEVERAL_VALUES:
         yield Problem(expected="a number a row", found=column.storage.value, where=where)
     elif column.first_text is not None:
         row, text = column.first_text

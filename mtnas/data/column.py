@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mtnas.data.images import is_image
 from mtnas.data.spec import MISSING_TEXTS
 from mtnas.errors import DataError
 
@@ -34,8 +35,12 @@ class Storage(StrEnum):
     TIME = "time"
     NUMBER_LIST = "number_list"
     TEXT_LIST = "text_list"
+    IMAGE = "image"
     EMPTY = "empty"
     OTHER = "other"
+
+
+SEVERAL_VALUES = (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.IMAGE, Storage.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ def storage_of(column: Column) -> Storage:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     types = pa.types
+    if is_image(kind):
+        return Storage.IMAGE
     if types.is_boolean(kind):
         return Storage.BOOLEAN
     if types.is_integer(kind):
@@ -107,7 +114,7 @@ def codes_of(column: Column, *, name: str) -> Codes:
         DataError: it holds lists or structures.
     """
     storage = storage_of(column)
-    if storage in (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.OTHER):
+    if storage in SEVERAL_VALUES:
         raise DataError(expected="one value a row", found=f"values of type {column.type}", where=f"column {name!r}")
     if storage is Storage.EMPTY:
         return Codes(indices=np.full(len(column), -1, np.int32), texts=())
@@ -135,7 +142,7 @@ def numbers_of(column: Column, *, name: str) -> NDArray[np.float64]:
     column = decoded(column)
     if storage is Storage.TIME:
         column = _seconds(column)
-    elif storage in (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.OTHER):
+    elif storage in SEVERAL_VALUES:
         raise DataError(expected="a number a row", found=f"values of type {column.type}", where=f"column {name!r}")
     elif storage is Storage.BOOLEAN:
         column = column.cast(pa.uint8())

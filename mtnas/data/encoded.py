@@ -26,6 +26,7 @@ class EncodedData:
         categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing.
         numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
+        images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
         labels: float32 ``[N, T]``; NaN = not labelled for that task.
         parts: ascending row numbers (int64) of ``train``, ``search``, ``valid``, ``test``: disjoint. Rows in none
             were left out by the split.
@@ -38,6 +39,7 @@ class EncodedData:
     categorical: NDArray[np.int32]
     numeric: NDArray[np.float32]
     bags: tuple[Bag, ...]
+    images: NDArray[np.uint8]
     labels: NDArray[np.float32]
     parts: Parts
     digest: str
@@ -48,13 +50,15 @@ class EncodedData:
         shape = self.inputs
         expected = {
             "categorical": (self.num_rows, len(shape.vocabularies)),
-            "numeric": (self.num_rows, shape.num_numeric),
+            "numeric": (self.num_rows, shape.num_numeric - self.schema.num_pixels),
+            "images": (self.num_rows, self.schema.num_pixels),
             "labels": (self.num_rows, len(self.schema.labels)),
             "bag offsets": (len(shape.bag_vocabularies), self.num_rows + 1),
         }
         found = {
             "categorical": self.categorical.shape,
             "numeric": self.numeric.shape,
+            "images": self.images.shape,
             "labels": self.labels.shape,
             "bag offsets": (len(self.bags), *(self.bags[0][0].shape if self.bags else (self.num_rows + 1,))),
         }

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtnas.data.column import codes_of, column_of, finite_numbers_of
+from mtnas.data.images import pixels_of
 from mtnas.data.lists import dense_of, tokens_of
 from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn
 
@@ -26,11 +27,13 @@ class EncodedRows:
             numeric columns follow the categorical columns.
         numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
+        images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
     """
 
     categorical: NDArray[np.int32]
     numeric: NDArray[np.float32]
     bags: tuple[Bag, ...]
+    images: NDArray[np.uint8]
 
 
 def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
@@ -44,14 +47,19 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
         categorical[:, index] = _encode_categorical(column, table)
     for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
         categorical[:, index] = _encode_binned(binned, table)
-    numeric = np.empty((table.num_rows, schema.inputs.num_numeric), np.float32)
+    num_numeric = schema.inputs_without_images.num_numeric
+    numeric = np.empty((table.num_rows, num_numeric), np.float32)
     _fill_numeric(schema.numeric, table, numeric)
-    start = schema.inputs.num_numeric - sum(len(column.mean) for column in schema.dense)
+    start = num_numeric - sum(len(column.mean) for column in schema.dense)
     for vectors in schema.dense:
         numeric[:, start : start + len(vectors.mean)] = _encode_dense(vectors, table)
         start += len(vectors.mean)
     bags = tuple(_encode_bag(column, table) for column in schema.bags)
-    return EncodedRows(categorical=categorical, numeric=numeric, bags=bags)
+    images = [
+        pixels_of(column_of(table, column.name), name=column.name, shape=column.shape) for column in schema.images
+    ]
+    pixels = np.concatenate(images, axis=1) if images else np.empty((table.num_rows, 0), np.uint8)
+    return EncodedRows(categorical=categorical, numeric=numeric, bags=bags, images=pixels)
 
 
 def _encode_categorical(column: CategoricalColumn, table: pa.Table) -> NDArray[np.int32]:

@@ -9,8 +9,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mtnas.data.column import codes_of, column_of, finite_numbers_of
+from mtnas.data.images import image_shape
 from mtnas.data.lists import dense_of, tokens_of
-from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, LabelColumn, NumericColumn
+from mtnas.data.schema import (
+    BagColumn,
+    CategoricalColumn,
+    DataSchema,
+    DenseColumn,
+    ImageColumn,
+    LabelColumn,
+    NumericColumn,
+)
 from mtnas.data.spec import Feature
 from mtnas.errors import DataError
 
@@ -34,7 +43,7 @@ def fit_schema(
         DataError: a column is missing, has no value in the training rows, a value that is no number, an infinity,
             or so many values that ``max_vocabulary`` of them cover less than half of the rows.
     """
-    fitted: list[CategoricalColumn | NumericColumn | DenseColumn | BagColumn] = []
+    fitted: list[CategoricalColumn | NumericColumn | DenseColumn | BagColumn | ImageColumn] = []
     for feature in features:
         match feature.kind:
             case "categorical":
@@ -45,11 +54,15 @@ def fit_schema(
                 fitted.append(_fit_dense(feature, table, train))
             case "multi_valued":
                 fitted.append(_fit_bag(feature, table, train))
+            case "image":
+                column = column_of(table, feature.column)
+                fitted.append(ImageColumn(name=feature.column, shape=image_shape(column, name=feature.column)))
     return DataSchema(
         categorical=tuple(column for column in fitted if isinstance(column, CategoricalColumn)),
         numeric=tuple(column for column in fitted if isinstance(column, NumericColumn)),
         dense=tuple(column for column in fitted if isinstance(column, DenseColumn)),
         bags=tuple(column for column in fitted if isinstance(column, BagColumn)),
+        images=tuple(column for column in fitted if isinstance(column, ImageColumn)),
         labels=tuple(labels),
     )
 

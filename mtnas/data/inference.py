@@ -10,7 +10,7 @@ from mtnas.data.column import Storage
 from mtnas.data.profiles import ColumnProfile
 from mtnas.data.spec import Feature
 
-Kind: TypeAlias = Literal["numeric", "categorical", "dense_vector", "multi_valued"]
+Kind: TypeAlias = Literal["numeric", "categorical", "dense_vector", "multi_valued", "image"]
 
 _FEW_VALUES = 32  # whole numbers with so few values are codes as often as counts, and an embedding fits both
 _ROWS_A_VALUE = 10  # few values must also come back, or ten rows of anything would be codes
@@ -57,6 +57,8 @@ def _judge(column: ColumnProfile, *, num_rows: int) -> Feature | str:
     match column.storage:
         case Storage.BOOLEAN:
             return Feature(column=column.name, kind="categorical")
+        case Storage.IMAGE:
+            return Feature(column=column.name, kind="image")
         case Storage.TIME:
             return "a moment in time, which does not come back; name it as numeric to use it"
         case Storage.NUMBER_LIST if column.fractions:

@@ -73,7 +73,7 @@ def _split(column: Column, *, name: str, separator: str) -> tuple[NDArray[np.int
     """The number of elements of each row (-1 = missing), and all elements."""
     column = decoded(column)
     storage = storage_of(column)
-    if storage is Storage.OTHER:
+    if storage in (Storage.IMAGE, Storage.OTHER):
         raise DataError(expected="lists or texts", found=f"values of type {column.type}", where=f"column {name!r}")
     if storage is Storage.EMPTY:
         return np.full(len(column), -1, np.int64), pa.chunked_array([], pa.string())

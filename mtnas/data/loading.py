@@ -116,6 +116,7 @@ def _encode(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, *, dige
         categorical=encoded.categorical,
         numeric=encoded.numeric,
         bags=encoded.bags,
+        images=encoded.images,
         labels=labels,
         parts=parts,
         digest=digest,

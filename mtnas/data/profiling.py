@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtnas.data.column import Storage, column_of, decoded, parse_number, storage_of
+from mtnas.data.images import image_shape
 from mtnas.data.labels import BINARY_TEXTS
 from mtnas.data.profiles import ColumnProfile
 
@@ -37,6 +39,9 @@ def _profile_column(column: Column, *, name: str) -> ColumnProfile:
     match storage:
         case Storage.NUMBER_LIST | Storage.TEXT_LIST:
             return _profile_lists(column, name=name, storage=storage)
+        case Storage.IMAGE:
+            length = prod(image_shape(column, name=name))
+            return ColumnProfile(name=name, storage=storage, missing=column.null_count, length=length)
         case Storage.OTHER | Storage.EMPTY:
             return ColumnProfile(name=name, storage=storage, missing=column.null_count)
         case Storage.NUMBER:

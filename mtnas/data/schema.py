@@ -6,7 +6,8 @@ An export carries this JSON as its preprocessing; ``mtnas.data.encode_rows`` is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import prod
 from typing import Any, Protocol
 
 from mtnas.errors import DataError
@@ -68,6 +69,22 @@ class BagColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageColumn:
+    """A column of images: bytes of channels, rows and columns in this order, encoded as ``value / 255``.
+
+    Missing images are zeros.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+
+    @property
+    def size(self) -> int:
+        """Numbers of one image."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelColumn:
     """A task's label.
 
@@ -94,12 +111,19 @@ class DataSchema:
     numeric: tuple[NumericColumn, ...] = ()
     dense: tuple[DenseColumn, ...] = ()
     bags: tuple[BagColumn, ...] = ()
+    images: tuple[ImageColumn, ...] = ()
     labels: tuple[LabelColumn, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the input columns."""
-        groups: tuple[tuple[_Named, ...], ...] = (self.categorical, self.numeric, self.dense, self.bags)
+        groups: tuple[tuple[_Named, ...], ...] = (
+            self.categorical,
+            self.numeric,
+            self.dense,
+            self.bags,
+            self.images,
+        )
         return tuple(column.name for group in groups for column in group)
 
     @property
@@ -109,7 +133,17 @@ class DataSchema:
 
     @property
     def inputs(self) -> InputShape:
-        """The shape of the encoded inputs."""
+        """The shape of the encoded inputs; pixels are numbers that follow the dense vectors."""
+        return replace(self.inputs_without_images, num_numeric=self.inputs_without_images.num_numeric + self.num_pixels)
+
+    @property
+    def num_pixels(self) -> int:
+        """Numbers of all images of a row."""
+        return sum(column.size for column in self.images)
+
+    @property
+    def inputs_without_images(self) -> InputShape:
+        """The shape of the encoded inputs but for images."""
         indicators = sum(column.indicator for column in self.numeric)
         return InputShape(
             vocabularies=(
@@ -163,6 +197,10 @@ class DataSchema:
                     embedding_width=item["embedding_width"],
                 )
                 for item in document["bags"]
+            ),
+            images=tuple(
+                ImageColumn(name=item["name"], shape=(item["shape"][0], item["shape"][1], item["shape"][2]))
+                for item in document.get("images", ())
             ),
             labels=tuple(
                 LabelColumn(

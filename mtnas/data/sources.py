@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue import CATALOGUE, CatalogueSet, SourceTable
 from mtnas.data.digest import digest_file
+from mtnas.data.image_files import image_paths, with_images
 from mtnas.data.joining import join_table
 from mtnas.data.reading import concat_tables, read_table
 from mtnas.data.spec import CatalogueSource, DatasetSource, Feature, FileSource, RatioSplit, Source, Split
@@ -101,7 +104,7 @@ def _open_files(source: FileSource, *, access: DataAccess) -> OpenedSource:
     join_places = [f"data.source.join[{index}].path" for index in range(len(source.join))]
     joined = [access.resolve(other.path, where=place) for other, place in zip(source.join, join_places, strict=True)]
 
-    def read() -> SourceTable:
+    def read_tables() -> pa.Table:
         tables = [
             read_table(
                 path,
@@ -116,11 +119,23 @@ def _open_files(source: FileSource, *, access: DataAccess) -> OpenedSource:
         for other, path, place in zip(source.join, joined, join_places, strict=True):
             further = read_table(path, where=place, delimiter=source.delimiter, missing=source.missing)
             table = join_table(table, further, on=other.on, prefix=other.prefix, where=place)
+        return table
+
+    def read() -> SourceTable:
+        table = read_tables()
+        if source.images is not None:
+            table = with_images(table, source.images, image_paths(source.images, table, access=access))
         return SourceTable(table=table)
 
-    options = source.model_dump(mode="json", exclude={"paths": True, "join": {"__all__": {"path"}}})
+    options = source.model_dump(mode="json", exclude={"paths": True, "join": {"__all__": {"path"}}, "images": True})
+    pictures: tuple[Path, ...] = ()
+    if source.images is not None:
+        pictures = image_paths(source.images, read_tables(), access=access)
     try:
         digests = [digest_file(path) for path in (*paths, *joined)]
+        if source.images is not None:
+            named = source.images.model_dump(mode="json", exclude={"path", "folder"})
+            options["images"] = named | {"files": [digest_file(path) for path in pictures]}
     except OSError as error:
         raise DataAccessError(expected="readable files", found=type(error).__name__, where="data.source") from error
     return OpenedSource(

@@ -41,12 +41,36 @@ class JoinedTable(Part):
     prefix: str = ""
 
 
+class ImageArray(Part):
+    """An image for every row in one file: a ``.npy`` or ``.npz`` array of bytes, ``[N, rows, columns(, channels)]``.
+
+    The n-th image belongs to the n-th row of the table. ``column``: what the table calls its images.
+    """
+
+    kind: Literal["array"] = "array"
+    path: str
+    column: str = "image"
+
+
+class ImageFiles(Part):
+    """An image file (PNG, JPEG, ...) for every row: the column ``names`` holds their names below ``folder``.
+
+    All are brought to ``shape``: channels (1 grey, 3 colours, 4 with transparency), rows, columns.
+    """
+
+    kind: Literal["files"] = "files"
+    folder: str
+    names: str
+    shape: tuple[Literal[1, 3, 4], Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+    column: str = "image"
+
+
 class FileSource(Part):
     """Files below a data root: CSV or Parquet, one or several tables of one schema, or tables to join.
 
     ``paths`` are concatenated. ``join`` adds columns from further tables by key. For CSV files (which may be
     compressed): ``delimiter``; ``column_names`` where the files in ``paths`` have no header; the texts that mean
-    a ``missing`` value.
+    a ``missing`` value. ``images`` adds a column of images.
     """
 
     kind: Literal["file"] = "file"
@@ -55,6 +79,7 @@ class FileSource(Part):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     column_names: tuple[str, ...] | None = None
     missing: tuple[str, ...] = MISSING_TEXTS
+    images: Annotated[ImageArray | ImageFiles, Field(discriminator="kind")] | None = None
 
 
 Source = Annotated[CatalogueSource | DatasetSource | FileSource, Field(discriminator="kind")]
@@ -63,13 +88,14 @@ Source = Annotated[CatalogueSource | DatasetSource | FileSource, Field(discrimin
 class Feature(Part):
     """One input column and how to read it.
 
+    An ``image`` column holds tensors of bytes (channels, rows, columns), which become numbers from 0 to 1.
     ``separator`` splits a multi-valued text column, and a dense vector in a text column. Values that do not get
     one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary. A numeric column is read twice:
     as a standardised number, and as the embedding of one of at most ``bins`` ranges (0 for the number alone).
     """
 
     column: str
-    kind: Literal["numeric", "categorical", "dense_vector", "multi_valued"]
+    kind: Literal["numeric", "categorical", "dense_vector", "multi_valued", "image"]
     separator: Annotated[str, Field(min_length=1)] = " "
     max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
     embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8

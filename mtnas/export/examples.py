@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mtnas.data.column import Storage, column_of, decoded, numbers_of, storage_of
 from mtnas.data.encoding import Bag, EncodedRows, encode_rows
+from mtnas.data.images import image_shape, pixels_of
 from mtnas.data.schema import DataSchema
 from mtnas.errors import ExportError
 from mtnas.routes.named import full_route
@@ -31,6 +32,7 @@ class UnlabelledRows:
     categorical: npt.NDArray[np.int32]
     numeric: npt.NDArray[np.float32]
     bags: tuple[Bag, ...]
+    images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.float32]
     parts: Mapping[str, npt.NDArray[np.int64]]
 
@@ -41,6 +43,7 @@ class UnlabelledRows:
             categorical=rows.categorical,
             numeric=rows.numeric,
             bags=rows.bags,
+            images=rows.images,
             labels=np.empty((len(rows.categorical), 0), np.float32),
             parts={},
         )
@@ -59,6 +62,10 @@ def rows_as_json(schema: DataSchema, table: pa.Table) -> dict[str, list[Any]]:
     rows: dict[str, list[Any]] = {}
     for name in schema.columns:
         column = decoded(column_of(table, name))
+        if storage_of(column) is Storage.IMAGE:
+            shape = image_shape(column, name=name)
+            rows[name] = pixels_of(column, name=name).reshape(-1, *shape).tolist()
+            continue
         if storage_of(column) is Storage.TIME:
             values = numbers_of(column, name=name).tolist() if name in numeric else column.cast(pa.string()).to_pylist()
         else:

@@ -41,7 +41,7 @@ class ExportedColumn(Part):
     """A column that rows need."""
 
     name: str
-    kind: Literal["categorical", "numeric", "dense_vector", "multi_valued"]
+    kind: Literal["categorical", "numeric", "dense_vector", "multi_valued", "image"]
 
 
 class ExportedRoute(Part):

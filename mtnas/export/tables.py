@@ -33,6 +33,7 @@ def preprocessing_json(schema: DataSchema, *, bag_arguments: Sequence[str]) -> d
             {"name": column.name, "separator": column.separator, "argument": argument}
             for column, argument in zip(schema.bags, bag_arguments, strict=True)
         ],
+        "images": [{"name": column.name, "shape": column.shape} for column in schema.images],
     }
 
 
@@ -51,4 +52,5 @@ def columns_of(schema: DataSchema) -> tuple[ExportedColumn, ...]:
         *(ExportedColumn(name=column.name, kind="numeric") for column in schema.numeric),
         *(ExportedColumn(name=column.name, kind="dense_vector") for column in schema.dense),
         *(ExportedColumn(name=column.name, kind="multi_valued") for column in schema.bags),
+        *(ExportedColumn(name=column.name, kind="image") for column in schema.images),
     )

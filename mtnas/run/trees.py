@@ -64,7 +64,7 @@ def _features(data: EncodedData) -> tuple[NDArray[np.float32], list[int]]:
     num_categorical = len(data.schema.categorical)
     codes = data.categorical[:, :num_categorical].astype(np.float32)
     categorical = [c for c in range(num_categorical) if data.inputs.vocabularies[c] <= MOST_CATEGORIES]
-    return np.concatenate((codes, data.numeric), axis=1), categorical
+    return np.concatenate((codes, data.numeric, data.images), axis=1, dtype=np.float32), categorical
 
 
 def _model(work: TreesWork, lr: float, categorical: list[int], seed: int) -> Any:

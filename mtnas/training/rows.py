@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mtnas.data.images import BRIGHTEST
 from mtnas.errors import DataError
 
 
@@ -39,6 +40,15 @@ class Encoded(Protocol):
     @property
     def parts(self) -> Mapping[str, npt.NDArray[np.int64]]:
         """Row numbers by part."""
+
+
+@runtime_checkable
+class HoldsImages(Protocol):
+    """Encoded data with images beside its other columns."""
+
+    @property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """``[N, P]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +128,7 @@ class ResidentData:
         labels: ``[N, T]``.
         parts: int64 row numbers by part.
         bags: one per multi-valued feature.
+        images: uint8 ``[N, P]``, which become numbers from 0 to 1 behind the numeric ones when a batch is gathered.
     """
 
     categorical: Tensor
@@ -125,6 +136,7 @@ class ResidentData:
     labels: Tensor
     parts: Mapping[str, Tensor]
     bags: tuple[ResidentBag, ...]
+    images: Tensor | None = None
 
     @classmethod
     def of(cls, data: Encoded, device: torch.device, *, dtype: torch.dtype = torch.float32) -> ResidentData:
@@ -148,6 +160,7 @@ class ResidentData:
                 )
                 for offsets, values in data.bags
             ),
+            images=_tensor(data.images).to(device) if isinstance(data, HoldsImages) and data.images.size else None,
         )
 
     @property
@@ -176,9 +189,13 @@ class ResidentData:
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows, without waiting for the device."""
         flat = rows_SB.flatten()
+        numeric = self.numeric.index_select(0, flat)
+        if self.images is not None:
+            pixels = self.images.index_select(0, flat).to(numeric.dtype).div_(BRIGHTEST)
+            numeric = torch.cat((numeric, pixels), dim=1) if numeric.shape[1] else pixels
         return Batch(
             categorical=self.categorical.index_select(0, flat).long().view(*rows_SB.shape, self.categorical.shape[1]),
-            numeric=self.numeric.index_select(0, flat).view(*rows_SB.shape, self.numeric.shape[1]),
+            numeric=numeric.view(*rows_SB.shape, numeric.shape[1]),
             bags=tuple(bag.gather(rows_SB, self.numeric.dtype) for bag in self.bags),
             labels=self.labels.index_select(0, flat).view(*rows_SB.shape, self.labels.shape[1]),
             seed_of=seed_of,

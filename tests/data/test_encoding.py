@@ -53,7 +53,9 @@ def take(rows: EncodedRows, order: np.ndarray) -> EncodedRows:
     for offsets, values in rows.bags:
         pieces = [values[offsets[row] : offsets[row + 1]] for row in order]
         bags.append((np.cumsum([0, *map(len, pieces)]), np.concatenate(pieces)))
-    return EncodedRows(categorical=rows.categorical[order], numeric=rows.numeric[order], bags=tuple(bags))
+    return EncodedRows(
+        categorical=rows.categorical[order], numeric=rows.numeric[order], bags=tuple(bags), images=rows.images[order]
+    )
 
 
 @given(seed=st.integers(0, 1000))

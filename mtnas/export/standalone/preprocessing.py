@@ -26,6 +26,7 @@ class Preprocessing:
         self._numeric = columns["numeric"]
         self._dense = columns["dense"]
         self._bags = columns["bags"]
+        self._images = columns.get("images", [])
         self._missing_texts = frozenset(columns["missing_texts"])
         self._tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["categorical"]]
         self._bag_tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["bags"]]
@@ -41,14 +42,16 @@ class Preprocessing:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that rows need."""
-        return tuple(column["name"] for column in (*self._categorical, *self._numeric, *self._dense, *self._bags))
+        groups = (self._categorical, self._numeric, self._dense, self._bags, self._images)
+        return tuple(column["name"] for group in groups for column in group)
 
     def __call__(self, rows: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """Arrays by the names of the arguments of the network's ``forward``.
 
         Args:
             rows: column name to a list or array with one value a row; other columns are passed over. ``None``, NaN
-                and the empty text are missing values. Dense and multi-valued columns hold lists, or texts to split.
+                and the empty text are missing values. Dense and multi-valued columns hold lists, or texts to split;
+                image columns hold numbers from 0 to 255, nested or flat, as channels, rows, columns.
 
         Raises:
             ValueError: a column is missing or too short, or holds a value that is no number, infinite, or a vector
@@ -68,7 +71,7 @@ class Preprocessing:
         indices += [_ranges(numbers[column["name"]], column["edges"]) for column in self._numeric if column["edges"]]
         if indices:
             arrays["categorical"] = np.array(indices, dtype=np.int64).T.copy()
-        if self._numeric or self._dense:
+        if self._numeric or self._dense or self._images:
             arrays["numeric"] = self._standardised(numbers, found, num_rows)
         for column, table in zip(self._bags, self._bag_tables, strict=True):
             arrays[column["argument"]] = _padded([_bag(value, column, table) for value in found[column["name"]]])
@@ -77,13 +80,16 @@ class Preprocessing:
     def _standardised(
         self, numbers: Mapping[str, NDArray[np.float64]], found: Mapping[str, Sequence[Any]], num_rows: int
     ) -> NDArray[np.float32]:
-        """Standardised numbers, then their missing indicators, then dense vectors: float32 ``[N, D]``."""
+        """Standardised numbers, their missing indicators, dense vectors, then pixels: float32 ``[N, D]``."""
         indicated = [numbers[column["name"]] for column in self._numeric if column["indicator"]]
         parts = [_standard(numbers[column["name"]], column)[:, None] for column in self._numeric]
         parts += [np.isnan(array)[:, None].astype(np.float64) for array in indicated]
         for column in self._dense:
             rows = [self._vector(value, column, row) for row, value in enumerate(found[column["name"]], 1)]
             parts.append(np.array(rows, dtype=np.float64).reshape(num_rows, len(column["mean"])))
+        for column in self._images:
+            images = [_pixels(value, column, row) for row, value in enumerate(found[column["name"]], 1)]
+            parts.append(np.stack(images) / 255)
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _column(self, values: Sequence[Any], name: str) -> NDArray[np.float64]:
@@ -235,6 +241,22 @@ def _bag(value: Any, column: Mapping[str, Any], table: Mapping[str | None, int])
         if text is not None:
             rows.append(table.get(text, 0))
     return rows
+
+
+def _pixels(value: Any, column: Mapping[str, Any], row: int) -> NDArray[np.float64]:
+    """One image as a flat vector, zeros if it is missing."""
+    place, shape = f"column {column['name']!r}, row {row}", tuple(column["shape"])
+    if not isinstance(value, np.ndarray | Iterable) and _is_missing(value):
+        return np.zeros(math.prod(shape))
+    try:
+        pixels = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        pixels = np.array(np.nan)
+    if pixels.shape not in (shape, (math.prod(shape),)):
+        raise ValueError(f"{place}: expected an image of shape {shape}, found shape {pixels.shape}")
+    if not ((pixels >= 0) & (pixels <= 255)).all():
+        raise ValueError(f"{place}: expected pixels from 0 to 255, found {pixels.min():g} to {pixels.max():g}")
+    return pixels.reshape(-1)
 
 
 def _padded(bags: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from mtnas.data.spec import CatalogueSource, DataSpec, Feature
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 
-NAMES = ("census-income", "flights", "planted")
+NAMES = ("census-income", "flights", "omniglot", "planted")
 
 
 def spec_for(name: str, **changes: object) -> DataSpec:
