@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from mtnas.routes import Block
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.initial import Initial
+from mtnas.supernets.inputs import Inputs, wide_product
+from mtnas.supernets.normalise import normalised_relu
 
 DropoutNoise = Draws
 
@@ -29,6 +31,15 @@ class Bank(nn.Module, ABC):
 
         With ``chosen`` the axis I holds these instances of the bank, in this order, each as often as it is named.
         """
+
+    def input_maps(self) -> Sequence[Tensor]:
+        """Weights ``[K, I, D, W]`` that ``on_inputs`` multiplies the encoder's vector with."""
+        return ()
+
+    def on_inputs(self, inputs: Inputs, noise: Draws | None) -> Tensor:
+        """What all instances make of the encoder's vector, ``[K, I or 1, B, W]``."""
+        found: Tensor = self(inputs.vector.unsqueeze(1), noise)
+        return found
 
 
 def picked(parameter: Tensor, chosen: Sequence[int] | None) -> Tensor:
@@ -60,26 +71,33 @@ class MlpBank(Bank):
         for depth, weights in enumerate(self.weights):
             weight = picked(weights, chosen)
             if x.shape[1] == 1 and weight.shape[1] > 1:
-                x = self._shared(x, depth, weight, chosen)
+                x = self._activate(wide_product(x.squeeze(1), weight), depth, chosen, across=1).transpose(1, 2)
             else:
                 x = self._activate(x @ weight, depth, chosen, across=2)
             if noise is not None:
                 x = noise.dropout(x)
         return x
 
-    def _shared(self, x: Tensor, depth: int, weight: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """One wide product for all instances that read the same vector, instead of I narrow ones."""
-        K, num_instances, D, W = weight.shape
-        wide = x[:, 0] @ weight.transpose(1, 2).reshape(K, D, num_instances * W)
-        return self._activate(wide.view(K, -1, num_instances, W), depth, chosen, across=1).transpose(1, 2)
+    def input_maps(self) -> Sequence[Tensor]:
+        """See ``Bank``."""
+        return [self.weights[0]]
+
+    def on_inputs(self, inputs: Inputs, noise: Draws | None) -> Tensor:
+        """See ``Bank``."""
+        x = self._activate(inputs.product(self.weights[0]), 0, None, across=1).transpose(1, 2)
+        x = x if noise is None else noise.dropout(x)
+        for depth in range(1, len(self.weights)):
+            x = self._activate(x @ self.weights[depth], depth, None, across=2)
+            x = x if noise is None else noise.dropout(x)
+        return x
 
     def _activate(self, x: Tensor, depth: int, chosen: Sequence[int] | None, *, across: int) -> Tensor:
         """Bias, normalisation and ReLU; parameters [K, I, W] are broadcast over the batch axis ``across``."""
-        bias = picked(self.biases[depth], chosen).unsqueeze(across)
+        bias = picked(self.biases[depth], chosen)
         if not self.norm:
-            return F.relu(x + bias)
-        scale, shift = (picked(p[depth], chosen).unsqueeze(across) for p in (self.norm_scales, self.norm_shifts))
-        return F.relu(torch.addcmul(shift, F.layer_norm(x + bias, x.shape[-1:]), scale))
+            return F.relu(x + bias.unsqueeze(across))
+        scale, shift = (picked(p[depth], chosen) for p in (self.norm_scales, self.norm_shifts))
+        return normalised_relu(x, bias, scale, shift, across=across)
 
 
 class IdentityBank(Bank):

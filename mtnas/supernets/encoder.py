@@ -82,7 +82,7 @@ class Encoder(nn.Module):
         rows_SBC = batch.categorical + self.first_row
         for (_, features), table in zip(self.groups, self.tables, strict=True):
             chosen = rows_SBC if len(self.groups) == 1 else rows_SBC[..., list(features)]
-            embedded = _look_up(table, _per_candidate(chosen, batch.seed_of, K))
+            embedded = _look_up(table, chosen, batch.seed_of)
             if len(self.groups) == 1:
                 parts[0] = embedded.flatten(2)
             else:
@@ -91,8 +91,8 @@ class Encoder(nn.Module):
         if self.inputs.num_numeric:
             encoded.append(_per_candidate(batch.numeric, batch.seed_of, K))
         for table, bag in zip(self.bags, batch.bags, strict=True):
-            values, weights = (_per_candidate(x, batch.seed_of, K) for x in (bag.values, bag.weights))
-            encoded.append((_look_up(table, values) * weights.unsqueeze(-1)).sum(-2))
+            weights = _per_candidate(bag.weights, batch.seed_of, K)
+            encoded.append((_look_up(table, bag.values, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
 
 
@@ -112,8 +112,15 @@ def _per_candidate(x: Tensor, seed_of: Tensor | None, K: int) -> Tensor:
     return x.expand(K, *x.shape[1:]) if seed_of is None else x.index_select(0, seed_of)
 
 
-def _look_up(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows [K, ...] of every candidate's own table [K, V, W]."""
+def _look_up(table: Tensor, rows: Tensor, seed_of: Tensor | None) -> Tensor:
+    """Rows ``[S, ...]`` of every candidate's own table ``[K, V, W]``: ``[K, ..., W]``.
+
+    Candidates that read the same rows have their tables side by side: a look-up then finds all K vectors at once,
+    and so does its gradient, which on a CPU takes longer than some products (1.6 against .5 ms for K = 4, 8,192 rows).
+    """
     K, V, W = table.shape
+    if seed_of is None and rows.numel() >= V:
+        beside = table.transpose(0, 1).reshape(V, K * W)
+        return F.embedding(rows[0], beside).view(*rows.shape[1:], K, W).movedim(-2, 0)
     offset = torch.arange(K, device=rows.device).mul_(V).view(K, *[1] * (rows.dim() - 1))
-    return F.embedding(rows + offset, table.reshape(K * V, W))
+    return F.embedding(_per_candidate(rows, seed_of, K) + offset, table.reshape(K * V, W))

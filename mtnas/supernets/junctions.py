@@ -29,6 +29,7 @@ from mtnas.supernets.gates import (
 )
 from mtnas.supernets.gates.gate import over_rows
 from mtnas.supernets.initial import Initial
+from mtnas.supernets.inputs import Inputs
 from mtnas.supernets.layout import Layout
 from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.plan import source_names
@@ -99,31 +100,37 @@ class JunctionGroup(nn.Module):
         self.register_buffer(name, torch.tensor(positions, dtype=torch.long), persistent=False)
 
     def forward(
-        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+        self, nodes: Activations, mixed: Activations, inputs: Inputs, selection: Selection, draws: Draws | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mixed inputs ``[K, J, B, W]``, and the gates' terms for the loss ``[K, G]`` by name.
 
         Args:
             nodes: outputs of encoders and slots so far.
             mixed: outputs of junctions so far.
-            encoded: the encoder's vector ``[K, B, D]``, for the query ``input``.
+            inputs: the encoder's vector, for the query ``input``.
             selection: which edges are active, how, and the gates' settings.
             draws: random numbers, None outside training.
         """
-        mixing = self._mixing(nodes, mixed, encoded, selection, draws)
+        mixing = self._mixing(nodes, mixed, inputs, selection, draws)
         if len(self.sources_of[0]) == 1:
             return self._lone(mixing), {}
         gated = self._gated(mixing)
         return mixing.weighted(gated.values), {name: term.sum(-1) for name, term in gated.penalties.items()}
 
+    def input_maps(self) -> Sequence[Tensor]:
+        """Weights ``[K, J, D, X]`` that multiply the encoder's vector, of all rows."""
+        if self.encoder_rows is not None:
+            return ()
+        return [weight for gate in self.kinds.values() if isinstance(gate, Gate) for weight in gate.input_maps()]
+
     def values(
-        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+        self, nodes: Activations, mixed: Activations, inputs: Inputs, selection: Selection, draws: Draws | None
     ) -> Tensor:
         """Values of the connections ``[K, J, N, B or 1]``, for whoever wants to look at them."""
-        return self._gated(self._mixing(nodes, mixed, encoded, selection, draws)).values
+        return self._gated(self._mixing(nodes, mixed, inputs, selection, draws)).values
 
     def _mixing(
-        self, nodes: Activations, mixed: Activations, encoded: Tensor, selection: Selection, draws: Draws | None
+        self, nodes: Activations, mixed: Activations, inputs: Inputs, selection: Selection, draws: Draws | None
     ) -> Mixing:
         read = nodes.get([source for sources in self.source_lists for source in sources])
         sources = read.view(len(read), len(self.source_lists), -1, *read.shape[2:])
@@ -140,16 +147,17 @@ class JunctionGroup(nn.Module):
             stopped=stopped,
             group_edges=edges,
             query_choice=over_rows(selection.queries[..., self.query_at], num_rows),
-            queries=tuple(self._query(position, nodes, mixed, encoded) for position in range(len(self.queries_of[0]))),
+            queries=tuple(self._query(position, nodes, mixed) for position in range(len(self.queries_of[0]))),
+            inputs=inputs,
             selection=selection,
             draws=draws,
         )
 
-    def _query(self, position: int, nodes: Activations, mixed: Activations, encoded: Tensor) -> Tensor | None:
-        """``[K, J or 1, B, D]`` of the encoder or of other junctions."""
+    def _query(self, position: int, nodes: Activations, mixed: Activations) -> Tensor | None:
+        """``[K, J or 1, B, D]`` of other junctions, or of the encoder for rows of some tasks alone."""
         first = self.queries_of[0][position]
         if first == INPUT_QUERY:
-            return encoded.unsqueeze(1) if self.encoder_rows is None else nodes.get(self.encoder_rows)
+            return None if self.encoder_rows is None else nodes.get(self.encoder_rows)
         if not first.startswith(JUNCTION_QUERY):
             return None
         names = [asked[position] for asked in self.queried]
@@ -171,7 +179,7 @@ class JunctionGroup(nn.Module):
         """The only source of every junction."""
         if mixing.stopped is not None or mixing.sources.shape[1] not in (1, len(self.names)):
             return mixing.weighted(torch.ones_like(mixing.edges))
-        return mixing.sources[:, :, 0].expand(-1, len(self.names), -1, -1)
+        return mixing.sources.squeeze(2).expand(-1, len(self.names), -1, -1)
 
     def _gated(self, mixing: Mixing) -> Gated:
         """Values under the gate that each junction uses; where it uses none, the edges themselves."""

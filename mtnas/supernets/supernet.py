@@ -21,6 +21,7 @@ from mtnas.supernets.block_banks import make_bank
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.encoder import Encoder, Features
 from mtnas.supernets.initial import Initial
+from mtnas.supernets.inputs import Inputs
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.layout import Layout
 from mtnas.supernets.own_rows import RowsOf
@@ -91,6 +92,7 @@ class Supernet(nn.Module):
         for in_width, towers in self._plan.towers:
             self.tower_groups.append(TowerGroup(towers, in_width, initial))
         self.alignment = TaskAlignment(graph.tasks, inputs.width, initial) if aligned else None
+        self._on_inputs = frozenset(self._groups_on_inputs())
         self._hold_frozen()
         self.to(device)
 
@@ -131,6 +133,7 @@ class Supernet(nn.Module):
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
         tasks = self.graph.tasks if self.own_rows else ()
         nodes, mixed = Activations(tasks), Trunk(tasks)
+        inputs = Inputs(encoded_KBW, self._input_maps(selection))
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
         for encoder in self.graph.encoders[1:]:
             nodes.put(
@@ -141,10 +144,10 @@ class Supernet(nn.Module):
             for index in range(len(layer.junctions)):
                 group = self.gates[f"{number}_{index}"]
                 assert isinstance(group, JunctionGroup)
-                outputs, penalties = group(nodes, mixed, encoded_KBW, selection, noise)
+                outputs, penalties = group(nodes, mixed, inputs, selection, noise)
                 mixed.put(group.names, outputs)
                 mixed.penalise(penalties)
-            self._run_slots(layer.slots, nodes, mixed, selection, noise)
+            self._run_slots(layer.slots, nodes, mixed, inputs, selection, noise)
         return mixed
 
     def _check_agreement(self, selection: Selection, *, num_rows: int) -> None:
@@ -187,6 +190,7 @@ class Supernet(nn.Module):
         groups: Sequence[SlotGroup],
         nodes: Activations,
         mixed: Activations,
+        inputs: Inputs,
         selection: Selection,
         noise: Draws | None,
     ) -> None:
@@ -196,7 +200,11 @@ class Supernet(nn.Module):
             weights = self._plan.banks[group.bank]
             bank = self.banks[weights.key]
             assert isinstance(bank, Bank)
-            outputs = run_slots(bank, len(weights.instances), group, mixed, None if weights.frozen else noise)
+            draws = None if weights.frozen else noise
+            if group in self._on_inputs and selection.forward_only is None:
+                outputs = bank.on_inputs(inputs, draws).expand(-1, len(names), -1, -1)
+            else:
+                outputs = run_slots(bank, len(weights.instances), group, mixed, draws)
             if all(len(slot.choices) == 1 for slot in group.slots):
                 nodes.put(names, outputs)
                 continue
@@ -205,6 +213,33 @@ class Supernet(nn.Module):
                 shares.setdefault(slot.name, []).append(share)
         for name, parts in shares.items():
             nodes.put((name,), torch.stack(parts).sum(0).unsqueeze(1))
+
+    def _groups_on_inputs(self) -> Iterator[SlotGroup]:
+        """Groups with a bank of their own that read the first encoder's vector as it is, for all rows."""
+        names = (self.graph.encoders[0].name,)
+        passing = {
+            junction.name
+            for junction in self.graph.junctions
+            if junction.sources == names
+            and not junction.edges[0].transform
+            and self._rows.task_of_junction(junction.name) is None
+        }
+        for group, _ in self.slot_banks():
+            whole = group.instances == tuple(range(len(self._plan.banks[group.bank].instances)))
+            if whole and len(set(group.reads)) == 1 and group.reads[0] in passing:
+                yield group
+
+    def _input_maps(self, selection: Selection) -> list[Tensor]:
+        """Weights of all that multiplies the first encoder's vector."""
+        maps: list[Tensor] = []
+        for group, bank in self.slot_banks():
+            if group in self._on_inputs and selection.forward_only is None:
+                assert isinstance(bank, Bank)
+                maps += bank.input_maps()
+        for gates in self.gates.values():
+            assert isinstance(gates, JunctionGroup)
+            maps += gates.input_maps()
+        return maps
 
     def _block_choice(self, group: SlotGroup, selection: Selection, num_rows: int) -> Tensor:
         """How much of this group's block each slot takes, ``[K, S, B or 1, 1]``."""

@@ -14,6 +14,7 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Metric, Task
 from mtnas.training.batches import rows_in_order
 from mtnas.training.metrics import evaluate_task
+from mtnas.training.products import products
 from mtnas.training.rows import ResidentData
 from mtnas.training.task_batches import own_labels_of, own_rows_in_order
 
@@ -29,7 +30,8 @@ def predict(net: Supernet, selection: Selection, data: ResidentData, parts: Sequ
     Where rows belong to tasks, those of each task's own rows, in the order of :func:`own_rows_in_order`.
     """
     in_order = own_rows_in_order if net.own_rows else rows_in_order
-    batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
+    with products(data.numeric.dtype, data.device):
+        batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
     return [torch.cat(outputs, dim=1) for outputs in zip(*batches, strict=True)]
 
 

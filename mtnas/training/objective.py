@@ -6,6 +6,7 @@ Legend: K pack, T tasks, P elements of one candidate, B batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from mtnas.training.components import shared_mask
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
+from mtnas.training.products import products
 from mtnas.training.recipe import Recipe
 from mtnas.training.reweighting import reweighted
 from mtnas.training.rows import Batch, ResidentData
@@ -97,7 +99,7 @@ class Objective:
         """Losses as above, and what the gates add to them: a scalar summed over candidates, None without such gates."""
         bfloat16 = self._recipe.precision == "bfloat16"
         labels = batch.for_candidates(batch.labels)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16):
+        with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16):
             trunk = self._net.trunk(batch, selection, noise)
             outputs = self._net.read_out(trunk)
             small = None if self._small is None else self._small(self._net, trunk)
@@ -119,7 +121,8 @@ class Objective:
         if isinstance(balancer, LossBalancer):
             weights_KT = self._weights_KT * balancer.weights(losses_KT.detach(), step)
             total = (losses_KT * weights_KT).sum()
-            flat.backward(total if penalty is None else total + penalty)
+            with self._products():
+                flat.backward(total if penalty is None else total + penalty)
             return
         gradients_KTP = self._task_gradients(flat, losses_KT * self._weights_KT, keep_graph=penalty is not None)
         shared_KP = self._shared(flat)
@@ -149,6 +152,9 @@ class Objective:
         own = {n.removeprefix("balancer."): tensor for n, tensor in state.items() if n.startswith("balancer.")}
         self._balancer.load_state(own)
 
+    def _products(self) -> AbstractContextManager[None]:
+        return products(self._weights_KT.dtype, self._device)
+
     def _gamma(self, settings: Settings) -> float:
         if self._recipe.auxiliary is None:
             return 0.0
@@ -162,10 +168,11 @@ class Objective:
     def _task_gradients(self, flat: FlatParameters, weighed_KT: Tensor, *, keep_graph: bool) -> Tensor:
         """``[K, T, P]``: T backward passes, each for all candidates."""
         last = weighed_KT.shape[1] if keep_graph else weighed_KT.shape[1] - 1
-        gradients = [
-            flat.gather(torch.autograd.grad(loss_K.sum(), flat.parameters, retain_graph=t < last, allow_unused=True))
-            for t, loss_K in enumerate(weighed_KT.unbind(1))
-        ]
+        with self._products():
+            gradients = [
+                flat.gather(torch.autograd.grad(loss.sum(), flat.parameters, retain_graph=t < last, allow_unused=True))
+                for t, loss in enumerate(weighed_KT.unbind(1))
+            ]
         return torch.stack(gradients, dim=1)
 
     def _combined(

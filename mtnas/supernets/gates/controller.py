@@ -15,9 +15,9 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from mtnas.routes.nodes import STATIC_QUERY
+from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
 from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
-from mtnas.supernets.gates.softmax import linear_of, over_queries
+from mtnas.supernets.gates.softmax import over_queries
 from mtnas.supernets.initial import Initial
 
 
@@ -71,6 +71,10 @@ class ControllerGate(Gate):
         is_hard = mixing.draws.uniform((J, 1, 1)) < mixing.selection.setting("hard_passes", 3)
         return Gated(values=torch.where(is_hard, hard, soft))
 
+    def input_maps(self) -> Sequence[Tensor]:
+        """See ``Gate``."""
+        return [self.downs[str(p)] for p, query in enumerate(self.queries[0]) if query == INPUT_QUERY]
+
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """See ``Gate``: biases and both maps by query."""
         held = {"bias": self.biases, "down": self.downs, "up": self.ups}
@@ -92,11 +96,11 @@ class ControllerGate(Gate):
     def _of_query(self, position: int, mixing: Mixing) -> Tensor:
         """``[K, J, N, B or 1]``."""
         bias: Tensor = self.biases[str(position)].unsqueeze(-1)
-        vector = mixing.query(position, self.queries[0][position])
-        if vector is None:
+        name = self.queries[0][position]
+        if name == STATIC_QUERY:
             return bias
         up_KJRN: Tensor = self.ups[str(position)]
-        return up_KJRN.transpose(2, 3) @ linear_of(vector, self.downs[str(position)]) + bias
+        return up_KJRN.transpose(2, 3) @ mixing.product(position, name, self.downs[str(position)]) + bias
 
 
 def _picked(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:

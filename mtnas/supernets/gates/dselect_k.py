@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtnas.routes.nodes import STATIC_QUERY, code_length
+from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY, code_length
 from mtnas.supernets.gates.gate import Gate, Gated, Mixing
-from mtnas.supernets.gates.softmax import linear_of
 from mtnas.supernets.initial import Initial
 
 CODE_BOUND = 0.01
@@ -59,9 +58,7 @@ class DSelectGate(Gate):
         """Sum over selectors of softmax(shares) * r(codes)."""
         numbers_KJXB = self.biases.unsqueeze(-1)
         if not self.is_static:
-            vector = mixing.query(0, self.queries[0][0])
-            assert vector is not None
-            numbers_KJXB = numbers_KJXB + linear_of(vector, self.weights)
+            numbers_KJXB = numbers_KJXB + mixing.product(0, self.queries[0][0], self.weights)
         K, J, _, B = numbers_KJXB.shape
         shares_KJSB = numbers_KJXB[:, :, : self.selectors]
         codes_KJSMB = numbers_KJXB[:, :, self.selectors :].reshape(K, J, self.selectors, -1, B)
@@ -75,6 +72,10 @@ class DSelectGate(Gate):
     def per_source(self, name: str) -> bool:
         """See ``Gate``: codes address the sources."""
         return False
+
+    def input_maps(self) -> Sequence[Tensor]:
+        """See ``Gate``."""
+        return [self.weights] if self.queries[0][0] == INPUT_QUERY else []
 
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """See ``Gate``."""

@@ -1,6 +1,6 @@
 """Softmax over the active sources, with logits that a query gives (MMoE; Ma et al., KDD 2018, eq. 6).
 
-Legend: K pack, J junctions, N sources, B batch, Q queries, D query width.
+Legend: K pack, J junctions, N sources, B batch, Q queries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from math import sqrt
 
 from torch import Tensor, nn
 
-from mtnas.routes.nodes import STATIC_QUERY
+from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
 from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
 from mtnas.supernets.initial import Initial
 
@@ -48,6 +48,10 @@ class SoftmaxGate(Gate):
         logits = over_queries(mixing, len(self.biases), self._of_query)
         return Gated(values=softmax_over(logits, mixing.edges))
 
+    def input_maps(self) -> Sequence[Tensor]:
+        """See ``Gate``."""
+        return [self.weights[str(p)] for p, query in enumerate(self.queries[0]) if query == INPUT_QUERY]
+
     def of_junction(self, index: int, candidate: int) -> dict[str, Tensor]:
         """See ``Gate``: weights and biases by query."""
         found = {}
@@ -60,11 +64,10 @@ class SoftmaxGate(Gate):
     def _of_query(self, position: int, mixing: Mixing) -> Tensor:
         """``[K, J, N, B or 1]``."""
         bias: Tensor = self.biases[str(position)].unsqueeze(-1)
-        vector = mixing.query(position, self.queries[0][position])
-        if vector is None:
+        name = self.queries[0][position]
+        if name == STATIC_QUERY:
             return bias
-        weight: Tensor = self.weights[str(position)]
-        return linear_of(vector, weight) + bias
+        return mixing.product(position, name, self.weights[str(position)]) + bias
 
 
 def over_queries(mixing: Mixing, num_queries: int, of_query: Callable[[int, Mixing], Tensor]) -> Tensor:
@@ -76,12 +79,3 @@ def over_queries(mixing: Mixing, num_queries: int, of_query: Callable[[int, Mixi
         for position in range(num_queries)
     ]
     return sum(parts[1:], start=parts[0])
-
-
-def linear_of(vector_KJBD: Tensor, weight_KJDN: Tensor) -> Tensor:
-    """``[K, J, N, B]``: every junction's map of its query; one wide product where all junctions ask the same."""
-    K, J, D, N = weight_KJDN.shape
-    if vector_KJBD.shape[1] < J:
-        wide = vector_KJBD[:, 0] @ weight_KJDN.transpose(1, 2).reshape(K, D, J * N)
-        return wide.view(K, -1, J, N).permute(0, 2, 3, 1)
-    return (vector_KJBD @ weight_KJDN).transpose(2, 3)

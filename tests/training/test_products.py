@@ -1,0 +1,46 @@
+"""Which library computes products: never at the price of precision, and never for anybody else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mtnas.training.products import onednn_keeps_float32, products
+
+CPU = torch.device("cpu")
+
+
+def errors(dtype: torch.dtype = torch.float32) -> float:
+    """The largest error of a product, relative to its largest entry."""
+    generator = torch.Generator().manual_seed(1)
+    first, second = (torch.randn(3, 128, 128, generator=generator, dtype=dtype) for _ in range(2))
+    exact = first.double() @ second.double()
+    return float((first @ second - exact).abs().max() / exact.abs().max())
+
+
+def test_float32_products_keep_float32_precision() -> None:
+    with products(torch.float32, CPU):
+        assert errors() < 1e-5
+
+
+def test_settings_are_as_before_afterwards_also_when_the_block_fails() -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with products(torch.float32, CPU):
+        pass
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    with pytest.raises(ZeroDivisionError), products(torch.float32, CPU):
+        _ = 1 / 0
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_types_are_left_alone(dtype: torch.dtype) -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with products(dtype, CPU):
+        assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+@pytest.mark.skipif(not onednn_keeps_float32(), reason="this processor rounds, or has no oneDNN")
+def test_the_faster_library_is_used_where_it_keeps_precision() -> None:
+    with products(torch.float32, CPU):
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
