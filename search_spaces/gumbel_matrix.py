@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Tower
-from mtnas.routes.convolutions import read_image, stages
-from mtnas.routes.streams import Level, Manner, levels_of, stream_graph
+from mtnas.routes.image_levels import image_levels, stem_of
+from mtnas.routes.streams import Manner, levels_of, stream_graph
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range
 
-CONVOLUTIONS = (BlockKind.CONV_3X3, BlockKind.CONV_5X5, BlockKind.CONV_7X7, BlockKind.CONV_1X7)
 STRIDED = (0, 1, 3, 4, 6)
 
 
@@ -54,27 +53,7 @@ def gumbel_matrix_space(
         return SearchSpace(name="gumbel_matrix", graph=stream_graph(towers, levels, Manner()))
     if len(image) != 3:
         raise SpaceError(expected="channels, rows, columns", found=str(image), where="space.options.image")
-    stem = Block(kind=BlockKind.CONV_1X1, widths=(*image, channels, 1))
-    graph = stream_graph(towers, _image_levels(stem, layers, channels), Manner(), stem=stem)
+    stem = stem_of(image, channels)
+    found = image_levels(stem, strides=[2 if layer in STRIDED else 1 for layer in range(layers)], norm=norm)
+    graph = stream_graph(towers, found, Manner(), stem=stem)
     return SearchSpace(name="gumbel_matrix", graph=graph)
-
-
-def _image_levels(stem: Block, layers: int, channels: int) -> tuple[Level, ...]:
-    """The paper's components, with stride 2 in the layers of ``STRIDED`` and normalisation after the average."""
-    image = stages(stem.kind, stem.widths)[-1].result
-    levels = []
-    for layer in range(layers):
-        stride = 2 if layer in STRIDED else 1
-        source = (image.channels, image.height, image.width)
-        convolutions = [Block(kind=kind, widths=(*source, channels, stride)) for kind in CONVOLUTIONS]
-        pools = [Block(kind=kind, widths=(*source, stride)) for kind in (BlockKind.MAX_POOL, BlockKind.AVERAGE_POOL)]
-        passing = Block(kind=BlockKind.IDENTITY)
-        if stride > 1:
-            passing = Block(kind=BlockKind.CONV_1X1, widths=(*source, channels, stride))
-        image = stages(convolutions[0].kind, convolutions[0].widths)[-1].result
-        after = Block(kind=BlockKind.GROUP_NORM, widths=(image.channels, image.height, image.width))
-        components = tuple((block,) for block in (*convolutions, *pools, passing))
-        instances = tuple(f"l{layer + 1}.{index}" for index in range(len(components)))
-        levels.append(Level(components=components, instances=instances, after=after))
-    assert read_image(levels[-1].after.widths if levels[-1].after else ()) == image
-    return tuple(levels)

@@ -54,7 +54,7 @@ def baselines(context: Context) -> Baselines:
         SearchError: no learning rate trains single-task networks.
     """
     context.start_phase("baselines")
-    names = tuple(dict.fromkeys((REFERENCE, *context.spec.protocol.named_baselines)))
+    names = tuple(dict.fromkeys((REFERENCE, *context.named_baselines)))
     num_params = typical_params(context)
     wanted = []
     for name in names:

@@ -19,7 +19,7 @@ from mtnas.routes import (
     route_digest,
     shape_graph,
 )
-from mtnas.routes.named import Size
+from mtnas.routes.named import IMAGE_ROUTES, ImageSize, Size
 from mtnas.run.executor import Executor
 from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
@@ -93,7 +93,7 @@ class Context:
         tasks: Sequence[Task],
         data: EncodedData,
         space: SearchSpace,
-        size: Size,
+        size: Size | ImageSize,
         journal: Journal,
         executor: Executor,
         device: str,
@@ -119,6 +119,14 @@ class Context:
         """A phase begins or goes on."""
         self.journal.start_phase(name)
         self._progress = PhaseProgress()
+
+    @property
+    def named_baselines(self) -> tuple[str, ...]:
+        """The baselines to train; of the default ones those that there are for the space's inputs."""
+        names = self.spec.protocol.named_baselines
+        if self.spec.protocol.baselines is None and isinstance(self.size, ImageSize):
+            return tuple(name for name in names if name in IMAGE_ROUTES)
+        return names
 
     @property
     def towers(self) -> list[Tower]:

@@ -9,7 +9,8 @@ import numpy as np
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.errors import SpaceError, SpecError
 from mtnas.routes import RouteGraph
-from mtnas.routes.named import Size
+from mtnas.routes.named import ImageSize, Size
+from mtnas.routes.schemes import image_size
 from mtnas.run.context import Context
 from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
@@ -66,8 +67,10 @@ def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
     return SearchSpace(name=spec.space.name, graph=graph, constraints=limits, inputs=data.inputs)
 
 
-def size_of(graph: RouteGraph) -> Size:
+def size_of(graph: RouteGraph) -> Size | ImageSize:
     """How large the space builds: what named routes are built like."""
+    if (of_images := image_size(graph)) is not None:
+        return of_images
     first = [slot for slot in graph.slots if slot.layer == 1]
     known = [block.fixed_width for slot in graph.slots for block in slot.choices]
     widest = max((width for width in known if width is not None), default=64)

@@ -7,6 +7,7 @@ from mtnas.routes.schemes.controller import controller
 from mtnas.routes.schemes.cross_stitch import cross_stitch
 from mtnas.routes.schemes.dselect_k import dselect_k
 from mtnas.routes.schemes.esmm import esmm
+from mtnas.routes.schemes.images import ImageSize, image_size
 from mtnas.routes.schemes.mmoe import full_sharing, ml_mmoe, mmoe
 from mtnas.routes.schemes.named_route import NamedRoute, Size, full_route
 from mtnas.routes.schemes.one_bottom import shared_bottom, single_task
@@ -14,6 +15,7 @@ from mtnas.routes.schemes.ple import ple
 from mtnas.routes.schemes.stem import stem
 
 __all__ = [
+    "ImageSize",
     "NamedRoute",
     "Size",
     "adatt",
@@ -25,6 +27,7 @@ __all__ = [
     "esmm",
     "full_route",
     "full_sharing",
+    "image_size",
     "ml_mmoe",
     "mmoe",
     "ple",
