@@ -22,7 +22,7 @@ def front_of(store: Store, job_id: str) -> tuple[RouteRecord, ...]:
         NotFoundError: no such job.
     """
     job = store.jobs.get(job_id)
-    if job.kind is not JobKind.SEARCH:
+    if job.kind not in (JobKind.SEARCH, JobKind.EXTEND):
         return ()
     objectives = [ObjectiveSpec.model_validate(given).to_objective() for given in job.spec["objectives"]]
     routes = store.routes.list(job_id=job_id, limit=None)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtnas.data.spec import CatalogueSource, FileSource
+from mtnas.search.limits import BudgetSpec
 
 
 class NewDataset(BaseModel):
@@ -19,3 +20,11 @@ class NewDataset(BaseModel):
         CatalogueSource | FileSource,
         Field(discriminator="kind", examples=[{"kind": "file", "paths": ["clicks.parquet"]}]),
     ]
+
+
+class Extension(BaseModel):
+    """More budget for a finished search: the limits to set. Totals count the trials that exist; others stay."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    budget: Annotated[BudgetSpec, Field(examples=[{"trials": 128}])]

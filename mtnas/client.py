@@ -95,6 +95,20 @@ class Client:
         """Ask for a job to stop; a queued one stops at once."""
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
 
+    def pause(self, job_id: str) -> m.Job:
+        """Ask a running job to rest; it gives its worker back with the next heartbeat."""
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/pause")
+
+    def resume(self, job_id: str) -> m.Job:
+        """Queue a paused job again."""
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/resume")
+
+    def extend(self, job_id: str, budget: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
+        """Go on with a search that has succeeded, as a new job; ``budget`` holds the limits to set."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        body = {"budget": dict(budget)}
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/extend", json=body, headers=headers)
+
     def trials(
         self, job_id: str, *, phase: str | None = None, limit: int = 100, cursor: str | None = None
     ) -> m.TrialPage:

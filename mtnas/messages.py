@@ -52,11 +52,18 @@ class JobSummary(Answer):
     attempt: int = Field(examples=[1])
     worker: str | None = None
     cancel_requested: bool = False
+    pause_requested: bool = False
     failure_kind: str | None = None
     failure: dict[str, Any] | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    stop: dict[str, Any] | None = Field(
+        default=None,
+        description="Why the search ended: reason, detail, and whether it would end there on any machine.",
+        examples=[{"reason": "trials", "detail": "64 of 64 trials", "reproducible": True}],
+    )
+    extends: str | None = Field(default=None, description="The job that this one goes on from.")
 
     @property
     def is_final(self) -> bool:

@@ -23,6 +23,7 @@ from mtnas.data.spec import (
     TimeSplit,
 )
 from mtnas.routes import NAMED_ROUTES
+from mtnas.search.limits import SAMPLED_ONLY, BudgetSpec
 from mtnas.search.spec import HalvingSpec, ReinforceSearch, SampledSearch, Search
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
@@ -207,14 +208,6 @@ class ProtocolSpec(Part):
         return self
 
 
-class BudgetSpec(Part):
-    """Where the search stops; the first limit reached counts. ``deadline_s`` makes a job non-reproducible."""
-
-    trials: Annotated[int, Field(ge=1)] = 64
-    candidate_steps: Annotated[int, Field(ge=1)] | None = None
-    deadline_s: Annotated[float, Field(gt=0)] | None = None
-
-
 class ResourcesSpec(Part):
     """What a job may use."""
 
@@ -283,6 +276,11 @@ class JobSpec(Part):
         metrics = [objective.metric for objective in self.objectives]
         if len(set(metrics)) != len(metrics):
             raise ValueError(f"objectives must differ, found {metrics}")
+        unjudged = [name for name in SAMPLED_ONLY if getattr(self.budget, name) is not None]
+        if unjudged and not isinstance(self.search, SampledSearch):
+            raise ValueError(
+                f"budget.{unjudged[0]} needs a search by trials, and {self.search.kind!r} has values only at its end"
+            )
         if "esmm" in self.protocol.named_baselines and others:
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
         if self.training.batches == "per_task" and self.needs_rows_of_all_tasks:

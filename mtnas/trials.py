@@ -108,6 +108,11 @@ class Trial:
     failure: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether a deadline ended the trial before it was trained; such a trial says nothing of its candidate."""
+        return bool(self.notes.get("cut"))
+
     def on(self, part: str) -> Evaluation:
         """The evaluation on one part of the data.
 

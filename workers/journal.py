@@ -40,6 +40,11 @@ class StoreJournal:
         self._check()
         self._holding.event(kind, payload)
 
+    def search_ended(self, stop: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.search_ended(stop)
+
     def trials(self) -> list[Trial]:
         """See ``Journal``."""
         self._check()

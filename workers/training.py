@@ -9,9 +9,11 @@ from mtnas.data import DataAccess
 from mtnas.errors import SpecError
 from mtnas.routes import Route, RouteGraph
 from mtnas.run import Executor, run_job
+from mtnas.run.earlier import Earlier
 from mtnas.run.on_demand import run_export
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.store import Holding, Store
+from workers.earlier_job import earlier_job
 from workers.journal import StoreJournal
 from workers.settings import Settings
 
@@ -45,6 +47,17 @@ class Training:
 
     def search(self, holding: Holding, check: Check) -> None:
         """A job of kind ``search``."""
+        self._run(holding, check, earlier=None)
+
+    def extend(self, holding: Holding, check: Check) -> None:
+        """A job of kind ``extend``; its specification is the search's with more budget.
+
+        Raises:
+            NotFoundError: the job that it extends was deleted.
+        """
+        self._run(holding, check, earlier=earlier_job(self._store, holding.job))
+
+    def _run(self, holding: Holding, check: Check, *, earlier: Earlier | None) -> None:
         spec = JobSpec.model_validate(holding.job.spec)
         device = self._device(spec.resources)
         run_job(
@@ -53,6 +66,7 @@ class Training:
             executor=self._backend.executor(spec.resources, device=device, check=check),
             journal=StoreJournal(self._store, holding, check),
             device=device,
+            earlier=earlier,
         )
 
     def export(self, holding: Holding, check: Check) -> None:

@@ -22,6 +22,7 @@ def open_work(settings: Settings, store: Store) -> Iterator[Mapping[JobKind, Wor
         yield {
             JobKind.PROFILE: partial(profile_dataset, settings, store),
             JobKind.SEARCH: training.search,
+            JobKind.EXTEND: training.extend,
             JobKind.EXPORT: training.export,
         }
 

@@ -1,4 +1,4 @@
-"""Jobs: submit a search, look at it, ask it to stop."""
+"""Jobs: submit a search, look at it, ask it to stop, wait or go on, and give it more budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from api.dependencies import AccessParam, Identifier, Limit, StoreParam
 from api.examples import JOB_SPECS
+from api.extending import request_extension
 from api.planning import plan_search
+from api.schemas import Extension
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, ReportRecord
@@ -59,6 +61,32 @@ def get_job(job_id: Identifier, store: StoreParam) -> JobRecord:
 def cancel_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     """Ask for a job to stop: a queued one stops at once, a running one with its worker's next heartbeat."""
     return store.jobs.request_cancel(job_id)
+
+
+@router.post("/{job_id}/pause", status_code=202, response_model=Job)
+def pause_job(job_id: Identifier, store: StoreParam) -> JobRecord:
+    """Ask a running job to give its worker back with the next heartbeat. What is finished stays; it can be resumed."""
+    return store.jobs.request_pause(job_id)
+
+
+@router.post("/{job_id}/resume", status_code=202, response_model=Job)
+def resume_job(job_id: Identifier, store: StoreParam) -> JobRecord:
+    """Queue a paused job again; it goes on where it was."""
+    return store.jobs.resume(job_id)
+
+
+@router.post("/{job_id}/extend", status_code=202, response_model=Job)
+def extend_job(
+    job_id: Identifier,
+    extension: Extension,
+    store: StoreParam,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> JobRecord:
+    """Go on with a search that has succeeded: a new job that begins with its trials and has more budget."""
+    job = request_extension(store, job_id, extension.budget, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
 
 
 @router.get("/{job_id}/report", response_model=Report)

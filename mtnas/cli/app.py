@@ -117,6 +117,39 @@ def cancel(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
 
 
 @app.command()
+def pause(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Ask a running job to rest; what is finished stays."""
+    from mtnas.cli import jobs
+
+    jobs.pause(job, url=url, token=token)
+
+
+@app.command()
+def resume(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Queue a paused job again."""
+    from mtnas.cli import jobs
+
+    jobs.resume(job, url=url, token=token)
+
+
+@app.command()
+def extend(
+    job: Annotated[str, typer.Argument(help="A search that has succeeded.")],
+    budget: Annotated[
+        list[str], typer.Option("--budget", "-b", help="A limit to set, as trials=128; may be repeated.")
+    ],
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the job until it has ended.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key makes no second job.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Go on with a finished search, as a new job that begins with its trials and has more budget."""
+    from mtnas.cli import jobs
+
+    jobs.extend(job, budget, watch=watch, key=key, url=url, token=token)
+
+
+@app.command()
 def routes(
     job: Annotated[str | None, typer.Argument(help="Job; without it, the routes of all jobs.")] = None,
     sort: Annotated[str, typer.Option(help="Figure to sort by; - before it: largest first.")] = "rank",

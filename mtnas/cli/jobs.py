@@ -1,15 +1,19 @@
-"""Commands about jobs: submit, validate, list, show, watch, cancel."""
+"""Commands about jobs: submit, validate, list, show, watch, cancel, pause, resume, extend."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
+import yaml
 from rich.table import Table
 
 from mtnas.cli.connection import connect, console, read_spec
 from mtnas.cli.watching import follow
+from mtnas.errors import SpecError
 from mtnas.messages import Job, JobSummary
 
 _STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "paused": "yellow"}
@@ -63,6 +67,10 @@ def show(job_id: str, *, url: str, token: str | None) -> None:
     ):
         console.print(f"{name:8} {value}", highlight=False, markup=False)
     console.print(f"{'state':8} {_styled(job)}")
+    if job.extends is not None:
+        console.print(f"extends  {job.extends}", highlight=False)
+    if job.stop is not None:
+        console.print(f"ended by {job.stop['reason']}: {job.stop['detail']}", highlight=False, markup=False)
     if job.progress:
         console.print(f"progress {json.dumps(job.progress)}", markup=False)
     _print_failure(job)
@@ -80,6 +88,37 @@ def cancel(job_id: str, *, url: str, token: str | None) -> None:
         job = client.cancel(job_id)
     asked = "stopping" if job.cancel_requested and not job.is_final else job.state
     console.print(f"job {job.id}: {asked}", highlight=False)
+
+
+def pause(job_id: str, *, url: str, token: str | None) -> None:
+    """Ask a running job to rest."""
+    with connect(url, token) as client:
+        job = client.pause(job_id)
+    console.print(f"job {job.id}: {'pausing' if job.pause_requested else job.state}", highlight=False)
+
+
+def resume(job_id: str, *, url: str, token: str | None) -> None:
+    """Queue a paused job again."""
+    with connect(url, token) as client:
+        job = client.resume(job_id)
+    console.print(f"job {job.id}: {job.state}", highlight=False)
+
+
+def extend(job_id: str, limits: Sequence[str], *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+    """Go on with a search under other limits, written ``name=value``."""
+    budget = dict(_limit(text) for text in limits)
+    with connect(url, token) as client:
+        job = client.extend(job_id, budget, idempotency_key=key)
+        console.print(f"job {job.id}", highlight=False)
+        if watch:
+            _end(follow(client, job.id, console))
+
+
+def _limit(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise SpecError(expected="name=value, such as trials=128", found=repr(text), where="--budget")
+    return name, yaml.safe_load(value)
 
 
 def _end(job: Job) -> None:

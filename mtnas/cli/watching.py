@@ -36,6 +36,8 @@ def event_line(event: Event) -> str | None:
             return f"{at}  {event.payload.get('state')} (attempt {event.payload.get('attempt')}){detail}"
         case "request":
             return f"{at}  asked: {', '.join(event.payload)}"
+        case "search_ended":
+            return f"{at}  search ended by {event.payload.get('reason')}: {event.payload.get('detail')}"
         case "warning":
             return f"{at}  warning: {event.payload.get('text')}"
     return None

@@ -20,6 +20,7 @@ from mtnas.routes import (
     shape_graph,
 )
 from mtnas.routes.named import IMAGE_ROUTES, ImageSize, Size
+from mtnas.run.earlier import Earlier, key_of
 from mtnas.run.executor import Executor
 from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
@@ -68,12 +69,14 @@ class Orders:
         evaluate_on: parts to evaluate on.
         values: figures of a trial from its evaluations.
         keep_weights: whose weights to keep.
+        stop_at: moment (seconds since 1970) at which trials that are not trained by then are cut off.
     """
 
     parts: tuple[str, ...]
     evaluate_on: tuple[str, ...]
     values: Values
     keep_weights: Callable[[Planned], bool] = lambda _: False
+    stop_at: float | None = None
 
 
 def own_rows(spec: JobSpec, data: EncodedData) -> bool:
@@ -97,6 +100,7 @@ class Context:
         journal: Journal,
         executor: Executor,
         device: str,
+        earlier: Earlier | None = None,
     ) -> None:
         self.spec, self.tasks, self.data, self.space, self.size = spec, tuple(tasks), data, space, size
         self.journal, self.executor, self.device = journal, executor, device
@@ -112,6 +116,8 @@ class Context:
             own_rows=own_rows(spec, data),
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
         )
+        self.earlier = earlier
+        self._known = {} if earlier is None else earlier.by_key()
         self._progress = PhaseProgress()
         self._last_report = 0.0
 
@@ -168,6 +174,7 @@ class Context:
         keep_weights: Callable[[Planned], bool] = lambda _: False,
         stretch: Stretch = WHOLE,
         may_all_fail: bool = False,
+        stop_at: float | None = None,
     ) -> list[Trial]:
         """Run trials that have not run yet and give all of them back, finished, in the order of the plan.
 
@@ -179,15 +186,19 @@ class Context:
             keep_weights: whose weights to keep.
             stretch: what share of the phase this is.
             may_all_fail: whether the caller can go on without any that could be trained.
+            stop_at: moment (seconds since 1970) at which trials that are not trained by then are cut off.
 
         Raises:
             SearchError: none of them could be trained.
         """
-        orders = Orders(parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights)
+        orders = Orders(
+            parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights, stop_at=stop_at
+        )
         done = {trial.number: trial for trial in self.journal.trials()}
         waiting = [trial for trial in planned if trial.number not in done]
         if waiting:
             self.announce(waiting)
+            waiting = self._without_known(waiting, keep_weights)
             for finished in self.outcomes(waiting, orders, stretch.part(1 - len(waiting) / len(planned), 1)):
                 self.finish([self.trial_of(*end, values) for end in finished])
         done = {trial.number: trial for trial in self.journal.trials()}
@@ -195,6 +206,31 @@ class Context:
         if not may_all_fail:
             check_any_trained(trials)
         return trials
+
+    def earlier_candidates(self, phase: str, label: str) -> list[Candidate]:
+        """Candidates of the trials that the extended job ran for this, in their order; none without such a job."""
+        known = [] if self.earlier is None else self.earlier.trials
+        return [t.candidate for t in known if (t.phase, t.label) == (phase, label) and not t.was_cut]
+
+    def _without_known(self, planned: list[Planned], keep_weights: Callable[[Planned], bool]) -> list[Planned]:
+        """Take over what the extended job has trained already; gives the trials that are left to train."""
+        left, taken = [], []
+        for member in planned:
+            trial = self._known.get(key_of(self._trial(member)))
+            if trial is None or self.earlier is None:
+                left.append(member)
+                continue
+            if keep_weights(member) and trial.state is TrialState.COMPLETE:
+                weights = self.earlier.checkpoint(f"weights/{trial.number}")
+                if weights is None:
+                    left.append(member)
+                    continue
+                self.journal.save_checkpoint(f"weights/{member.number}", weights)
+            notes = {**trial.notes, "from": {"job": self.earlier.job_id, "number": trial.number}}
+            taken.append(replace(trial, number=member.number, label=member.label, notes=notes))
+        if taken:
+            self.journal.finish_trials(taken)
+        return left
 
     def announce(self, planned: Sequence[Planned]) -> None:
         """Write down trials that are about to run."""
@@ -235,7 +271,7 @@ class Context:
         return self._metered(tasks, self._meter(len(tasks), stretch))
 
     def _metered(self, tasks: Sequence[PackTask], meter: PackMeter) -> Iterator[PackEnd]:
-        resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}")) for task in tasks]
+        resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}") or task.resume) for task in tasks]
         events = self.executor.run(resumed, self.data)
         try:
             for event in events:
@@ -293,7 +329,9 @@ class Context:
             keep_weights=orders.keep_weights(members[0]),
             until=until,
         )
-        return PackTask(key=key, work=work, tasks=self.tasks, recipe=self.recipe, device=self.device)
+        return PackTask(
+            key=key, work=work, tasks=self.tasks, recipe=self.recipe, device=self.device, stop_at=orders.stop_at
+        )
 
     def _halves(self, key: str, members: Sequence[Planned], until: int | None) -> dict[str, list[Planned]]:
         """Two packs for one that did not fit, which go on from where it was."""
@@ -322,7 +360,8 @@ class Context:
         """A trial that has ended, complete or failed."""
         trial = replace(self._trial(member), place=place)
         if outcome.failure is not None:
-            return replace(trial, state=TrialState.FAILED, failure=outcome.failure)
+            notes = {} if outcome.cut is None else {"cut": True, "spent": dict(outcome.cut)}
+            return replace(trial, state=TrialState.FAILED, failure=outcome.failure, notes=notes)
         if outcome.weights is not None:
             self.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
         found = self.cost(member.graph, member.candidate.route)

@@ -48,6 +48,7 @@ def train_generation(
             values=orders.values,
             stretch=stretch,
             may_all_fail=True,
+            stop_at=orders.stop_at,
         )
     plan = plan_halving(context, halving, num_candidates=len(planned), parts=orders.parts)
     return train_by_halving(context, planned, orders, plan, stretch=stretch)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtnas.data import DataAccess
 from mtnas.run.baselines import baselines
+from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.export import export
 from mtnas.run.journal import Journal
@@ -18,7 +19,13 @@ from mtnas.spec import JobSpec
 
 
 def run_job(
-    spec: JobSpec, *, access: DataAccess, executor: Executor, journal: Journal, device: str = "cpu"
+    spec: JobSpec,
+    *,
+    access: DataAccess,
+    executor: Executor,
+    journal: Journal,
+    device: str = "cpu",
+    earlier: Earlier | None = None,
 ) -> Mapping[str, Any]:
     """Run a job to its end and return its report.
 
@@ -31,11 +38,12 @@ def run_job(
         executor: where packs run.
         journal: what was done, and where the rest is written.
         device: device of the packs.
+        earlier: the finished job that this one extends: its trials count, and only what they lack is trained.
 
     Raises:
         MtnasError: of the kind that ended the job.
     """
-    context = prepare(spec, access=access, executor=executor, journal=journal, device=device)
+    context = prepare(spec, access=access, executor=executor, journal=journal, device=device, earlier=earlier)
     known = baselines(context)
     found = search(context, known)
     entrants = retrain(context, known, found)

@@ -50,6 +50,9 @@ class Journal(Protocol):
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Something a follower of the job should hear of."""
 
+    def search_ended(self, stop: Mapping[str, Any]) -> None:
+        """Why the search has ended: for whoever looks at the job, and for its followers, who hear it once."""
+
     def trials(self) -> list[Trial]:
         """All finished trials of the job, by number."""
 

@@ -19,6 +19,7 @@ class MemoryJournal:
         self.phases: list[str] = []
         self.latest_progress: dict[str, Any] = {}
         self.events: list[tuple[str, Mapping[str, Any]]] = []
+        self.stop: Mapping[str, Any] | None = None
         self.graphs: dict[str, Mapping[str, Any]] = {}
         self.routes: dict[str, RouteRow] = {}
         self.report: Mapping[str, Any] | None = None
@@ -38,6 +39,12 @@ class MemoryJournal:
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """See ``Journal``."""
         self.events.append((kind, payload))
+
+    def search_ended(self, stop: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        if stop != self.stop:
+            self.stop = stop
+            self.events.append(("search_ended", stop))
 
     def trials(self) -> list[Trial]:
         """See ``Journal``."""

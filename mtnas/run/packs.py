@@ -61,12 +61,16 @@ class ReinforceWork:
 
     Attributes:
         num_samples: routes to draw from every final policy beside the derived one.
+        most_steps: weight steps of each search at most; ``None`` for all its epochs.
+        seconds: what the pack may take, the time before it was resumed included; ``None`` for any.
     """
 
     space: SearchSpace
     settings: tuple[Settings, ...]
     search: Reinforce
     num_samples: int
+    most_steps: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class PackTask:
         key: unique within the job; names the pack's checkpoint.
         resume: the state of a checkpoint to go on from.
         checkpoint_every_s: seconds between checkpoints.
+        stop_at: moment (seconds since 1970) from which candidates are not trained on but cut off; ``None`` for never.
     """
 
     key: str
@@ -86,6 +91,7 @@ class PackTask:
     device: str = "cpu"
     resume: bytes | None = None
     checkpoint_every_s: float = 15.0
+    stop_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +123,15 @@ class PackCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one candidate: evaluations, or why there are none; weights of the frozen route if kept."""
+    """What became of one candidate: evaluations, or why there are none; weights of the frozen route if kept.
+
+    ``cut`` holds the costs (as in ``Evaluation``) of a candidate that was cut off at ``PackTask.stop_at``.
+    """
 
     evaluations: tuple[Evaluation, ...] = ()
     failure: str | None = None
     weights: bytes | None = None
+    cut: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +145,14 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReinforceResult:
-    """Finished searches: proposals per search, steps and seconds of the whole pack."""
+    """Finished searches: proposals per search, steps and seconds of the whole pack; whether its seconds ended it."""
 
     key: str
     place: Place
     proposals: tuple[tuple[Proposal, ...], ...]
     candidate_steps: int
     seconds: float
+    out_of_time: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +218,9 @@ def execute(task: PackTask, data: EncodedData, *, actor: str | None = None) -> I
 
 def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
     started = time.monotonic()
+    if _is_over(task):
+        yield TrainResult(key=task.key, place=place, outcomes=(_cut_off(step=0, seconds=0.0),) * len(work.candidates))
+        return
     resident = ResidentData.of(data, torch.device(task.device))
     routes = [candidate.route for candidate in work.candidates]
     trainer = PackTrainer(
@@ -221,8 +235,11 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
     )
     begun, spent_K = _resumed(task, trainer, len(routes))
     end = trainer.total_steps if work.until is None else min(work.until, trainer.total_steps)
-    saved = time.monotonic()
+    saved, step = time.monotonic(), begun
     for look in trainer.run(until=end):
+        step = look.step
+        if step < end and _is_over(task):
+            break
         yield PackProgress(
             key=task.key,
             step=look.step,
@@ -233,6 +250,11 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         if time.monotonic() - saved > task.checkpoint_every_s and look.step < end:
             yield PackCheckpoint(key=task.key, state=_state(trainer, spent_K, started))
             saved = time.monotonic()
+    if step < end:
+        seconds_K = (spent_K + (time.monotonic() - started) / len(routes)).tolist()
+        cuts = tuple(_cut_off(step=step, seconds=seconds) for seconds in seconds_K)
+        yield TrainResult(key=task.key, place=place, outcomes=cuts)
+        return
     with trainer.holding_best():
         found = {part: trainer.evaluate(part) for part in work.evaluate_on}
     if end < trainer.total_steps:
@@ -260,11 +282,16 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         data=ResidentData.of(data, torch.device(task.device)),
         recipe=task.recipe,
         search=work.search,
+        most_steps=work.most_steps,
     )
     begun, spent = _resumed(task, searcher)
-    saved = time.monotonic()
+    saved, out_of_time = time.monotonic(), False
     for pulse in searcher.run():
         if not bool(pulse.entropy.isfinite().any()):
+            break
+        seconds = float(spent) + time.monotonic() - started
+        out_of_time = work.seconds is not None and seconds >= work.seconds and pulse.step < pulse.total_steps
+        if out_of_time:
             break
         yield PackProgress(
             key=task.key,
@@ -276,6 +303,9 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
             yield PackCheckpoint(key=task.key, state=_state(searcher, spent, started))
             saved = time.monotonic()
+    if work.seconds is not None or work.most_steps is not None:
+        # What ends early may be extended, and then goes on from here.
+        yield PackCheckpoint(key=task.key, state=_state(searcher, spent, started))
     proposals = searcher.proposals(work.num_samples)
     if not any(proposals):
         raise DivergedError(expected="a search with finite weights", found="none", where=f"pack {task.key!r}")
@@ -283,9 +313,19 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
         key=task.key,
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
-        candidate_steps=searcher.total_steps * len(work.settings),
+        candidate_steps=searcher.step * len(work.settings),
         seconds=float(spent) + time.monotonic() - started,
+        out_of_time=out_of_time,
     )
+
+
+def _is_over(task: PackTask) -> bool:
+    return task.stop_at is not None and time.time() >= task.stop_at
+
+
+def _cut_off(*, step: int, seconds: float) -> Outcome:
+    costs = {"device_seconds": seconds, "candidate_steps": float(step)}
+    return Outcome(failure="budget.deadline_s passed before the trial was trained", cut=costs)
 
 
 def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher, num_shares: int = 1) -> tuple[int, Tensor]:

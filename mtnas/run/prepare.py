@@ -7,27 +7,39 @@ from collections.abc import Callable
 import numpy as np
 
 from mtnas.data import DataAccess, EncodedData, load
-from mtnas.errors import SpaceError, SpecError
+from mtnas.errors import DataError, SpaceError, SpecError
 from mtnas.routes import RouteGraph
 from mtnas.routes.named import ImageSize, Size
 from mtnas.routes.schemes import image_size
 from mtnas.run.context import Context
+from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.spec import JobSpec
 
 
-def prepare(spec: JobSpec, *, access: DataAccess, executor: Executor, journal: Journal, device: str) -> Context:
+def prepare(
+    spec: JobSpec,
+    *,
+    access: DataAccess,
+    executor: Executor,
+    journal: Journal,
+    device: str,
+    earlier: Earlier | None = None,
+) -> Context:
     """Everything the other phases need.
 
     Raises:
-        DataError: the data is not what the specification says.
+        DataError: the data is not what the specification says, or has changed since the job that this one extends.
         SpecError: the specification cannot work with this data.
     """
     journal.start_phase("prepare")
     tasks = tuple(task.to_task() for task in spec.tasks)
     data = load(spec.data, tasks, access=access)
+    if earlier is not None and earlier.data_digest != data.digest:
+        where = f"data of job {earlier.job_id}"
+        raise DataError(expected=f"data with digest {earlier.data_digest}", found=data.digest, where=where)
     space = space_of(spec, data)
     space.sample(np.random.default_rng(spec.seed))
     for warning in data.warnings:
@@ -43,6 +55,7 @@ def prepare(spec: JobSpec, *, access: DataAccess, executor: Executor, journal: J
         journal=journal,
         executor=executor,
         device=device,
+        earlier=earlier,
     )
 
 

@@ -149,6 +149,9 @@ def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -
     pairs = [(a, b) for a, b in pairs if not (math.isnan(a) or math.isinf(b))]
     return {
         **found.cost,
+        "stop": found.stop.to_json(),
+        "random_stop": None if found.random_stop is None else found.random_stop.to_json(),
+        "extends": None if context.earlier is None else context.earlier.job_id,
         "trials": len(trials),
         "failed": sum(trial.state is TrialState.FAILED for trial in trials),
         "space_size": context.space.size_text(),

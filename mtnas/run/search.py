@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mtnas.errors import SearchError
 from mtnas.routes import Route, canonical_route, route_digest
 from mtnas.run.baselines import Baselines, settings
-from mtnas.run.context import Context, Orders
+from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
-from mtnas.run.halving import train_generation
 from mtnas.run.packs import PackFailed, PackTask, ReinforceResult, ReinforceWork
 from mtnas.run.progress import WHOLE, Stretch
-from mtnas.search import Choice, Searcher, SettingsSpace, build
-from mtnas.spec import HalvingSpec, ReinforceSearch, SampledSearch
+from mtnas.run.sampled import budget_of, epoch_steps, sampled
+from mtnas.run.stopping import gradient_limits, gradient_stop, resumable, stop_from_json, tell_stop
+from mtnas.search import Spent, Stop
+from mtnas.search.limits import BudgetSpec
+from mtnas.spec import ReinforceSearch, SampledSearch
 from mtnas.training.reinforce import Reinforce
-from mtnas.training.seeds import derived_seed
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
 
 SAMPLED = 15
-PATIENCE = 16
 RANDOM = "random"
 
 
@@ -36,12 +36,16 @@ class Found:
         random_finalist: the best of an equal-budget random search, where the protocol asks for one.
         num_trials: trials so far in the job.
         cost: candidate-steps and device-seconds of the search.
+        stop: why the search ended.
+        random_stop: why the random search ended.
     """
 
     finalists: tuple[Route, ...]
     random_finalist: Route | None
     num_trials: int
     cost: dict[str, float]
+    stop: Stop
+    random_stop: Stop | None = None
 
 
 def search(context: Context, known: Baselines) -> Found:
@@ -57,25 +61,30 @@ def search(context: Context, known: Baselines) -> Found:
     own = WHOLE.part(0, 0.5) if compares else WHOLE
     match spec:
         case ReinforceSearch():
-            trials, spent = _reinforce(context, known, spec, first, own)
+            trials, spent, stop = _reinforce(context, known, spec, first, own)
         case SampledSearch():
-            budget = context.spec.budget.trials
-            searcher = _searcher(context, spec)
-            trials, spent = _sampled(
-                context, known, searcher, spec.generation, first, budget, "search", own, halving=spec.halving
-            )
-    finalists = _best_routes(context, trials, wanted)
+            limits = budget_of(context, context.spec.budget)
+            found = sampled(context, known, spec, limits, first=first, label="search", stretch=own)
+            trials, spent, stop = found.trials, asdict(Spent.of(found.trials)), found.stop
+    tell_stop(context, stop)
+    finalists = _best_routes(context, trials, wanted, stop)
     first += len(trials)
-    random_finalist = None
+    random_finalist, random_stop = None, None
     if compares:
-        steps_per_trial = context.recipe.epochs * max(1, len(context.data.parts["train"]) // context.recipe.batch_size)
-        budget = max(1, round(spent["candidate_steps"] / steps_per_trial))
-        spec = SampledSearch(kind="random")
-        searcher, rest = _searcher(context, spec), WHOLE.part(0.5, 1)
-        random, _ = _sampled(context, known, searcher, spec.generation, first, budget, RANDOM, rest)
-        random_finalist = _best_routes(context, random, 1)[0]
-        first += len(random)
-    return Found(finalists=finalists, random_finalist=random_finalist, num_trials=first, cost=spent)
+        equal = max(1, round(spent["candidate_steps"] / (context.recipe.epochs * epoch_steps(context))))
+        limits, spec = budget_of(context, BudgetSpec(trials=equal)), SampledSearch(kind="random")
+        random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
+        random_finalist = _best_routes(context, random.trials, 1, random.stop)[0]
+        random_stop = random.stop
+        first += len(random.trials)
+    return Found(
+        finalists=finalists,
+        random_finalist=random_finalist,
+        num_trials=first,
+        cost=spent,
+        stop=stop,
+        random_stop=random_stop,
+    )
 
 
 def _wants_random(context: Context) -> bool:
@@ -83,31 +92,17 @@ def _wants_random(context: Context) -> bool:
     return context.spec.protocol.level != "quick" if asked is None else asked
 
 
-def _searcher(context: Context, spec: SampledSearch) -> Searcher:
-    """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid."""
-    grid = context.spec.training.lr_grid
-    return build(
-        spec.kind,
-        spec.options,
-        space=context.space,
-        objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
-        settings=SettingsSpace(
-            fixed=settings(context, lr=grid[0], seed=0),
-            parts=(Choice(name="lr", values=grid),) if len(grid) > 1 else (),
-        ),
-        seed=derived_seed(f"{spec.kind} search", context.spec.seed) % 2**31,
-    )
-
-
 def _reinforce(
     context: Context, known: Baselines, spec: ReinforceSearch, first: int, stretch: Stretch
-) -> tuple[list[Trial], dict[str, float]]:
+) -> tuple[list[Trial], dict[str, float], Stop]:
     """One pack of searches; its proposals become trials evaluated with inherited weights."""
     done = context.journal.checkpoint("search/reinforce")
     if done is not None:
         record: dict[str, Any] = json.loads(done)
         finished = {trial.number: trial for trial in context.journal.trials()}
-        return [finished[number] for number in record["numbers"]], record["cost"]
+        return [finished[number] for number in record["numbers"]], record["cost"], stop_from_json(record["stop"])
+    recipe = replace(context.recipe, epochs=spec.epochs or context.recipe.epochs)
+    limits = gradient_limits(context, searches=spec.searches, epochs=recipe.epochs)
     base = settings(context, lr=known.typical_lr, seed=0)
     task = PackTask(
         key="search/reinforce",
@@ -126,11 +121,14 @@ def _reinforce(
                 policy_every=spec.policy_every,
                 prior=spec.prior,
             ),
-            num_samples=SAMPLED,
+            num_samples=min(SAMPLED, max(1, context.spec.budget.trials // spec.searches) - 1),
+            most_steps=limits.most_steps,
+            seconds=limits.seconds,
         ),
         tasks=context.tasks,
-        recipe=replace(context.recipe, epochs=spec.epochs or context.recipe.epochs),
+        recipe=recipe,
         device=context.device,
+        resume=resumable(context, "search/reinforce"),
     )
     (result,) = context.execute([task], stretch=stretch)
     if isinstance(result, PackFailed):
@@ -141,9 +139,10 @@ def _reinforce(
     context.journal.add_trials([replace(trial, state=TrialState.RUNNING) for trial in trials])
     context.journal.finish_trials(trials)
     spent = {"candidate_steps": float(result.candidate_steps), "device_seconds": result.seconds}
-    record = {"numbers": [trial.number for trial in trials], "cost": spent}
+    stop = gradient_stop(limits, out_of_time=result.out_of_time)
+    record = {"numbers": [trial.number for trial in trials], "cost": spent, "stop": stop.to_json()}
     context.journal.save_checkpoint("search/reinforce", json.dumps(record).encode())
-    return trials, spent
+    return trials, spent, stop
 
 
 def _proposed_trials(
@@ -176,50 +175,7 @@ def _proposed_trials(
     return trials
 
 
-def _sampled(
-    context: Context,
-    known: Baselines,
-    searcher: Searcher,
-    generation: int,
-    first: int,
-    budget: int,
-    label: str,
-    stretch: Stretch,
-    *,
-    halving: HalvingSpec | None = None,
-) -> tuple[list[Trial], dict[str, float]]:
-    """Ask, train, tell, at generation barriers, until the budget of trials is spent, or the space, or all patience."""
-    trials: list[Trial] = []
-    while len(trials) < budget and not _is_hopeless(trials):
-        asked = searcher.ask(trials, min(generation, budget - len(trials)))
-        if not asked:
-            break
-        wanted = [(label, context.space.graph, candidate) for candidate in asked]
-        planned = context.plan(first + len(trials), "search", wanted)
-        trials += train_generation(
-            context,
-            planned,
-            Orders(
-                parts=("train",),
-                evaluate_on=("search", "valid"),
-                values=lambda evaluations: gains_on("search", context.tasks, evaluations, known.reference["search"]),
-            ),
-            halving,
-            stretch=stretch.part(len(trials) / budget, (len(trials) + len(planned)) / budget),
-        )
-    spent = {"candidate_steps": 0.0, "device_seconds": 0.0}
-    for trial in trials:
-        for name in spent:
-            spent[name] += trial.evaluations[0].costs[name] if trial.evaluations else 0.0
-    return trials, spent
-
-
-def _is_hopeless(trials: Sequence[Trial]) -> bool:
-    """Whether many trials have run and none could be trained; a few that fail never end a search."""
-    return len(trials) >= PATIENCE and all(trial.state is TrialState.FAILED for trial in trials)
-
-
-def _best_routes(context: Context, trials: Sequence[Trial], count: int) -> tuple[Route, ...]:
+def _best_routes(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Route, ...]:
     """Distinct routes: what searches derived first, then by the first objective."""
     objective = context.spec.objectives[0].to_objective()
 
@@ -229,7 +185,7 @@ def _best_routes(context: Context, trials: Sequence[Trial], count: int) -> tuple
 
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if not complete:
-        reason = trials[0].failure if trials else "no route to try"
+        reason = trials[0].failure if trials else f"no trial ({stop.detail})"
         raise SearchError(expected="at least one complete trial", found=str(reason), where="phase 'search'")
     distinct: dict[str, Route] = {}
     for trial in sorted(complete, key=rank):

@@ -1,6 +1,7 @@
 """Sampled searches: searchers that propose candidates from the trials so far, fronts, and halving plans."""
 
 from mtnas.search.answer import best_trial, front_trials, ranked
+from mtnas.search.budget import Budget, Spent, Stop, StopReason
 from mtnas.search.catalogue import SEARCHERS, build, options_of
 from mtnas.search.evolution import EvolutionSearcher
 from mtnas.search.gaussian_process import GaussianProcessSearcher
@@ -14,6 +15,7 @@ from mtnas.search.tpe import TpeSearcher
 
 __all__ = [
     "SEARCHERS",
+    "Budget",
     "Choice",
     "EvolutionSearcher",
     "GaussianProcessSearcher",
@@ -23,6 +25,9 @@ __all__ = [
     "Rung",
     "Searcher",
     "SettingsSpace",
+    "Spent",
+    "Stop",
+    "StopReason",
     "TpeSearcher",
     "best_trial",
     "build",

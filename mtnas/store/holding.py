@@ -62,6 +62,13 @@ class Holding:
         with self._held() as (connection, job):
             connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(progress=figures))
 
+    def search_ended(self, stop: Json) -> None:
+        """Write why the search ended into the job, and tell it as an event unless the job says so already."""
+        with self._held() as (connection, job):
+            if job.stop != stop:
+                connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(stop=stop))
+                append_event(connection, job.id, "search_ended", stop)
+
     def event(self, kind: str, payload: Json) -> int:
         """Append an event; gives its number within the job."""
         with self._held() as (connection, job):

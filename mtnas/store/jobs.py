@@ -34,8 +34,18 @@ class Jobs:
         owner: str = "local",
         idempotency_key: str | None = None,
         max_attempts: int = 3,
+        extends: str | None = None,
     ) -> tuple[JobRecord, bool]:
         """Queue a job. With a key that its owner has used before, give that first job back instead.
+
+        Args:
+            kind: what it is for.
+            name: for a reader.
+            spec: the request, self-contained.
+            owner: whose it is.
+            idempotency_key: any text, unique to the request.
+            max_attempts: attempts that may end badly before the job fails.
+            extends: the job that it goes on from.
 
         Returns:
             The job, and whether it is new.
@@ -52,6 +62,7 @@ class Jobs:
                 owner=owner,
                 idempotency_key=idempotency_key,
                 max_attempts=max_attempts,
+                extends=extends,
             )
 
     def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
@@ -105,7 +116,7 @@ class Jobs:
             return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
 
     def request_pause(self, job_id: str, *, owner: str | None = None) -> JobRecord:
-        """Ask the holder of a running job to stop at its next resting point. Asking again is harmless.
+        """Ask the holder of a running job to stop with its next heartbeat. Asking again is harmless.
 
         Raises:
             NotFoundError: no such job.
@@ -116,7 +127,8 @@ class Jobs:
             if job.state is JobState.PAUSED or job.pause_requested:
                 return job
             if job.state is not JobState.RUNNING:
-                raise ConflictError(expected="a running job", found=job.state.value, where=f"job {job.id}")
+                expected = f"a job that is {JobState.RUNNING} (or {JobState.PAUSED} already)"
+                raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
             return _request(connection, job, pause_requested=True)
 
     def resume(self, job_id: str, *, owner: str | None = None) -> JobRecord:
@@ -132,6 +144,9 @@ class Jobs:
                 return _request(connection, job, pause_requested=False)
             if job.state in (JobState.QUEUED, JobState.RUNNING):
                 return job
+            if job.state is not JobState.PAUSED:
+                expected = f"a job that is {JobState.PAUSED} (or {JobState.QUEUED} or {JobState.RUNNING} already)"
+                raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
             return move(connection, job, JobState.QUEUED)
 
 
@@ -144,6 +159,7 @@ def insert_job(
     owner: str,
     idempotency_key: str | None = None,
     max_attempts: int = 3,
+    extends: str | None = None,
 ) -> tuple[JobRecord, bool]:
     """`Jobs.submit` within a transaction that makes more than the job."""
     if max_attempts < 1:
@@ -164,6 +180,7 @@ def insert_job(
         "cancel_requested": False,
         "pause_requested": False,
         "last_event": 0,
+        "extends": extends,
     }
     insert_missing(connection, JOBS, [row])
     same = JOBS.c.id == row["id"] if key is None else (JOBS.c.owner == owner) & (JOBS.c.idempotency_key == key)
@@ -171,7 +188,7 @@ def insert_job(
     if job.id == row["id"]:
         tell_state(connection, job)
         return job, True
-    if (job.kind, job.name, job.spec) != (kind, row["name"], clean(spec)):
+    if (job.kind, job.name, job.spec, job.extends) != (kind, row["name"], clean(spec), extends):
         raise ConflictError(
             expected=f"the request that this key was used for first (job {job.id})",
             found="another request",

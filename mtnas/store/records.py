@@ -78,6 +78,8 @@ class JobRecord:
         attempts_used: attempts that ended badly (lost, or failed and retried); pausing and releasing use none.
         max_attempts: the job fails once so many attempts ended badly.
         failure: the problem document of a failed job.
+        stop: why its search ended: ``reason``, ``detail``, ``reproducible``; None while it has not, or had none.
+        extends: the job that this one goes on from.
     """
 
     id: str
@@ -102,6 +104,8 @@ class JobRecord:
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    stop: Json | None
+    extends: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,6 +87,8 @@ JOBS = Table(
     _updated("updated_at"),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("stop", JsonColumn),
+    Column("extends", String, ForeignKey("jobs.id", ondelete="SET NULL"), index=True),
     UniqueConstraint("owner", "idempotency_key"),
     CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
     CheckConstraint("(worker IS NULL) = (lease_deadline IS NULL)", name="worker_has_deadline"),

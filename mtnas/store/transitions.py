@@ -70,7 +70,8 @@ def move(
         ConflictError: the state machine has no such way.
     """
     if to not in NEXT[job.state] or to is JobState.RUNNING:
-        raise ConflictError(expected=f"a job that can become {to}", found=job.state.value, where=f"job {job.id}")
+        before = " or ".join(state for state in JobState if to in NEXT[state])
+        raise ConflictError(expected=f"a job that is {before}", found=job.state.value, where=f"job {job.id}")
     failed = to is JobState.FAILED
     statement = (
         update(JOBS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import isfinite
 
 import numpy as np
@@ -95,6 +96,7 @@ class ReinforceSearcher:
         data: ResidentData,
         recipe: Recipe,
         search: Reinforce,
+        most_steps: int | None = None,
     ) -> None:
         """Build supernets and policies.
 
@@ -106,8 +108,10 @@ class ReinforceSearcher:
             data: with parts ``train`` and ``search``.
             recipe: batch size, epochs and schedule of the weights.
             search: settings of the policy.
+            most_steps: weight steps at most, where the recipe's epochs have more; the schedule shrinks with them.
         """
         self.space, self.tasks, self.data, self.recipe, self.search = space, tuple(tasks), data, recipe, search
+        self._most_steps = most_steps
         self._seeds = seeds = tuple(s.seed for s in settings)
         self.net = Supernet(space.graph, inputs, seeds, device=data.device, own_rows=recipe.own_rows)
         self.policy = RoutePolicy(space, len(settings), data.device)
@@ -147,7 +151,13 @@ class ReinforceSearcher:
     @property
     def total_steps(self) -> int:
         """Weight steps of the whole search."""
-        return self.recipe.epochs * self._train.num_batches
+        steps = self.recipe.epochs * self._train.num_batches
+        return steps if self._most_steps is None else min(steps, self._most_steps)
+
+    @property
+    def step(self) -> int:
+        """Weight steps taken so far."""
+        return self._step
 
     def run(self) -> Iterator[Pulse]:
         """Search to the end, from wherever the state is; a pulse every twentieth of the way."""
@@ -155,7 +165,7 @@ class ReinforceSearcher:
         warm = int(self.search.warmup * self.total_steps)
         while self._step < self.total_steps:
             epoch, first = divmod(self._step, self._train.num_batches)
-            for batch in self._train.epoch(epoch, first_step=first):
+            for batch in islice(self._train.epoch(epoch, first_step=first), self.total_steps - self._step):
                 self._noise.at_step(self._step)
                 self._weight_step(batch)
                 if self._step == warm and self.search.prior > 0:

@@ -57,6 +57,10 @@ class InterruptedJournal:
         """See ``Journal``."""
         self._write("event", kind, payload)
 
+    def search_ended(self, stop: Mapping[str, Any]) -> None:
+        """See ``Journal``."""
+        self._write("search_ended", stop)
+
     def add_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""
         self._write("add_trials", trials)

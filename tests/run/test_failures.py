@@ -21,8 +21,8 @@ from mtnas.errors import (
 )
 from mtnas.run import MemoryJournal
 from mtnas.run.packs import PackTask, TrainWork
-from mtnas.run.search import PATIENCE
 from mtnas.run.trees import TreesWork
+from mtnas.search.budget import SHARE_FROM
 from mtnas.spec import JobSpec
 from mtnas.trials import TrialState
 from tests.run.jobs import DATA, SAMPLED, SMALL, TRAINING, FailingExecutor, run, size_of, spec_of
@@ -131,7 +131,7 @@ class TestSearches:
         spec = spec_of(base=SAMPLED, search={"kind": "random", "generation": 5}, budget={"trials": 200})
         with pytest.raises(SearchError, match="too little memory"):
             run(spec, journal, access, failing)
-        assert PATIENCE <= len(states(journal, "search")) < PATIENCE + 5
+        assert SHARE_FROM <= len(states(journal, "search")) < SHARE_FROM + 5
 
     def test_a_policy_search_that_diverges_ends_the_job_with_the_reason(self, access: DataAccess) -> None:
         failing = FailingExecutor(lambda task: FULL if task.key == "search/reinforce" else None)
