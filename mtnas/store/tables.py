@@ -88,7 +88,7 @@ JOBS = Table(
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     Column("stop", JsonColumn),
-    Column("extends", String, ForeignKey("jobs.id", ondelete="SET NULL"), index=True),
+    Column("extends", String, index=True),  # a job; no foreign key, for SQLite cannot add one to a table that exists
     UniqueConstraint("owner", "idempotency_key"),
     CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
     CheckConstraint("(worker IS NULL) = (lease_deadline IS NULL)", name="worker_has_deadline"),

@@ -21,6 +21,7 @@ WRITES: dict[str, Callable[[Holding, str], object]] = {
     "start_phase": lambda holding, _: holding.start_phase("search"),
     "progress": lambda holding, _: holding.progress({"done": 1}),
     "event": lambda holding, _: holding.event("note", {}),
+    "search_ended": lambda holding, _: holding.search_ended({"reason": "trials"}),
     "add_trials": lambda holding, _: holding.add_trials([new_trial(5)]),
     "start_trials": lambda holding, _: holding.start_trials([0], PLACE),
     "finish_trials": lambda holding, _: holding.finish_trials([complete(0, gain=1.0)]),

@@ -9,8 +9,5 @@ down_revision = "0002"
 
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("stop", sa.JSON(none_as_null=True)))
-    # By hand: SQLite takes a foreign key together with its column only.
-    op.execute(
-        "ALTER TABLE jobs ADD COLUMN extends VARCHAR CONSTRAINT fk_jobs_extends REFERENCES jobs (id) ON DELETE SET NULL"
-    )
+    op.add_column("jobs", sa.Column("extends", sa.String))
     op.create_index("ix_jobs_extends", "jobs", ["extends"])
