@@ -10,6 +10,7 @@ from tests.api.service import running
 OPERATIONS = {
     "cancel_job": "POST /v1/jobs/{job_id}:cancel",
     "download_export": "GET /v1/exports/{export_id}/download",
+    "extend_job": "POST /v1/jobs/{job_id}/extend",
     "get_dataset": "GET /v1/datasets/{name}",
     "get_export": "GET /v1/exports/{export_id}",
     "get_front": "GET /v1/jobs/{job_id}/front",
@@ -25,7 +26,9 @@ OPERATIONS = {
     "list_routes": "GET /v1/routes",
     "list_search_spaces": "GET /v1/search-spaces",
     "list_trials": "GET /v1/jobs/{job_id}/trials",
+    "pause_job": "POST /v1/jobs/{job_id}/pause",
     "register_dataset": "POST /v1/datasets",
+    "resume_job": "POST /v1/jobs/{job_id}/resume",
     "stream_events": "GET /v1/jobs/{job_id}/events",
     "submit_export": "POST /v1/routes/{route_id}/exports",
     "submit_job": "POST /v1/jobs",

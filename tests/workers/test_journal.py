@@ -122,6 +122,7 @@ def test_every_method_asks_whether_to_go_on(store: Store, tmp_path: Path) -> Non
         "start_phase": lambda: journal.start_phase("x"),
         "progress": lambda: journal.progress({}),
         "event": lambda: journal.event("x", {}),
+        "search_ended": lambda: journal.search_ended({}),
         "trials": journal.trials,
         "add_trials": lambda: journal.add_trials([]),
         "finish_trials": lambda: journal.finish_trials([]),
