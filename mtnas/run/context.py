@@ -191,9 +191,7 @@ class Context:
         Raises:
             SearchError: none of them could be trained.
         """
-        orders = Orders(
-            parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights, stop_at=stop_at
-        )
+        orders = Orders(parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights, stop_at=stop_at)
         done = {trial.number: trial for trial in self.journal.trials()}
         waiting = [trial for trial in planned if trial.number not in done]
         if waiting:

@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, text
 
 from mtnas.errors import MtnasError, StoreError
-from mtnas.store import JobKind, Store, TrialResult
+from mtnas.store import JobKind, Store
 from mtnas.store.database import Database
 from mtnas.store.tables import METADATA
 from mtnas.trials import TrialState
-from tests.store.values import complete, new_trial
+
+WHEN = "2026-01-31 23:59:59.999"
+FIRST_VERSION: dict[str, dict[str, Any]] = {  # rows as the first version wrote them
+    "jobs": {"id": "j", "kind": "search", "name": "a", "owner": "local", "spec": {}, "state": "queued", "progress": {}}
+    | dict.fromkeys(("attempt", "attempts_used", "last_event"), 0)
+    | {"max_attempts": 3, "cancel_requested": False, "pause_requested": False}
+    | {"created_at": WHEN, "updated_at": WHEN},
+    "trials": {"job_id": "j", "number": 0, "phase": "search", "label": "a", "state": "complete", "candidate": {}}
+    | {"values": {"gain": 1.0}, "evaluations": [], "notes": {}, "attempt": 1, "created_at": WHEN, "finished_at": WHEN},
+}
 
 
 def schema(connection: Connection) -> dict[str, Any]:
@@ -82,23 +91,24 @@ def test_trials_of_the_first_version_are_kept_and_may_end_pruned_after_it(
 
     upgrade = command.upgrade
     monkeypatch.setattr(command, "upgrade", lambda configuration, _: upgrade(configuration, "0001"))
-    pruned = TrialResult(number=1, state=TrialState.PRUNED, values={"gain": 0.5})
-    with Store.open(empty_url, artifacts=artifacts_folder) as store:
-        job, _ = store.jobs.submit(JobKind.SEARCH, "a", {})
-        lease = store.leases.claim("worker")
-        assert lease is not None
-        holding = store.hold(lease)
-        holding.add_trials([new_trial(0), new_trial(1)])
-        holding.finish_trials([complete(0, gain=1.0)])
-        before = store.trials.get(job.id, 0)
-        with pytest.raises(MtnasError):
-            holding.finish_trials([pruned])
+    with Store.open(empty_url, artifacts=artifacts_folder):
+        pass
     monkeypatch.undo()
+    database = Database(empty_url)
+    with database.write() as connection:
+        for name, rows in FIRST_VERSION.items():
+            connection.execute(insert(Table(name, MetaData(), autoload_with=connection)), rows)
+    to_pruned = text("UPDATE trials SET state = 'pruned' WHERE number = 0")
+    with pytest.raises(MtnasError), database.write() as connection:
+        connection.execute(to_pruned)
     with Store.open(empty_url, artifacts=artifacts_folder) as store:
-        assert store.trials.get(job.id, 0) == before
-        store.hold(lease).finish_trials([pruned])
-        assert store.trials.get(job.id, 1).state is TrialState.PRUNED
-        assert store.trials.counts(job.id)[TrialState.PRUNED] == 1
+        kept = store.trials.get("j", 0)
+        assert (kept.state, kept.values, kept.finished_at is not None) == (TrialState.COMPLETE, {"gain": 1.0}, True)
+        assert (store.jobs.get("j").stop, store.jobs.get("j").extends) == (None, None)
+        with database.write() as connection:
+            connection.execute(to_pruned)
+        assert store.trials.counts("j")[TrialState.PRUNED] == 1
+    database.close()
 
 
 def test_migrations_run_in_one_transaction(
