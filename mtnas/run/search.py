@@ -72,7 +72,8 @@ def search(context: Context, known: Baselines) -> Found:
     random_finalist, random_stop = None, None
     if compares:
         equal = max(1, round(spent["candidate_steps"] / (context.recipe.epochs * epoch_steps(context))))
-        limits, spec = budget_of(context, BudgetSpec(trials=equal)), SampledSearch(kind="random")
+        limits = budget_of(context, BudgetSpec(trials=equal))
+        spec = SampledSearch(kind="random", generation=spec.generation if isinstance(spec, SampledSearch) else 16)
         random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
         random_finalist = _best_routes(context, random.trials, 1, random.stop)[0]
         random_stop = random.stop
