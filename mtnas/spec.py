@@ -209,10 +209,18 @@ class ProtocolSpec(Part):
 
 
 class ResourcesSpec(Part):
-    """What a job may use."""
+    """What a job may use.
+
+    Attributes:
+        device: ``auto`` takes GPUs where the worker has any.
+        gpus_per_pack: share of a GPU that a pack on a GPU gets; a quarter lets four packs share one.
+        max_packs: packs that run at one time at most; fewer where there is no room for so many.
+        pack_size: candidates per pack at most.
+        memory_mib: memory of a GPU or processor that a pack may take.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    gpus_per_pack: Annotated[float, Field(ge=0)] = 1.0
+    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = 1.0
     max_packs: Annotated[int, Field(ge=1)] = 2
     pack_size: Annotated[int, Field(ge=1)] | None = None
     memory_mib: Annotated[int, Field(ge=64)] = 2048

@@ -31,14 +31,14 @@ def main() -> int:
         settings = Settings()
         with ExitStack() as stack:
             store = stack.enter_context(Store.open(settings.database, artifacts=settings.artifacts))
-            work_by_kind = stack.enter_context(open_work(settings, store))
+            work_by_kind, rest = stack.enter_context(open_work(settings, store))
             # After Ray has started: it puts a handler of its own on SIGTERM.
             set_on_signal(shutdown)
             reaper = Reaper(store, every_s=settings.reap_s, shutdown=shutdown)
             reaper.start()
             name = f"{socket.gethostname()}/{os.getpid()}"
             _log.info("worker ready", extra={"worker": name})
-            Worker(store, settings, name=name, work_by_kind=work_by_kind, shutdown=shutdown).run()
+            Worker(store, settings, name=name, work_by_kind=work_by_kind, shutdown=shutdown, rest=rest).run()
             reaper.join()
     except MtnasError as error:
         _log.error(str(error))

@@ -2,45 +2,79 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
+from mtnas.errors import ServiceError, SpecError
 from workers.pack_actor import PackActor
+from workers.room import ActorSize, described, nodes, room
+
+MOST_FAILED_STARTS = 3
+_LOOK_S = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 class ActorPool:
-    """Pack actors of one size: one processor each, or a share of a GPU."""
+    """Pack actors of one size, started ahead of the packs and on whatever nodes the cluster has.
 
-    def __init__(self) -> None:
+    An actor counts as idle only once it has answered, so no pack waits for a place while another actor is free.
+
+    Args:
+        wait_s: seconds to wait for a node that can hold an actor, where the cluster has none.
+    """
+
+    def __init__(self, *, wait_s: float = 0.0) -> None:
+        self._wait_s = wait_s
+        self._size = ActorSize()
         self._idle: list[Any] = []
-        self._size: tuple[int, float] = (1, 0.0)
+        self._starting: dict[Any, Any] = {}
         self._num_busy = 0
-        self._most = 1
+        self._wanted = 1
+        self._num_started = self._num_failed = 0
+        self._looked = float("-inf")
+        self._roomless_since: float | None = None
+
+    @property
+    def awaited(self) -> list[Any]:
+        """References that are ready once an actor has started."""
+        return list(self._starting)
+
+    @property
+    def num_started(self) -> int:
+        """How many actors were ever started."""
+        return self._num_started
 
     def prepare(self, *, num_gpus: float, wanted: int) -> None:
         """Be ready for actors with so much of a GPU each: as many as fit, ``wanted`` at most.
 
         Starts them without waiting, so that they import torch while the caller reads data.
         """
-        size = (1, num_gpus)
+        size = ActorSize(num_gpus=num_gpus)
         if size != self._size:
             self.close()
             self._size = size
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        fitting = int(resources.get("CPU", 1))
-        if num_gpus > 0:
-            fitting = min(fitting, int(resources.get("GPU", 0) / num_gpus))
-        self._most = max(1, min(wanted, fitting))
-        while len(self._idle) + self._num_busy < self._most:
-            self._idle.append(self._start())
+        self._wanted = wanted
+        self._fill()
 
     def take(self) -> Any | None:
-        """An idle actor, or a new one in place of one that died; ``None`` when all are busy."""
-        if self._num_busy >= self._most:
+        """An idle actor; ``None`` when all are busy or have not started yet. Follows nodes that come and go.
+
+        Raises:
+            SpecError: no node has had so much of a GPU for ``wait_s``.
+            ServiceError: no node has had a processor for so long, or actors do not start.
+        """
+        self._note_started()
+        if time.monotonic() - self._looked > _LOOK_S:
+            self._fill()
+        if not self._idle or self._num_busy >= self._wanted:
             return None
         self._num_busy += 1
-        return self._idle.pop() if self._idle else self._start()
+        return self._idle.pop()
 
     def give_back(self, actor: Any) -> None:
         """The actor has finished its pack."""
@@ -48,15 +82,70 @@ class ActorPool:
         self._idle.append(actor)
 
     def discard(self, actor: Any) -> None:
-        """End an actor in the middle of a pack, or bury one that died."""
+        """End an actor in the middle of a pack."""
         self._num_busy -= 1
         ray.kill(actor, no_restart=True)
 
-    def close(self) -> None:
-        """End the idle actors."""
+    def bury(self, actor: Any) -> None:
+        """An actor has died. Its node may have, so the idle ones must answer again before they get a pack."""
+        self.discard(actor)
         while self._idle:
-            ray.kill(self._idle.pop(), no_restart=True)
+            self._await(self._idle.pop())
+        self._fill()
 
-    def _start(self) -> Any:
-        num_cpus, num_gpus = self._size
-        return ray.remote(PackActor).options(num_cpus=num_cpus, num_gpus=num_gpus, max_restarts=0).remote()
+    def close(self) -> None:
+        """End the actors that have no pack."""
+        for actor in (*self._idle, *self._starting.values()):
+            ray.kill(actor, no_restart=True)
+        self._idle.clear()
+        self._starting.clear()
+
+    def _note_started(self) -> None:
+        if not self._starting:
+            return
+        ready, _ = ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
+        for reference in ready:
+            actor = self._starting.pop(reference)
+            try:
+                ray.get(reference)
+            except RayActorError as error:
+                ray.kill(actor, no_restart=True)
+                self._num_failed += 1
+                reason = " ".join(str(error).split())[:300]
+                _log.warning("actor did not start", extra={"reason": reason})
+                if self._num_failed >= MOST_FAILED_STARTS:
+                    self._num_failed = 0
+                    raise ServiceError(
+                        expected="actors that start",
+                        found=f"{MOST_FAILED_STARTS} that did not, the last one because: {reason}",
+                        where="Ray cluster",
+                    ) from error
+            else:
+                self._num_failed = 0
+                self._idle.append(actor)
+
+    def _fill(self) -> None:
+        """Start what the nodes can hold and the packs can use."""
+        self._looked = time.monotonic()
+        resources = nodes()
+        fitting = min(self._wanted, room(self._size, resources))
+        living = len(self._idle) + len(self._starting) + self._num_busy
+        for _ in range(living, fitting):
+            options = {"num_cpus": self._size.num_cpus, "num_gpus": self._size.num_gpus, "max_restarts": 0}
+            self._await(ray.remote(PackActor).options(**options).remote())
+            self._num_started += 1
+        if fitting:
+            self._roomless_since = None
+        elif self._roomless_since is None:
+            self._roomless_since = time.monotonic()
+        if self._roomless_since is not None and time.monotonic() - self._roomless_since >= self._wait_s:
+            waited, self._roomless_since = time.monotonic() - self._roomless_since, None
+            kind = SpecError if self._size.num_gpus and room(ActorSize(), resources) else ServiceError
+            raise kind(
+                expected=f"a node that has {self._size} for a pack",
+                found=f"{described(resources)}, after waiting for {waited:.0f} s",
+                where="resources.gpus_per_pack" if kind is SpecError else "Ray cluster",
+            )
+
+    def _await(self, actor: Any) -> None:
+        self._starting[actor.ready.remote()] = actor

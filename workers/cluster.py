@@ -13,6 +13,9 @@ from pathlib import Path
 
 from workers.settings import Settings
 
+TOKEN_VARIABLE = "RAY_AUTH_TOKEN_PATH"
+"""Ray's own variable: names the file of the token that all processes of a cluster share."""
+
 _FOLDER_PREFIX = "mtnas-"
 _log = logging.getLogger(__name__)
 
@@ -37,7 +40,8 @@ def _own_cluster(settings: Settings) -> Iterator[None]:
     remove_leftovers()
     # Ray puts sockets below this folder, and their paths may have 107 characters: so not below the service's home.
     folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(write_token(folder))
+    if TOKEN_VARIABLE not in os.environ:
+        os.environ[TOKEN_VARIABLE] = str(write_token(folder))
     import ray
 
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from mtnas.data import EncodedData
+from mtnas.errors import SpecError
 from mtnas.run.packs import PackEvent, PackTask, execute
 from mtnas.spec import ResourcesSpec
 
@@ -14,14 +16,22 @@ from mtnas.spec import ResourcesSpec
 class LocalBackend:
     """One pack after another in this process."""
 
-    @property
-    def has_gpu(self) -> bool:
-        """Whether torch sees a GPU."""
-        return torch.cuda.is_available()
+    def device(self, asked: ResourcesSpec) -> str:
+        """See ``workers.training.Backend``."""
+        has_gpu = torch.cuda.is_available()
+        if asked.device == "auto":
+            return "cuda" if has_gpu else "cpu"
+        if asked.device == "cuda" and not has_gpu:
+            raise SpecError(expected="device cpu or auto on this worker", found="cuda", where="resources.device")
+        return asked.device
 
-    def executor(self, resources: ResourcesSpec, *, device: str, check: Callable[[], None]) -> LocalExecutor:
+    @contextmanager
+    def executor(self, resources: ResourcesSpec, *, device: str, check: Callable[[], None]) -> Iterator[LocalExecutor]:
         """An executor that asks between any two events whether to go on."""
-        return LocalExecutor(check)
+        yield LocalExecutor(check)
+
+    def rest(self) -> None:
+        """Nothing is held between jobs."""
 
 
 class LocalExecutor:

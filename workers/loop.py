@@ -24,6 +24,7 @@ class Worker:
     Args:
         name: tells a reader which process holds a job.
         work_by_kind: how to run a job of each kind; jobs of other kinds are left to other workers.
+        rest: called whenever the queue was found empty.
     """
 
     def __init__(
@@ -34,15 +35,17 @@ class Worker:
         name: str,
         work_by_kind: Mapping[JobKind, Work],
         shutdown: threading.Event,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._settings, self._name = store, settings, name
-        self._work_by_kind, self._shutdown = work_by_kind, shutdown
+        self._work_by_kind, self._shutdown, self._rest = work_by_kind, shutdown, rest
 
     def run(self) -> None:
         """Claim and work until told to end; the job at hand is then given back."""
         while not self._shutdown.is_set():
             lease = self._claim()
             if lease is None:
+                self._rest()
                 self._shutdown.wait(self._settings.poll_s)
             else:
                 self._hold(lease)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import ray
 import torch
 
 from mtnas.data import EncodedData
-from mtnas.run.packs import PackEvent, PackTask, execute
+from mtnas.errors import TrainingError
+from mtnas.run.packs import PackEvent, PackFailed, PackTask, execute
 
 
 class PackActor:
@@ -17,8 +21,46 @@ class PackActor:
     def __init__(self) -> None:
         # Two intra-op threads on shared cores collapse when anything else runs; several actors do not.
         torch.set_num_threads(1)
-        self._id = str(ray.get_runtime_context().get_actor_id())
+
+    def ready(self) -> None:
+        """Answer once the actor has started."""
 
     def run(self, task: PackTask, data: EncodedData) -> Iterator[PackEvent]:
         """Events of one pack, streamed as they happen."""
-        yield from execute(task, data, actor=self._id)
+        yield from events(task, data)
+
+
+def events(task: PackTask, data: EncodedData) -> Iterator[PackEvent]:
+    """Events of a pack run in this process of a Ray cluster, on the device that Ray has given it."""
+    context = ray.get_runtime_context()
+    node = f"{platform.node()}/{context.get_node_id()[:8]}"
+    try:
+        device = own_device(task.device, ray.get_gpu_ids(), os.environ.get("CUDA_VISIBLE_DEVICES"), node=node)
+    except TrainingError as error:
+        yield PackFailed(key=task.key, place=None, error=error)
+        return
+    yield from execute(replace(task, device=device), data, actor=str(context.get_actor_id()), node=node)
+
+
+def own_device(asked: str, assigned: Sequence[object], visible: str | None, *, node: str) -> str:
+    """The device of this process: Ray assigns GPUs by their names on the node, torch counts those it is let see.
+
+    Args:
+        asked: ``cpu`` or ``cuda``.
+        assigned: the GPUs that Ray has assigned.
+        visible: what ``CUDA_VISIBLE_DEVICES`` says, ``None`` if it is not set.
+        node: where this is, for the message.
+
+    Raises:
+        TrainingError: a GPU was asked for and torch sees none.
+    """
+    if not asked.startswith("cuda"):
+        return asked
+    if not torch.cuda.is_available():
+        raise TrainingError(
+            expected="a GPU that torch can use",
+            found=f"none with CUDA_VISIBLE_DEVICES={visible!r}",
+            where=f"node {node}",
+        )
+    names = visible.split(",") if visible else []
+    return f"cuda:{names.index(str(assigned[0]))}" if assigned and str(assigned[0]) in names else "cuda:0"

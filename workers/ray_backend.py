@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import ray
-
+from mtnas.run import Executor
 from mtnas.spec import ResourcesSpec
 from workers.actor_pool import ActorPool
 from workers.ray_executor import RayExecutor
+from workers.room import nodes
+from workers.settings import Settings
 
 
 class RayBackend:
-    """The actors of the cluster that this process is connected to."""
+    """The actors of the cluster that this process is connected to.
 
-    def __init__(self) -> None:
-        self._pool = ActorPool()
+    Args:
+        settings: whether the cluster is shared with others, and how long to wait for its nodes then.
+    """
 
-    @property
-    def has_gpu(self) -> bool:
-        """Whether the cluster has a GPU."""
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        return resources.get("GPU", 0) > 0
+    def __init__(self, settings: Settings) -> None:
+        self._is_shared, self._rest_s = settings.ray_address is not None, settings.ray_rest_s
+        # No node ever joins a cluster of our own.
+        self._pool = ActorPool(wait_s=settings.ray_wait_s if self._is_shared else 0.0)
+        self._last_job = time.monotonic()
 
-    def executor(self, resources: ResourcesSpec, *, device: str, check: Callable[[], None]) -> RayExecutor:
+    def device(self, asked: ResourcesSpec) -> str:
+        """See ``workers.training.Backend``. A GPU that is asked for by name may be that of a node still to come."""
+        if asked.device != "auto":
+            return asked.device
+        return "cuda" if any(node.get("GPU", 0) > 0 for node in nodes()) else "cpu"
+
+    @contextmanager
+    def executor(self, resources: ResourcesSpec, *, device: str, check: Callable[[], None]) -> Iterator[Executor]:
         """An executor for one job; its actors begin to start, so that they are there when the data is read."""
-        executor = RayExecutor(
-            self._pool, max_packs=resources.max_packs, gpus_per_pack=resources.gpus_per_pack, check=check
-        )
-        executor.prepare(device)
-        return executor
+        num_gpus = resources.gpus_per_pack if device == "cuda" else 0.0
+        executor = RayExecutor(self._pool, max_packs=resources.max_packs, num_gpus=num_gpus, check=check)
+        executor.prepare()
+        try:
+            yield executor
+        finally:
+            self._last_job = time.monotonic()
+
+    def rest(self) -> None:
+        """Idle actors of a shared cluster end after a while: their processors belong to everybody."""
+        if self._is_shared and time.monotonic() - self._last_job > self._rest_s:
+            self._pool.close()

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
+from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayTaskError
 from ray.exceptions import OutOfMemoryError as RayOutOfMemoryError
-from ray.exceptions import RayActorError, RayTaskError
 
 from mtnas.data import EncodedData
 from mtnas.errors import MtnasError, OutOfMemoryError, TrainingError
-from mtnas.run.packs import (
-    PackCheckpoint,
-    PackEvent,
-    PackFailed,
-    PackStarted,
-    PackTask,
-    ReinforceResult,
-    TrainResult,
-    TreesResult,
-)
+from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
 from mtnas.trials import Place
 from workers.actor_pool import ActorPool
 
 LOOK_S = 0.5
+DEATHS = (RayActorError, RayOutOfMemoryError, NodeDiedError, ObjectLostError)
+"""What a pack's stream says when its actor has died. A large event is lost with the node that it lay on."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +42,7 @@ class RayExecutor:
     Args:
         pool: the actors.
         max_packs: packs at one time at most.
-        gpus_per_pack: share of a GPU that a pack on a GPU gets.
+        num_gpus: share of a GPU that every actor gets; 0 for packs on processors.
         check: raises when the work must stop; called at least twice a second.
         most_deaths: a pack is tried again after so many deaths of its actor; after one more it has failed.
     """
@@ -58,24 +52,23 @@ class RayExecutor:
         pool: ActorPool,
         *,
         max_packs: int,
-        gpus_per_pack: float,
+        num_gpus: float,
         check: Callable[[], None],
         most_deaths: int = 2,
     ) -> None:
-        self._pool, self._max_packs, self._gpus_per_pack, self._check = pool, max_packs, gpus_per_pack, check
+        self._pool, self._max_packs, self._num_gpus, self._check = pool, max_packs, num_gpus, check
         self._most_deaths = most_deaths
         self._shared: tuple[EncodedData, Any] | None = None
 
-    def prepare(self, device: str) -> None:
-        """Start the actors for a device without waiting for them."""
-        num_gpus = self._gpus_per_pack if device.startswith("cuda") else 0.0
-        self._pool.prepare(num_gpus=num_gpus, wanted=self._max_packs)
+    def prepare(self) -> None:
+        """Start the actors without waiting for them."""
+        self._pool.prepare(num_gpus=self._num_gpus, wanted=self._max_packs)
 
     def run(self, tasks: Sequence[PackTask], data: EncodedData) -> Iterator[PackEvent]:
         """See ``mtnas.run.executor.Executor``. Closing the iterator kills the actors of running packs."""
         if not tasks:
             return
-        self.prepare(tasks[0].device)
+        self.prepare()
         shared = self._share(data)
         waiting = deque(_Flight(task=task) for task in tasks)
         running: dict[Any, _Flight] = {}
@@ -86,15 +79,23 @@ class RayExecutor:
                     flight = waiting.popleft()
                     flight.actor = actor
                     running[actor.run.options(num_returns="streaming").remote(flight.task, shared)] = flight
-                ready, _ = ray.wait(list(running), num_returns=1, timeout=LOOK_S)
-                for stream in ready:
+                for stream in self._heard(running, starting=bool(waiting)):
                     yield from self._listen(stream, running, waiting)
         finally:
             for flight in running.values():
                 self._pool.discard(flight.actor)
 
+    def _heard(self, running: dict[Any, _Flight], *, starting: bool) -> list[Any]:
+        """Streams that have an event, after waiting for one, or for an actor that starts where one is missing."""
+        awaited = [*running, *(self._pool.awaited if starting else ())]
+        if not awaited:
+            time.sleep(LOOK_S)
+            return []
+        ready, _ = ray.wait(awaited, num_returns=1, timeout=LOOK_S)
+        return [reference for reference in ready if reference in running]
+
     def _share(self, data: EncodedData) -> Any:
-        """The data in shared memory, put there once a job: actors read it in place."""
+        """The data in shared memory, put there once a job: actors read it in place, on other nodes from one copy."""
         if self._shared is None or self._shared[0] is not data:
             self._shared = (data, ray.put(data))
         return self._shared[1]
@@ -104,9 +105,9 @@ class RayExecutor:
         flight = running[stream]
         try:
             event: PackEvent = ray.get(next(stream))
-        except (RayActorError, RayOutOfMemoryError) as error:
+        except DEATHS as error:
             del running[stream]
-            self._pool.discard(flight.actor)
+            self._pool.bury(flight.actor)
             flight.deaths += 1
             _log.warning("actor died", extra={"pack": flight.task.key, "deaths": flight.deaths, "reason": str(error)})
             if flight.deaths <= self._most_deaths:
@@ -126,7 +127,7 @@ class RayExecutor:
                 flight.place = event.place
             case PackCheckpoint():
                 flight.task = replace(flight.task, resume=event.state)
-            case TrainResult() | ReinforceResult() | TreesResult() | PackFailed():
+            case _ if isinstance(event, PackEnd):
                 # Before the event is handed out: whoever gets it may run a further pack in answer to it.
                 del running[stream]
                 self._pool.give_back(flight.actor)

@@ -23,6 +23,8 @@ class Settings(Places):
         ray_address: the Ray cluster to join; ``None`` starts one on this machine.
         ray_cpus: processors for Ray; ``None`` takes the physical ones this process may use.
         ray_object_store_mib: shared memory for the data that actors read.
+        ray_wait_s: seconds a job waits for a node that can hold its packs, in a cluster that others have started.
+        ray_rest_s: seconds without a job after which this worker's actors leave such a cluster to others.
     """
 
     lease_s: Annotated[float, Field(gt=0)] = 60.0
@@ -34,6 +36,8 @@ class Settings(Places):
     ray_address: str | None = None
     ray_cpus: Annotated[int, Field(ge=1)] | None = None
     ray_object_store_mib: Annotated[int, Field(ge=80)] = 300
+    ray_wait_s: Annotated[float, Field(ge=0)] = 60.0
+    ray_rest_s: Annotated[float, Field(ge=0)] = 10.0
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeat(self) -> Settings:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from mtnas.data import DataAccess
-from mtnas.errors import SpecError
 from mtnas.routes import Route, RouteGraph
 from mtnas.run import Executor, run_job
 from mtnas.run.earlier import Earlier
@@ -23,13 +23,20 @@ Check = Callable[[], None]
 class Backend(Protocol):
     """Where packs can run."""
 
-    @property
-    def has_gpu(self) -> bool:
-        """Whether there is a GPU to run on."""
+    def device(self, asked: ResourcesSpec) -> str:
+        """``cpu`` or ``cuda``: where packs of a job will run that asks for this.
+
+        Raises:
+            SpecError: there is no such device and there will be none.
+        """
         ...
 
-    def executor(self, resources: ResourcesSpec, *, device: str, check: Check) -> Executor:
+    def executor(self, resources: ResourcesSpec, *, device: str, check: Check) -> AbstractContextManager[Executor]:
         """An executor for one job, which may use so much and calls ``check`` often."""
+        ...
+
+    def rest(self) -> None:
+        """There is no job: leave to others what they could use."""
         ...
 
 
@@ -59,39 +66,34 @@ class Training:
 
     def _run(self, holding: Holding, check: Check, *, earlier: Earlier | None) -> None:
         spec = JobSpec.model_validate(holding.job.spec)
-        device = self._device(spec.resources)
-        run_job(
-            spec,
-            access=data_access(self._settings, self._store),
-            executor=self._backend.executor(spec.resources, device=device, check=check),
-            journal=StoreJournal(self._store, holding, check),
-            device=device,
-            earlier=earlier,
-        )
+        device = self._backend.device(spec.resources)
+        with self._backend.executor(spec.resources, device=device, check=check) as executor:
+            run_job(
+                spec,
+                access=data_access(self._settings, self._store),
+                executor=executor,
+                journal=StoreJournal(self._store, holding, check),
+                device=device,
+                earlier=earlier,
+            )
 
     def export(self, holding: Holding, check: Check) -> None:
         """A job of kind ``export``; its specification holds that of the search and the route."""
         request = holding.job.spec
         spec, found = JobSpec.model_validate(request["job"]), request["route"]
-        device = self._device(spec.resources)
-        run_export(
-            spec,
-            graph=RouteGraph.from_json(found["graph"]),
-            route=Route.parse(found["text"]),
-            label=found["label"],
-            lr=found["details"].get("lr"),
-            access=data_access(self._settings, self._store),
-            executor=self._backend.executor(spec.resources, device=device, check=check),
-            journal=StoreJournal(self._store, holding, check),
-            device=device,
-        )
-
-    def _device(self, resources: ResourcesSpec) -> str:
-        if resources.device == "auto":
-            return "cuda" if self._backend.has_gpu else "cpu"
-        if resources.device == "cuda" and not self._backend.has_gpu:
-            raise SpecError(expected="device cpu or auto on this worker", found="cuda", where="resources.device")
-        return resources.device
+        device = self._backend.device(spec.resources)
+        with self._backend.executor(spec.resources, device=device, check=check) as executor:
+            run_export(
+                spec,
+                graph=RouteGraph.from_json(found["graph"]),
+                route=Route.parse(found["text"]),
+                label=found["label"],
+                lr=found["details"].get("lr"),
+                access=data_access(self._settings, self._store),
+                executor=executor,
+                journal=StoreJournal(self._store, holding, check),
+                device=device,
+            )
 
 
 def data_access(settings: Settings, store: Store) -> DataAccess:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -15,16 +15,17 @@ from workers.training import Backend, Training
 
 
 @contextmanager
-def open_work(settings: Settings, store: Store) -> Iterator[Mapping[JobKind, Work]]:
-    """How to run jobs of each kind, while their backend is there."""
+def open_work(settings: Settings, store: Store) -> Iterator[tuple[Mapping[JobKind, Work], Callable[[], None]]]:
+    """How to run jobs of each kind, and what to do when there are none, while the backend is there."""
     with _open_backend(settings) as backend:
         training = Training(settings, store, backend)
-        yield {
+        work_by_kind: dict[JobKind, Work] = {
             JobKind.PROFILE: partial(profile_dataset, settings, store),
             JobKind.SEARCH: training.search,
             JobKind.EXTEND: training.extend,
             JobKind.EXPORT: training.export,
         }
+        yield work_by_kind, backend.rest
 
 
 @contextmanager
@@ -38,4 +39,4 @@ def _open_backend(settings: Settings) -> Iterator[Backend]:
         # Not before: ray reads its environment when it is imported, and the cluster has just set it.
         from workers.ray_backend import RayBackend
 
-        yield RayBackend()
+        yield RayBackend(settings)

@@ -180,15 +180,22 @@ PackEnd = TrainResult | ReinforceResult | TreesResult | PackFailed
 PackEvent = PackStarted | PackProgress | PackCheckpoint | PackEnd
 
 
-def here(device: str, actor: str | None = None) -> Place:
+def here(device: str, *, actor: str | None = None, node: str | None = None) -> Place:
     """This process as a place."""
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    return Place(node=platform.node() or "localhost", process=os.getpid(), device=name, actor=actor)
+    return Place(node=node or platform.node() or "localhost", process=os.getpid(), device=name, actor=actor)
 
 
-def execute(task: PackTask, data: EncodedData, *, actor: str | None = None) -> Iterator[PackEvent]:
-    """Do one pack's work, step by step; the last event is its result or its failure."""
-    place = here(task.device, actor)
+def execute(
+    task: PackTask, data: EncodedData, *, actor: str | None = None, node: str | None = None
+) -> Iterator[PackEvent]:
+    """Do one pack's work, step by step; the last event is its result or its failure.
+
+    Args:
+        actor: which actor this is, for the pack's place.
+        node: its node, where the machine's name does not say enough.
+    """
+    place = here(task.device, actor=actor, node=node)
     yield PackStarted(key=task.key, place=place)
     try:
         match task.work:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtnas.data import EncodedData
-from mtnas.errors import CancelledError, TrainingError
+from mtnas.errors import CancelledError, SpecError, TrainingError
 from mtnas.run.executor import InProcessExecutor
 from mtnas.run.packs import (
     PackCheckpoint,
@@ -45,7 +45,7 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(ray_token: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One cluster of two processors for all tests. Strangers knock meanwhile: being refused takes them 20 s."""
     home = tmp_path_factory.mktemp("home")
     with cluster(Settings(home=home, ray_cpus=2, ray_object_store_mib=100)):
@@ -67,7 +67,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             )
             for name, environment in environments.items()
         }
-        yield Service(token=Path(os.environ["RAY_AUTH_TOKEN_PATH"]), strangers=strangers)
+        yield Service(token=ray_token, strangers=strangers)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def pool(service: Service) -> "ActorPool":
 def executor(pool: "ActorPool") -> "RayExecutor":
     from workers.ray_executor import RayExecutor
 
-    return RayExecutor(pool, max_packs=2, gpus_per_pack=0.0, check=lambda: None, most_deaths=1)
+    return RayExecutor(pool, max_packs=2, num_gpus=0.0, check=lambda: None, most_deaths=1)
 
 
 def _results(events: list[PackEvent]) -> dict[str, TrainResult]:
@@ -189,6 +189,28 @@ def test_the_token_is_secret_and_strangers_are_refused(service: Service) -> None
         assert (name, stranger.returncode != 0, output) == (name, True, "")
 
 
+def test_a_gpu_that_no_node_has_is_refused_and_not_waited_for(pool: "ActorPool", data: EncodedData) -> None:
+    from workers.ray_executor import RayExecutor
+
+    greedy = RayExecutor(pool, max_packs=2, num_gpus=1.0, check=lambda: None)
+    with pytest.raises(
+        SpecError, match=r"1 processor and 1 of a GPU for a pack, found 1 node.* 2 processors and 0 GPUs"
+    ):
+        list(greedy.run([pack("p")], data))
+
+
+def test_a_node_that_may_still_come_is_waited_for(service: Service, data: EncodedData) -> None:
+    from workers.actor_pool import ActorPool
+    from workers.ray_executor import RayExecutor
+
+    began, looks = time.monotonic(), []
+    patient = RayExecutor(ActorPool(wait_s=3), max_packs=2, num_gpus=1.0, check=lambda: looks.append(0))
+    with pytest.raises(SpecError, match="after waiting for"):
+        list(patient.run([pack("p")], data))
+    assert 3 <= time.monotonic() - began < 10
+    assert len(looks) >= 4, "a request to stop must be heard meanwhile"
+
+
 def test_a_request_to_stop_is_heard_within_a_pack_and_ends_its_actor(pool: "ActorPool", data: EncodedData) -> None:
     from workers.ray_executor import RayExecutor
 
@@ -198,7 +220,7 @@ def test_a_request_to_stop_is_heard_within_a_pack_and_ends_its_actor(pool: "Acto
         if processes:
             raise CancelledError(expected="to go on", found="a request", where="test")
 
-    stoppable = RayExecutor(pool, max_packs=2, gpus_per_pack=0.0, check=check)
+    stoppable = RayExecutor(pool, max_packs=2, num_gpus=0.0, check=check)
     events = stoppable.run([pack("long", epochs=5000)], data)
     started = next(events)
     assert isinstance(started, PackStarted)

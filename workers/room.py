@@ -1,0 +1,49 @@
+"""How many actors of a size the nodes of the Ray cluster can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import ray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorSize:
+    """What one actor takes: a processor, and a share of a GPU if it is to have one."""
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+
+    def __str__(self) -> str:
+        gpu = f" and {self.num_gpus:g} of a GPU" if self.num_gpus else ""
+        return f"{self.num_cpus:g} processor{gpu}"
+
+
+def nodes() -> list[Mapping[str, float]]:
+    """Resources of the nodes that are alive, by Ray's names."""
+    known: list[Mapping[str, object]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in known if node["Alive"]]  # type: ignore[misc]
+
+
+def room(size: ActorSize, resources: Sequence[Mapping[str, float]]) -> int:
+    """Actors of this size that fit at once, whatever else is running.
+
+    An actor lives on one node, and a share of a GPU on one GPU: two GPUs hold four shares of 0.4, not five.
+    """
+    total = 0
+    for node in resources:
+        fitting = int(node.get("CPU", 0) / size.num_cpus)
+        if size.num_gpus > 0:
+            per_gpu = int(1 / size.num_gpus + 1e-9)
+            fitting = min(fitting, int(node.get("GPU", 0)) * per_gpu)
+        total += fitting
+    return total
+
+
+def described(resources: Sequence[Mapping[str, float]]) -> str:
+    """The nodes in words."""
+    if not resources:
+        return "no nodes"
+    words = [f"{node.get('CPU', 0):g} processors and {node.get('GPU', 0):g} GPUs" for node in resources]
+    return f"{len(words)} node(s) with " + "; ".join(words)
