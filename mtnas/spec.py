@@ -217,6 +217,7 @@ class ResourcesSpec(Part):
         max_packs: packs that run at one time at most; fewer where there is no room for so many.
         pack_size: candidates per pack at most.
         memory_mib: memory of a GPU or processor that a pack may take.
+        driver: what spreads packs over a Ray cluster: actors that live on between jobs, or Ray Tune.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -224,6 +225,7 @@ class ResourcesSpec(Part):
     max_packs: Annotated[int, Field(ge=1)] = 2
     pack_size: Annotated[int, Field(ge=1)] | None = None
     memory_mib: Annotated[int, Field(ge=64)] = 2048
+    driver: Literal["actors", "tune"] = "actors"
 
 
 class ExportSpec(Part):

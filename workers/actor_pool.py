@@ -9,11 +9,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from mtnas.errors import ServiceError, SpecError
+from mtnas.errors import ServiceError
 from workers.pack_actor import PackActor
-from workers.room import ActorSize, described, nodes, room
+from workers.room import ActorSize, RoomWatch
 
 MOST_FAILED_STARTS = 3
+PATIENCE_S = 30.0
 _LOOK_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -29,15 +30,14 @@ class ActorPool:
     """
 
     def __init__(self, *, wait_s: float = 0.0) -> None:
-        self._wait_s = wait_s
+        self._room = RoomWatch(wait_s=wait_s)
         self._size = ActorSize()
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}
         self._num_busy = 0
         self._wanted = 1
         self._num_started = self._num_failed = 0
-        self._looked = float("-inf")
-        self._roomless_since: float | None = None
+        self._looked, self._told = float("-inf"), time.monotonic()
 
     @property
     def awaited(self) -> list[Any]:
@@ -58,7 +58,7 @@ class ActorPool:
         if size != self._size:
             self.close()
             self._size = size
-        self._wanted = wanted
+        self._wanted, self._told = wanted, time.monotonic()
         self._fill()
 
     def take(self) -> Any | None:
@@ -71,6 +71,9 @@ class ActorPool:
         self._note_started()
         if time.monotonic() - self._looked > _LOOK_S:
             self._fill()
+        if not self._idle and not self._num_busy and time.monotonic() - self._told > PATIENCE_S:
+            self._told = time.monotonic()
+            _log.warning("no actor has started yet: others may be using the cluster", extra={"actor": str(self._size)})
         if not self._idle or self._num_busy >= self._wanted:
             return None
         self._num_busy += 1
@@ -127,25 +130,12 @@ class ActorPool:
     def _fill(self) -> None:
         """Start what the nodes can hold and the packs can use."""
         self._looked = time.monotonic()
-        resources = nodes()
-        fitting = min(self._wanted, room(self._size, resources))
+        fitting = min(self._wanted, self._room.look(self._size))
         living = len(self._idle) + len(self._starting) + self._num_busy
         for _ in range(living, fitting):
             options = {"num_cpus": self._size.num_cpus, "num_gpus": self._size.num_gpus, "max_restarts": 0}
             self._await(ray.remote(PackActor).options(**options).remote())
             self._num_started += 1
-        if fitting:
-            self._roomless_since = None
-        elif self._roomless_since is None:
-            self._roomless_since = time.monotonic()
-        if self._roomless_since is not None and time.monotonic() - self._roomless_since >= self._wait_s:
-            waited, self._roomless_since = time.monotonic() - self._roomless_since, None
-            kind = SpecError if self._size.num_gpus and room(ActorSize(), resources) else ServiceError
-            raise kind(
-                expected=f"a node that has {self._size} for a pack",
-                found=f"{described(resources)}, after waiting for {waited:.0f} s",
-                where="resources.gpus_per_pack" if kind is SpecError else "Ray cluster",
-            )
 
     def _await(self, actor: Any) -> None:
         self._starting[actor.ready.remote()] = actor

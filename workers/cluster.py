@@ -16,7 +16,8 @@ from workers.settings import Settings
 TOKEN_VARIABLE = "RAY_AUTH_TOKEN_PATH"
 """Ray's own variable: names the file of the token that all processes of a cluster share."""
 
-_FOLDER_PREFIX = "mtnas-"
+FOLDER_PREFIX = "mtnas-"
+"""Temporary folders of a worker are named so, then by its process: what a killed one left is deleted by the next."""
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +27,9 @@ def cluster(settings: Settings) -> Iterator[None]:
 
     Must be entered before anything imports ray, which reads the environment when it is imported.
     """
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token")
+    # Actors stay in the folder they were started in, also those that Tune starts.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="token", RAY_CHDIR_TO_TRIAL_DIR="0")
+    remove_leftovers()
     if settings.ray_address is None:
         with _own_cluster(settings):
             yield
@@ -37,9 +40,8 @@ def cluster(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _own_cluster(settings: Settings) -> Iterator[None]:
-    remove_leftovers()
     # Ray puts sockets below this folder, and their paths may have 107 characters: so not below the service's home.
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
     if TOKEN_VARIABLE not in os.environ:
         os.environ[TOKEN_VARIABLE] = str(write_token(folder))
     import ray
@@ -95,8 +97,8 @@ def physical_cpus() -> int:
 
 def remove_leftovers() -> None:
     """Delete the folders of clusters whose worker was killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}[0-9]*-*"):
-        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}[0-9]*-*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
         if pid.isdecimal() and not _is_alive(int(pid)) and folder.stat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,17 +5,20 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mtnas.data import EncodedData
-from mtnas.errors import CancelledError, SpecError, TrainingError
-from mtnas.run.executor import InProcessExecutor
+import search_spaces
+from mtnas.data import DataAccess, EncodedData
+from mtnas.errors import LeaseLostError, SpecError, TrainingError
+from mtnas.run import MemoryJournal, run_job
+from mtnas.run.executor import Executor, InProcessExecutor
 from mtnas.run.packs import (
     PackCheckpoint,
     PackEvent,
@@ -25,14 +28,30 @@ from mtnas.run.packs import (
     PackTask,
     TrainResult,
 )
+from mtnas.run.prepare import expanded
+from mtnas.spec import JobSpec
+from mtnas.trials import Trial
 from tests.workers.packs import pack, planted
 from workers.cluster import cluster
 from workers.settings import Settings
 
 if TYPE_CHECKING:
     from workers.actor_pool import ActorPool
-    from workers.ray_executor import RayExecutor
 
+pytestmark = pytest.mark.timeout(120)
+
+SPEC: dict[str, Any] = {
+    "name": "small",
+    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 600, "num_tasks": 2, "dims": 8}}},
+    "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
+    "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
+    "search": {"kind": "evolution", "generation": 3},
+    "training": {"batch_size": 128, "epochs": 1, "lr": 0.01},
+    "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
+    "budget": {"trials": 6},
+    "resources": {"pack_size": 1},
+    "export": {"top": 0},
+}
 _STRANGER = "import ray, sys; ray.init(address=sys.argv[1], logging_level='critical'); print(ray.nodes())"
 
 
@@ -82,11 +101,40 @@ def pool(service: Service) -> "ActorPool":
     return ActorPool()
 
 
-@pytest.fixture(scope="module")
-def executor(pool: "ActorPool") -> "RayExecutor":
-    from workers.ray_executor import RayExecutor
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """An executor, its checks, which a test may add to, and how it is closed when its job ends."""
 
-    return RayExecutor(pool, max_packs=2, num_gpus=0.0, check=lambda: None, most_deaths=1)
+    executor: Executor
+    checks: list[Callable[[], None]]
+    close: Callable[[], None]
+
+
+@pytest.fixture(scope="module", params=["actors", "tune"])
+def driver(request: pytest.FixtureRequest, pool: "ActorPool") -> Iterator[Driver]:
+    """Both drivers keep the same promises."""
+    from workers.ray_executor import RayExecutor
+    from workers.tune.executor import TuneExecutor
+
+    checks: list[Callable[[], None]] = []
+
+    def check() -> None:
+        for each in checks:
+            each()
+
+    if request.param == "actors":
+        executor: Executor = RayExecutor(pool, max_packs=2, num_gpus=0.0, check=check, most_deaths=1)
+        close = pool.close
+    else:
+        executor = TuneExecutor(max_packs=2, num_gpus=0.0, wait_s=0.0, check=check, most_deaths=1)
+        close = executor.close
+    yield Driver(executor=executor, checks=checks, close=close)
+    close()
+
+
+@pytest.fixture
+def executor(driver: Driver) -> Executor:
+    return driver.executor
 
 
 def _results(events: list[PackEvent]) -> dict[str, TrainResult]:
@@ -102,7 +150,7 @@ def _alone(tasks: list[PackTask], data: EncodedData) -> dict[str, TrainResult]:
     return _results(list(InProcessExecutor().run(tasks, data)))
 
 
-def test_actors_give_the_answers_of_this_process_and_say_where(executor: "RayExecutor", data: EncodedData) -> None:
+def test_actors_give_the_answers_of_this_process_and_say_where(executor: Executor, data: EncodedData) -> None:
     tasks = [pack(f"p{n}", seed=n) for n in range(4)]
     events = list(executor.run(tasks, data))
     expected, found = _alone(tasks, data), _results(events)
@@ -116,21 +164,13 @@ def test_actors_give_the_answers_of_this_process_and_say_where(executor: "RayExe
     assert started == {key: result.place for key, result in found.items()}
 
 
-def test_the_data_travels_once(executor: "RayExecutor", data: EncodedData) -> None:
-    references = []
-    for _ in range(2):
-        list(executor.run([pack("p0")], data))
-        references.append(executor._share(data))
-    assert references[0] == references[1]
-
-
-def test_actors_live_on_between_packs_and_runs(executor: "RayExecutor", data: EncodedData) -> None:
+def test_actors_live_on_between_packs_and_runs(executor: Executor, data: EncodedData) -> None:
     runs = [_results(list(executor.run([pack(f"p{n}") for n in range(3)], data))) for _ in range(2)]
     processes = {result.place.process for results in runs for result in results.values()}
     assert len(processes) <= 2
 
 
-def test_a_pack_of_a_killed_actor_goes_on_from_its_checkpoint(executor: "RayExecutor", data: EncodedData) -> None:
+def test_a_pack_of_a_killed_actor_goes_on_from_its_checkpoint(executor: Executor, data: EncodedData) -> None:
     task, steps, killed_at, processes = pack("killed", epochs=40), [], None, []
     for event in executor.run([task], data):
         match event:
@@ -149,7 +189,7 @@ def test_a_pack_of_a_killed_actor_goes_on_from_its_checkpoint(executor: "RayExec
     assert _metrics(result) == _metrics(_alone([task], data)["killed"])
 
 
-def test_a_pack_whose_actors_keep_dying_fails_alone(executor: "RayExecutor", data: EncodedData) -> None:
+def test_a_pack_whose_actors_keep_dying_fails_alone(executor: Executor, data: EncodedData) -> None:
     deaths, results, failures = 0, {}, {}
     for event in executor.run([pack("cursed", epochs=50), pack("blessed")], data):
         match event:
@@ -166,7 +206,7 @@ def test_a_pack_whose_actors_keep_dying_fails_alone(executor: "RayExecutor", dat
     assert "2 that died" in str(failures["cursed"].error)
 
 
-def test_a_fault_in_the_code_costs_one_pack(executor: "RayExecutor", data: EncodedData) -> None:
+def test_a_fault_in_the_code_costs_one_pack(executor: Executor, data: EncodedData) -> None:
     events = list(executor.run([pack("broken", parts=("nowhere",)), pack("whole")], data))
     (failed,) = [event for event in events if isinstance(event, PackFailed)]
     assert failed.key == "broken"
@@ -174,7 +214,7 @@ def test_a_fault_in_the_code_costs_one_pack(executor: "RayExecutor", data: Encod
     assert set(_results(events)) == {"whole"}
 
 
-def test_whoever_gets_a_result_may_run_another_pack_at_once(executor: "RayExecutor", data: EncodedData) -> None:
+def test_whoever_gets_a_result_may_run_another_pack_at_once(executor: Executor, data: EncodedData) -> None:
     inner: list[TrainResult] = []
     for event in executor.run([pack("a"), pack("b", epochs=4)], data):
         if isinstance(event, TrainResult):
@@ -211,23 +251,51 @@ def test_a_node_that_may_still_come_is_waited_for(service: Service, data: Encode
     assert len(looks) >= 4, "a request to stop must be heard meanwhile"
 
 
-def test_a_request_to_stop_is_heard_within_a_pack_and_ends_its_actor(pool: "ActorPool", data: EncodedData) -> None:
-    from workers.ray_executor import RayExecutor
+def test_a_search_has_the_trials_and_the_winner_of_one_in_this_process(executor: Executor, tmp_path: Path) -> None:
+    spec = expanded(JobSpec.model_validate(SPEC), search_spaces.build)
+    journals = {name: MemoryJournal() for name in ("here", "there")}
+    for name, runner in (("here", InProcessExecutor()), ("there", executor)):
+        run_job(spec, access=DataAccess(cache=tmp_path), executor=runner, journal=journals[name])
+    here, there = ([_essence(trial) for trial in journal.trials()] for journal in journals.values())
+    assert here == there
+    reports = [journal.report for journal in journals.values()]
+    assert reports[0] is not None
+    assert reports[1] is not None
+    assert reports[0]["best"] == reports[1]["best"]
 
+
+def _essence(trial: Trial) -> tuple[object, ...]:
+    """What must not depend on where a trial ran."""
+    return trial.number, trial.phase, trial.label, trial.route_digest, trial.state, dict(trial.values)
+
+
+def test_a_lost_lease_is_heard_within_a_pack_and_ends_its_actor(driver: Driver, data: EncodedData) -> None:
+    """The last test of a driver: a job that has lost its lease is over."""
     processes: list[int] = []
 
     def check() -> None:
         if processes:
-            raise CancelledError(expected="to go on", found="a request", where="test")
+            raise LeaseLostError(expected="attempt 1 to hold it", found="a lost lease", where="test")
 
-    stoppable = RayExecutor(pool, max_packs=2, num_gpus=0.0, check=check)
-    events = stoppable.run([pack("long", epochs=5000)], data)
+    driver.checks.append(check)
+    events = driver.executor.run([pack("long", epochs=5000)], data)
     started = next(events)
     assert isinstance(started, PackStarted)
     processes.append(started.place.process)
-    with pytest.raises(CancelledError):
+    with pytest.raises(LeaseLostError):
         list(events)
+    driver.close()
     assert _gone(processes[0])
+    assert not list(Path(tempfile.gettempdir()).glob(f"mtnas-{os.getpid()}-tune-*"))
+    written = [file for folder in _session().glob("artifacts/*") for file in folder.rglob("*") if file.is_file()]
+    assert not written, "Tune's files hold pickles"
+
+
+def _session() -> Path:
+    """Ray's folder for this cluster."""
+    import ray
+
+    return Path(ray._private.worker._global_node.get_session_dir_path())
 
 
 def _gone(process: int) -> bool:

@@ -1,0 +1,54 @@
+"""The Trainable that Tune runs: an actor that takes one pack after another, a few events a step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from ray.tune import Trainable
+
+from mtnas.data import EncodedData
+from mtnas.errors import TrainingError
+from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
+from workers.pack_actor import events
+
+TELL_S = 0.25
+
+
+class PackTrainable(Trainable):
+    """One process, one thread; lives on between trials. Never sees the database, saves nothing."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start without a pack."""
+        torch.set_num_threads(1)
+        self._key = ""
+        self._events: Iterator[PackEvent] = iter(())
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become another trial; the pack of the last one, if it was stopped, is let go."""
+        self._events = iter(())
+        return True
+
+    def take(self, task: PackTask, data: EncodedData) -> None:
+        """The pack of this trial, sent ahead of the first step."""
+        self._key, self._events = task.key, events(task, data)
+
+    def step(self) -> dict[str, Any]:
+        """Go on until there is something to tell: a state to resume from, an end, or some progress."""
+        began, told = time.monotonic(), list[PackEvent]()
+        try:
+            for event in self._events:
+                told.append(event)
+                worth_telling = isinstance(event, PackStarted | PackCheckpoint | PackEnd)
+                if worth_telling or time.monotonic() - began > TELL_S:
+                    break
+        except Exception as error:  # the edge of the process: a fault in the code costs this pack only
+            found = TrainingError(
+                expected="a pack without internal errors",
+                found=f"{type(error).__name__}: {error}",
+                where=f"pack {self._key!r}",
+            )
+            told.append(PackFailed(key=self._key, place=None, error=found))
+        return {"events": told, "done": not told or isinstance(told[-1], PackEnd)}
