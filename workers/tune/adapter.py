@@ -29,7 +29,10 @@ class PackSearcher(Searcher):
         self._flights = flights
 
     def suggest(self, trial_id: str) -> Any:
-        """The next pack's name, ``None`` or that there will be no more; the pack itself travels through the object store, not through Tune's files."""
+        """The next pack's name, ``None`` for now, or that there will be none.
+
+        The pack itself travels through the object store, not through Tune's files.
+        """
         flight = self._flights.board(trial_id)
         if flight is not None:
             return {"pack": flight.task.key}
