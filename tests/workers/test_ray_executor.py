@@ -158,7 +158,7 @@ def test_actors_give_the_answers_of_this_process_and_say_where(executor: Executo
         key: _metrics(result) for key, result in expected.items()
     }
     places = {result.place.process: result.place.actor for result in found.values()}
-    assert len(places) == len(set(places.values())) == 2
+    assert len(places) == len(set(places.values())) <= 2
     assert os.getpid() not in places
     started = {event.key: event.place for event in events if isinstance(event, PackStarted)}
     assert started == {key: result.place for key, result in found.items()}
