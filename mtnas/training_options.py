@@ -180,6 +180,19 @@ def needs_lone_candidate(balancer: BalancerSpec) -> bool:
     return isinstance(balancer, GradDropBalancer)
 
 
+def needs_task_gradients(balancer: BalancerSpec) -> bool:
+    """Whether the method weighs gradients, so that every task's own is kept during a step, not their sum alone."""
+    of_losses = (
+        EqualBalancer,
+        StaticBalancer,
+        UncertaintyBalancer,
+        DynamicAverageBalancer,
+        RandomBalancer,
+        FamoBalancer,
+    )
+    return not isinstance(balancer, of_losses)
+
+
 class AuxiliarySpec(Part):
     """Small towers beside every task's own (METHODS.md section 4); gone when a route is frozen.
 

@@ -51,7 +51,7 @@ def cost(graph: RouteGraph, route: Route, inputs: InputShape) -> Cost:
             num_params += params
             macs += products
     for tower in graph.towers:
-        params, products = _tower_cost(tower, widths[tower.reads])
+        params, products = tower_cost(tower, widths[tower.reads])
         num_params += params
         macs += products
     return Cost(num_params=num_params, macs=macs)
@@ -94,14 +94,15 @@ def _junction_cost(junction: Junction, mix: Mix, widths: dict[str, int], input_w
     fan_in, width = len(mix.inputs), widths[junction.name]
     active = {edge.source for edge in junction.edges if edge.transform} & set(mix.inputs)
     transforms = len(active) * width * width
-    params, macs = _gate_cost(junction, mix, _query_width(mix, widths, junction.name, input_width), width)
+    query_width = _query_width(mix, widths, junction.name, input_width)
+    params, macs = gate_cost(junction, mix.gate, fan_in=fan_in, query_width=query_width, width=width)
     mixing = 0 if mix.gate is GateKind.PASS else fan_in * width
     return transforms + params, transforms + macs + mixing
 
 
-def _gate_cost(junction: Junction, mix: Mix, query_width: int, width: int) -> tuple[int, int]:
-    fan_in = len(mix.inputs)
-    match mix.gate:
+def gate_cost(junction: Junction, gate: GateKind, *, fan_in: int, query_width: int, width: int) -> tuple[int, int]:
+    """Parameters and multiply-accumulates of a gate over ``fan_in`` sources under one query."""
+    match gate:
         case GateKind.PASS | GateKind.SUM | GateKind.AVERAGE:
             return 0, 0
         case GateKind.FREE | GateKind.HARD_CONCRETE:
@@ -129,6 +130,7 @@ def _query_width(mix: Mix, widths: dict[str, int], junction: str, input_width: i
     return 0
 
 
-def _tower_cost(tower: Tower, in_width: int) -> tuple[int, int]:
+def tower_cost(tower: Tower, in_width: int) -> tuple[int, int]:
+    """Parameters and multiply-accumulates of a tower."""
     maps = list(zip((in_width, *tower.hidden), (*tower.hidden, tower.outputs), strict=True))
     return sum(a * b + b for a, b in maps), sum(a * b for a, b in maps)

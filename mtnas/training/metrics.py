@@ -15,7 +15,7 @@ from torch.nn import functional
 from mtnas.errors import TrainingError
 from mtnas.tasks import Metric, Task, TaskKind
 
-_ELEMENTS_AT_ONCE = 2**24  # bounds the float64 and int64 temporaries of one evaluation at about 1 GiB
+ELEMENTS_AT_ONCE = 2**24  # bounds the float64 and int64 temporaries of one evaluation at about 1 GiB
 
 
 def evaluate_task(task: Task, outputs_KNC: Tensor, labels_N: Tensor) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ def _by_candidates(
         )
     if outputs.shape[0] == 0:
         raise TrainingError(expected="at least one candidate", found="none", where="metric")
-    at_once = max(1, _ELEMENTS_AT_ONCE // max(1, outputs[0].numel()))
+    at_once = max(1, ELEMENTS_AT_ONCE // max(1, outputs[0].numel()))
     return torch.cat([measure(part, labels_N) for part in torch.split(outputs.detach(), at_once)])
 
 
