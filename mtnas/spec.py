@@ -215,8 +215,9 @@ class ResourcesSpec(Part):
         device: ``auto`` takes GPUs where the worker has any.
         gpus_per_pack: share of a GPU that a pack on a GPU gets; a quarter lets four packs share one.
         max_packs: packs that run at one time at most; fewer where there is no room for so many.
-        pack_size: candidates per pack at most.
-        memory_mib: memory of a GPU or processor that a pack may take.
+        pack_size: candidates per pack at most, instead of as many as the device runs best.
+        memory_mib: memory of a GPU or processor that a pack with its data may take: it bounds how many candidates train
+            together, and a candidate that does not fit alone fails.
         driver: what spreads packs over a Ray cluster: actors that live on between jobs, or Ray Tune.
     """
 

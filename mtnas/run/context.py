@@ -39,6 +39,7 @@ from mtnas.run.packs import (
     cut,
 )
 from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
+from mtnas.run.sizing import Sizing
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task
@@ -118,6 +119,15 @@ class Context:
         )
         self.earlier = earlier
         self._known = {} if earlier is None else earlier.by_key()
+        self.sizing = Sizing(
+            resources=spec.resources,
+            device=device,
+            inputs=data.inputs,
+            tasks=self.tasks,
+            recipe=self.recipe,
+            evaluated_rows=max(len(data.parts[part]) for part in ("search", "valid", "test")),
+            data_bytes=0,
+        )
         self._progress = PhaseProgress()
         self._last_report = 0.0
 
@@ -246,7 +256,12 @@ class Context:
             stretch: what share of the phase this is.
             until: the step of a rung to stop at; their states are then checkpoints under their packs' keys.
         """
-        waiting = {self.key(members, until): members for members in self.packs(planned, orders)}
+        too_large = self._too_large(planned)
+        if too_large:
+            unfit = [member for member in planned if member.number in too_large]
+            yield [(member, Outcome(failure=too_large[member.number]), None) for member in unfit]
+        fit = [member for member in planned if member.number not in too_large]
+        waiting = {self.key(members, until): members for members in self.packs(fit, orders)}
         meter = self._meter(len(waiting), stretch)
         while waiting:
             tasks = [self._task(key, members, orders, until) for key, members in waiting.items()]
@@ -303,15 +318,26 @@ class Context:
         """Candidates that train together: of one shape, in their order, as many as the memory and the device suit."""
         groups: dict[tuple[str, bool], list[Planned]] = {}
         for trial in planned:
-            shape = shape_graph(trial.graph, trial.candidate.route).digest
-            groups.setdefault((shape, orders.keep_weights(trial)), []).append(trial)
-        lone = needs_lone_candidate(self.spec.training.balancer)
-        size = 1 if lone else self.spec.resources.pack_size or self._pack_size()
-        return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+            groups.setdefault((_shape(trial).digest, orders.keep_weights(trial)), []).append(trial)
+        packs = []
+        for group in groups.values():
+            size = 1 if needs_lone_candidate(self.spec.training.balancer) else self.sizing.size(_shape(group[0]))
+            packs += [group[i : i + size] for i in range(0, len(group), size)]
+        return packs
 
-    def _pack_size(self) -> int:
-        """Candidates per pack: on a CPU the cache rules and few at a time are best; a GPU wants many."""
-        return 4 if self.device == "cpu" else 64
+    def _too_large(self, planned: Sequence[Planned]) -> dict[int, str]:
+        """Why candidates cannot be trained at all, by number."""
+        reasons: dict[str, str | None] = {}
+        for trial in planned:
+            shape = _shape(trial)
+            if shape.digest not in reasons:
+                try:
+                    self.sizing.size(shape)
+                    reasons[shape.digest] = None
+                except OutOfMemoryError as error:
+                    reasons[shape.digest] = str(error)
+        found = {trial.number: reasons[_shape(trial).digest] for trial in planned}
+        return {number: reason for number, reason in found.items() if reason is not None}
 
     @staticmethod
     def key(members: Sequence[Planned], until: int | None = None) -> str:
@@ -320,7 +346,7 @@ class Context:
 
     def _task(self, key: str, members: Sequence[Planned], orders: Orders, until: int | None) -> PackTask:
         work = TrainWork(
-            graph=shape_graph(members[0].graph, members[0].candidate.route),
+            graph=_shape(members[0]),
             candidates=tuple(member.candidate for member in members),
             parts=orders.parts,
             evaluate_on=orders.evaluate_on,
@@ -376,6 +402,10 @@ class Context:
                 "trial",
                 {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)},
             )
+
+
+def _shape(planned: Planned) -> RouteGraph:
+    return shape_graph(planned.graph, planned.candidate.route)
 
 
 def check_any_trained(trials: Sequence[Trial]) -> None:

@@ -187,7 +187,7 @@ class TestReproducibility:
             if whole.writes[at] in ("save_checkpoint", "finish_trials") and whole.writes[at - 1] != whole.writes[at]
         ]
         assert len(critical) > 4
-        for at in critical:
+        for at in critical[durable :: len(critical) // 3]:
             kept = MemoryJournal()
             with pytest.raises(LeaseLostError):
                 run(spec_of(base=HALVED), InterruptedJournal(kept, at=at, durable=durable), access, EagerExecutor())
