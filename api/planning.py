@@ -79,6 +79,7 @@ def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:
         doubts.append("the data is not profiled: the cost of a route leaves embedding tables out")
     if spec.protocol.level == "quick":
         doubts.append("protocol.level 'quick' compares few seeds and gives no verdict")
-    if spec.budget.deadline_s is not None:
-        doubts.append("budget.deadline_s makes the job's answer depend on the machine's speed")
+    for name in ("device_seconds", "deadline_s"):
+        if getattr(spec.budget, name) is not None:
+            doubts.append(f"budget.{name} makes the job's answer depend on the machine's speed")
     return tuple(doubts)

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.api.service import running, spec
+from mtnas.search.limits import BudgetSpec
+from tests.api.service import claimed, running, spec, store_of
 
 SURROGATE, NUL = "\ud800", "a\0b"
 JSON = st.recursive(
@@ -52,6 +53,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def extensible(client: TestClient) -> str:
+    """A search that has succeeded."""
+    job_id: str = client.post("/v1/jobs", json=WHOLE).json()["id"]
+    store_of(client).hold(claimed(store_of(client))).finish()
+    return job_id
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_specification_with_anything_anywhere_is_accepted_or_explained(
@@ -88,6 +97,13 @@ def test_a_specification_with_anything_anywhere_is_accepted_or_explained(
         ("POST", "/v1/jobs", {"content": "[" * 100_000}),
         ("POST", "/v1/jobs", {"content": b"\xff\xfe"}),
         ("POST", "/v1/jobs", {"content": '{"name": NaN}'}),
+        ("POST", "/v1/jobs/%00/pause", {}),
+        ("POST", "/v1/jobs/..%2fx/resume", {}),
+        ("POST", "/v1/jobs/%00/extend", {"json": {"budget": {"trials": 100}}}),
+        ("POST", "/v1/jobs/x/extend", {"json": {"budget": {SURROGATE: 1}}}),
+        ("POST", "/v1/jobs/x/extend", {"content": '{"budget": {"trials": NaN}}'}),
+        ("POST", "/v1/jobs/x/extend", {"content": '{"budget": {"epochs": 1e999}}'}),
+        ("POST", "/v1/jobs/x/extend", {"content": "[" * 100_000}),
         ("POST", "/v1/datasets", {"json": {"name": SURROGATE, "source": {"kind": "file", "paths": ["x"]}}}),
     ],
 )
@@ -101,6 +117,16 @@ def test_odd_characters_and_numbers_are_refused(
     if response.status_code >= 400:
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["detail"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(budget=JSON | st.dictionaries(st.sampled_from(sorted(BudgetSpec.model_fields)), JSON, max_size=4))
+def test_an_extension_by_anything_is_accepted_or_explained(client: TestClient, extensible: str, budget: Any) -> None:
+    headers, content = {"Content-Type": "application/json"}, json.dumps({"budget": budget})
+    response = client.post(f"/v1/jobs/{extensible}/extend", content=content, headers=headers)
+    assert response.status_code in (202, 422), response.text
+    if response.status_code == 422:
+        assert response.json()["where"]
 
 
 @pytest.mark.parametrize("seen", ["-1", "x", "99999999999999999999999"])

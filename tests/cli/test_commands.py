@@ -64,6 +64,27 @@ def test_a_file_is_submitted_shown_listed_and_cancelled(tmp_path: Path, url: str
     assert "cancelled" in mtnas("cancel", job_id, url=url).stdout
 
 
+def test_a_job_rests_goes_on_and_is_extended(url: str, store: Store) -> None:
+    with Client(url) as client:
+        job_id = client.submit(spec(name="resting", search={"kind": "random"})).id
+    holding = store.hold(claimed(store))
+    paused = mtnas("pause", job_id, url=url)
+    holding.release()
+    resumed = mtnas("resume", job_id, url=url)
+    holding = store.hold(claimed(store))
+    holding.search_ended({"reason": "trials", "detail": "64 of 64 trials", "reproducible": True})
+    holding.finish()
+    shown = mtnas("show", job_id, url=url)
+    less = mtnas("extend", job_id, "-b", "trials=64", url=url)
+    longer = mtnas("extend", job_id, "-b", "trials=100", "-b", "patience=null", url=url)
+    assert [said.stdout.split()[-1] for said in (paused, resumed)] == ["pausing", "queued"]
+    assert "ended by trials: 64 of 64 trials" in shown.stdout
+    assert (less.returncode, "budget.trials: expected more than 64" in less.stderr) == (2, True)
+    extension = store.jobs.get(longer.stdout.split()[-1])
+    assert (extension.extends, extension.spec["budget"]["trials"]) == (job_id, 100)
+    assert "expected name=value" in mtnas("extend", job_id, "-b", "trials", url=url).stderr
+
+
 def test_the_command_line_tells_problems_in_the_words_of_the_api(tmp_path: Path, url: str) -> None:
     bad = {
         "a wrong value": spec(training={"epochs": 0}),

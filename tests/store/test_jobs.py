@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 
@@ -168,3 +170,41 @@ def test_a_job_keeps_phase_and_progress_after_its_holder_is_gone(
     job = store.jobs.get(holding.lease.job_id)
     assert (job.phase, job.progress) == ("search", {"done": 3, "rate": None})
     assert job.worker is None
+
+
+def test_a_job_that_finishes_while_it_is_paused_has_finished(claim: Callable[..., Holding], store: Store) -> None:
+    """Whoever comes first: the pause is noted and passed over, or refused; never a job that is paused and done."""
+    for _ in range(12):
+        holding = claim()
+        job_id, together = holding.lease.job_id, Barrier(2)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(lambda job_id=job_id, meet=together: (meet.wait(), store.jobs.request_pause(job_id)))
+            together.wait()
+            holding.finish()
+            refusal = asked.exception()
+        assert refusal is None or (isinstance(refusal, ConflictError) and refusal.found == JobState.SUCCEEDED)
+        job = store.jobs.get(job_id)
+        assert (job.state, job.pause_requested, job.worker) == (JobState.SUCCEEDED, False, None)
+        assert store.leases.claim("another worker") is None
+
+
+def test_a_job_that_is_resumed_while_it_is_let_go_is_queued(claim: Callable[..., Holding], store: Store) -> None:
+    for _ in range(12):
+        holding = claim()
+        job_id, together = holding.lease.job_id, Barrier(2)
+        store.jobs.request_pause(job_id)
+        with ThreadPoolExecutor(1) as pool:
+            resumed = pool.submit(lambda job_id=job_id, meet=together: (meet.wait(), store.jobs.resume(job_id)))
+            together.wait()
+            holding.release()
+            resumed.result()
+        assert store.jobs.get(job_id).state is JobState.QUEUED
+        store.jobs.request_cancel(job_id)
+
+
+def test_the_end_of_a_search_is_told_once(holding: Holding, store: Store) -> None:
+    for detail in ("4 trials", "4 trials", "8 trials"):
+        holding.search_ended({"reason": "trials", "detail": detail})
+    told = [e.payload["detail"] for e in store.events.after(holding.lease.job_id) if e.kind == "search_ended"]
+    assert told == ["4 trials", "8 trials"]
+    assert store.jobs.get(holding.lease.job_id).stop == {"reason": "trials", "detail": "8 trials"}
