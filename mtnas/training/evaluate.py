@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mtnas.supernets import Selection, Supernet
+from mtnas.supernets.products import products
 from mtnas.tasks import Metric, Task
 from mtnas.training.batches import rows_in_order
 from mtnas.training.metrics import evaluate_task
-from mtnas.training.products import products
 from mtnas.training.rows import ResidentData
 from mtnas.training.task_batches import own_labels_of, own_rows_in_order
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mtnas.routes import Route
 from mtnas.supernets import Selection, Supernet
+from mtnas.supernets.products import products
 from mtnas.tasks import Task
 from mtnas.training.balancing import PackShape, make_balancer
 from mtnas.training.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
@@ -20,7 +21,6 @@ from mtnas.training.components import shared_mask
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
-from mtnas.training.products import products
 from mtnas.training.recipe import Recipe
 from mtnas.training.reweighting import reweighted
 from mtnas.training.rows import Batch, ResidentData

@@ -233,6 +233,7 @@ RECIPE_CHANGES: Mapping[str, Any] = {
     "auxiliary": None,
     "alignment": AlignmentSpec(share=0.5),
     "reweighting": SvdReweighting(),
+    "own_rows": True,
     "precision": "float32",
 }
 # With a rate so large that the last look is not the best one.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mtnas.routes.nodes import MEAN_QUERY
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.inputs import Inputs, wide_product
+from mtnas.supernets.products import small_products
 from mtnas.supernets.selection import Selection
 
 
@@ -117,12 +118,13 @@ def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
     as e^(logit - highest), which says nothing about the edge being on and drowns every other gradient of a
     straight-through sample.
     """
-    seen = logits_KJNB.detach()
-    highest = seen.masked_fill(edges_KJNB == 0, -torch.inf).amax(2, keepdim=True)
-    shift = highest.where(highest > -torch.inf, seen.amax(2, keepdim=True))
-    weighted = (logits_KJNB - shift).clamp(max=0).exp() * edges_KJNB
-    total = weighted.sum(2, keepdim=True)
-    return weighted / total.where(total > 0, 1)
+    logits_KBJN, edges_KBJN = logits_KJNB.permute(0, 3, 1, 2), edges_KJNB.permute(0, 3, 1, 2)  # as they lie in memory
+    seen = logits_KBJN.detach()
+    highest = seen.masked_fill(edges_KBJN == 0, -torch.inf).amax(3, keepdim=True)
+    shift = highest.where(highest > -torch.inf, seen.amax(3, keepdim=True))
+    weighted = (logits_KBJN - shift).clamp(max=0).exp() * edges_KBJN
+    total = weighted.sum(3, keepdim=True)
+    return (weighted / total.where(total > 0, 1)).permute(0, 2, 3, 1)
 
 
 def weighted_sum(values_KJNB: Tensor, sources_KRNBW: Tensor) -> Tensor:
@@ -133,11 +135,10 @@ def weighted_sum(values_KJNB: Tensor, sources_KRNBW: Tensor) -> Tensor:
     """
     K, R, N, B, W = sources_KRNBW.shape
     J = values_KJNB.shape[1]
-    values_KBRJN = (
-        values_KJNB.to(sources_KRNBW.dtype).expand(K, J, N, B).permute(0, 3, 1, 2).reshape(K, B, R, J // R, N)
-    )
-    mixed_KBRJW = values_KBRJN @ sources_KRNBW.permute(0, 3, 1, 2, 4)
-    return mixed_KBRJW.reshape(K, B, J, W).transpose(1, 2)
+    values_KBJN = values_KJNB.to(sources_KRNBW.dtype).expand(K, J, N, B).permute(0, 3, 1, 2)
+    sources_KBRNW = sources_KRNBW.permute(0, 3, 1, 2, 4)
+    mixed = small_products(values_KBJN.reshape(-1, J // R, N), sources_KBRNW.reshape(-1, N, W))
+    return mixed.view(K, B, J, W).transpose(1, 2)
 
 
 def over_rows(choice_KGJN: Tensor, num_rows: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtnas.training.products import onednn_keeps_float32, products
+from mtnas.supernets.products import onednn_keeps_float32, products, small_products
 
 CPU = torch.device("cpu")
 
@@ -44,3 +44,26 @@ def test_other_types_are_left_alone(dtype: torch.dtype) -> None:
 def test_the_faster_library_is_used_where_it_keeps_precision() -> None:
     with products(torch.float32, CPU):
         assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_small_products_and_their_gradients_are_products(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(2)
+    first = torch.randn(15, 2, 4, generator=generator, dtype=dtype, requires_grad=True)
+    second = torch.randn(15, 4, 6, generator=generator, dtype=dtype, requires_grad=True)
+    weights = torch.randn(15, 2, 6, generator=generator, dtype=dtype)
+    found, wanted = small_products(first, second), first @ second
+    assert torch.allclose(found, wanted)
+    for one, other in zip(
+        torch.autograd.grad((found * weights).sum(), (first, second)),
+        torch.autograd.grad((wanted * weights).sum(), (first, second)),
+        strict=True,
+    ):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_small_products_inside_the_block_leave_its_library_chosen() -> None:
+    with products(torch.float32, CPU):
+        inside = torch.backends.mkldnn.matmul.fp32_precision
+        small_products(torch.ones(2, 2, 2), torch.ones(2, 2, 2))
+        assert torch.backends.mkldnn.matmul.fp32_precision == inside
