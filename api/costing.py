@@ -70,7 +70,7 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     baselines = len({"single_task", *protocol.named_baselines})
     trainings = {
         "baselines": baselines * rates,
-        "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.searches,
+        "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.num_searches,
         "tuning": protocol.finalists * rates if rates > 1 else 0,
         "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
     }

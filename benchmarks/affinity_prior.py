@@ -17,10 +17,11 @@ from benchmarks.publishing import interval, publish
 from mtnas.data import load
 from mtnas.diagnostics import path_overlap
 from mtnas.routes import canonical_route
+from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Reinforce, ReinforceSearcher
+from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Settings
 from search_spaces import build
@@ -51,7 +52,7 @@ def main() -> None:
             tasks=TASKS,
             data=ResidentData.of(data, torch.device("cpu")),
             recipe=RECIPE,
-            search=Reinforce(prior=strength, reward_rows=256, policy_every=2),
+            searches=[ReinforceSearch(prior=strength, reward_rows=256, policy_every=2)] * SEEDS,
         )
         for _ in searcher.run():
             pass

@@ -17,11 +17,12 @@ from benchmarks.publishing import interval, publish
 from mtnas.data import EncodedData, load
 from mtnas.routes import Route, RouteGraph, canonical_route
 from mtnas.routes.named import NAMED_ROUTES, Size, matched
+from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Reinforce, ReinforceSearcher
+from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Settings
 from search_spaces import build
@@ -95,7 +96,7 @@ def search(data: EncodedData, space: SearchSpace) -> list[Route]:
         tasks=TASKS,
         data=ResidentData.of(data, torch.device("cpu")),
         recipe=RECIPE,
-        search=Reinforce(reward_rows=256, policy_every=2),
+        searches=[ReinforceSearch(reward_rows=256, policy_every=2)] * len(settings(0.01)),
     )
     for _ in searcher.run():
         pass

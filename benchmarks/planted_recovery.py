@@ -27,11 +27,12 @@ from sklearn.metrics import adjusted_rand_score
 import search_spaces
 from mtnas.data import DataAccess, load
 from mtnas.routes import Route, RouteGraph, task_path
+from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import Constraints
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Reinforce, ReinforceSearcher
+from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Settings
 
@@ -39,7 +40,7 @@ RESULTS = Path(__file__).parent / "results"
 SEEDS, SEARCHES, CLUSTERS = range(5), 3, 2
 TASKS = [Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=()) for i in range(4)]
 RECIPE = Recipe(batch_size=256, epochs=12)
-SEARCH = Reinforce(routes_per_step=16, reward_rows=256)
+SEARCH = ReinforceSearch(routes_per_step=16, reward_rows=256)
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def found(seed: int, correlation: float, cache: Path) -> dict[str, Any]:
         tasks=TASKS,
         data=ResidentData.of(data, torch.device("cpu")),
         recipe=RECIPE,
-        search=SEARCH,
+        searches=[SEARCH],
     )
     for _ in searcher.run():
         pass

@@ -24,7 +24,8 @@ from mtnas.data.spec import (
 )
 from mtnas.routes import NAMED_ROUTES
 from mtnas.search.limits import SAMPLED_ONLY, BudgetSpec
-from mtnas.search.spec import HalvingSpec, ReinforceSearch, SampledSearch, Search
+from mtnas.search.shared_weights import ReinforceSearch
+from mtnas.search.spec import HalvingSpec, SampledSearch, Search
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
     AlignmentSpec,
@@ -296,10 +297,10 @@ class JobSpec(Part):
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")
         if self.training.batches == "per_task" and self.needs_rows_of_all_tasks:
             raise ValueError("training.batches 'per_task' goes with neither training.alignment nor baseline 'esmm'")
-        if needs_lone_candidate(self.training.balancer) and getattr(self.search, "searches", 1) > 1:
+        if needs_lone_candidate(self.training.balancer) and getattr(self.search, "num_searches", 1) > 1:
             kind = self.training.balancer.kind
             raise ValueError(
-                f"balancer {kind!r} needs full Jacobians, so one search at a time, found search.searches > 1"
+                f"balancer {kind!r} needs full Jacobians, so one search at a time: search.searches and search.vary"
             )
         halving = getattr(self.search, "halving", None)
         if halving is not None and self.training.epochs < halving.reduction * halving.min_epochs:

@@ -32,7 +32,7 @@ from mtnas.run.packs import (
     PackProgress,
     PackStarted,
     PackTask,
-    ReinforceResult,
+    SupernetResult,
     TrainResult,
     TrainWork,
     TreesResult,
@@ -291,7 +291,7 @@ class Context:
                 match event:
                     case PackCheckpoint():
                         self.journal.save_checkpoint(f"pack/{event.key}", event.state)
-                    case TrainResult() | ReinforceResult() | TreesResult() | PackFailed():
+                    case TrainResult() | SupernetResult() | TreesResult() | PackFailed():
                         meter.note(event)
                         self._tell(meter)
                         yield event

@@ -17,14 +17,16 @@ from mtnas.data import EncodedData
 from mtnas.errors import DivergedError, MtnasError, OutOfMemoryError
 from mtnas.routes import Route, RouteGraph
 from mtnas.run.trees import TreesWork, boost
+from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import freeze
 from mtnas.tasks import Task
 from mtnas.training.evaluate import of_candidate
 from mtnas.training.pack_state import STEP, join, keep
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Proposal, Reinforce, ReinforceSearcher
 from mtnas.training.rows import ResidentData
+from mtnas.training.searchers import make_search
+from mtnas.training.supernet_search import Proposal, SupernetSearch
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Evaluation, Place, Settings
 
@@ -56,18 +58,19 @@ class TrainWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReinforceWork:
-    """Search with shared weights and a policy; one search per settings.
+class SupernetWork:
+    """Search over shared weights; one search per settings.
 
     Attributes:
-        num_samples: routes to draw from every final policy beside the derived one.
+        searches: specifications of one kind, one per search.
+        num_samples: routes to propose beside every derived one.
         most_steps: weight steps of each search at most; ``None`` for all its epochs.
         seconds: what the pack may take, the time before it was resumed included; ``None`` for any.
     """
 
     space: SearchSpace
     settings: tuple[Settings, ...]
-    search: Reinforce
+    searches: tuple[SharedWeightsSearch, ...]
     num_samples: int
     most_steps: int | None = None
     seconds: float | None = None
@@ -85,7 +88,7 @@ class PackTask:
     """
 
     key: str
-    work: TrainWork | ReinforceWork | TreesWork
+    work: TrainWork | SupernetWork | TreesWork
     tasks: tuple[Task, ...]
     recipe: Recipe
     device: str = "cpu"
@@ -144,7 +147,7 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReinforceResult:
+class SupernetResult:
     """Finished searches: proposals per search, steps and seconds of the whole pack; whether its seconds ended it."""
 
     key: str
@@ -176,7 +179,7 @@ class PackFailed:
     error: MtnasError
 
 
-PackEnd = TrainResult | ReinforceResult | TreesResult | PackFailed
+PackEnd = TrainResult | SupernetResult | TreesResult | PackFailed
 PackEvent = PackStarted | PackProgress | PackCheckpoint | PackEnd
 
 
@@ -201,8 +204,8 @@ def execute(
         match task.work:
             case TrainWork():
                 yield from _train(task, task.work, data, place)
-            case ReinforceWork():
-                yield from _reinforce(task, task.work, data, place)
+            case SupernetWork():
+                yield from _search(task, task.work, data, place)
             case TreesWork():
                 started = time.monotonic()
                 lr, metrics = boost(task.work, data, seed=0)
@@ -279,16 +282,16 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
     yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes))
 
 
-def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
+def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
     started = time.monotonic()
-    searcher = ReinforceSearcher(
+    searcher = make_search(
+        work.searches,
         space=work.space,
         inputs=data.inputs,
         settings=work.settings,
         tasks=task.tasks,
         data=ResidentData.of(data, torch.device(task.device)),
         recipe=task.recipe,
-        search=work.search,
         most_steps=work.most_steps,
     )
     begun, spent = _resumed(task, searcher)
@@ -316,7 +319,7 @@ def _reinforce(task: PackTask, work: ReinforceWork, data: EncodedData, place: Pl
     proposals = searcher.proposals(work.num_samples)
     if not any(proposals):
         raise DivergedError(expected="a search with finite weights", found="none", where=f"pack {task.key!r}")
-    yield ReinforceResult(
+    yield SupernetResult(
         key=task.key,
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
@@ -335,7 +338,7 @@ def _cut_off(*, step: int, seconds: float) -> Outcome:
     return Outcome(failure="budget.deadline_s passed before the trial was trained", cut=costs)
 
 
-def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher, num_shares: int = 1) -> tuple[int, Tensor]:
+def _resumed(task: PackTask, work: PackTrainer | SupernetSearch, num_shares: int = 1) -> tuple[int, Tensor]:
     """Go on from the task's checkpoint, if it has one; the step, and the seconds that each share of the pack had cost.
 
     A candidate of a trained pack has a share of its own, since halving may change its company; a search has one.
@@ -348,7 +351,7 @@ def _resumed(task: PackTask, work: PackTrainer | ReinforceSearcher, num_shares: 
     return int(state[STEP]), seconds
 
 
-def _state(work: PackTrainer | ReinforceSearcher, spent: Tensor, started: float) -> bytes:
+def _state(work: PackTrainer | SupernetSearch, spent: Tensor, started: float) -> bytes:
     return _bytes(work.state() | {SECONDS: spent + (time.monotonic() - started) / len(spent)})
 
 

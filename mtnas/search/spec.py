@@ -8,21 +8,17 @@ from pydantic import Field, model_validator
 
 from mtnas.data.spec import Part
 from mtnas.search.catalogue import options_of
-
-
-class ReinforceSearch(Part):
-    """Policy-gradient search over routes with shared weights (MTNAS; METHODS.md section 1)."""
-
-    kind: Literal["reinforce"] = "reinforce"
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    routes_per_step: Annotated[int, Field(ge=4)] = 8
-    reward_rows: Annotated[int, Field(ge=16)] = 256
-    lr: Annotated[float, Field(gt=0)] = 0.02
-    entropy: Annotated[float, Field(ge=0)] = 0.001
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    policy_every: Annotated[int, Field(ge=1)] = 1
-    prior: Annotated[float, Field(ge=0)] = 0.0
-    searches: Annotated[int, Field(ge=1)] = 1
+from mtnas.search.shared_weights import (
+    AdashareSearch,
+    AutomtlSearch,
+    BranchingSearch,
+    DartsSearch,
+    DselectKSearch,
+    GumbelSearch,
+    OneShotSearch,
+    ReinforceSearch,
+    SnrSearch,
+)
 
 
 class HalvingSpec(Part):
@@ -62,4 +58,15 @@ class SampledSearch(Part):
         return self
 
 
-Search = Annotated[ReinforceSearch | SampledSearch, Field(discriminator="kind")]
+SupernetSearch = (
+    ReinforceSearch
+    | OneShotSearch
+    | DartsSearch
+    | GumbelSearch
+    | BranchingSearch
+    | AdashareSearch
+    | AutomtlSearch
+    | SnrSearch
+    | DselectKSearch
+)
+Search = Annotated[SupernetSearch | SampledSearch, Field(discriminator="kind")]

@@ -20,6 +20,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout
 from mtnas.training.bounded_coins import BoundedCoins
 from mtnas.training.noise import Noise
+from mtnas.training.relaxation import Relaxation
 from mtnas.training.route_prior import EdgePrior
 
 _BOTH = {EdgeState.ON, EdgeState.FORWARD_ONLY}
@@ -41,6 +42,10 @@ class Choices(Protocol):
 
     def draw(self, noise: Noise, num_groups: int, target: Target) -> Tensor:
         """Draw ``num_groups`` times per search; the logarithm ``[K, G]`` of the probability of what was drawn."""
+        ...
+
+    def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
+        """Fill the target with choices that carry gradients."""
         ...
 
     def entropy(self) -> Tensor:
@@ -83,12 +88,24 @@ class MixChoices(nn.Module):
     def draw(self, noise: Noise, num_groups: int, target: Target) -> Tensor:
         """See ``Choices``."""
         chosen_KGJ, log_prob_KGJ = draw_one(self.logits, noise, num_groups)
+        self.fill(chosen_KGJ, target)
+        return log_prob_KGJ.sum(-1)
+
+    def fill(self, chosen_KGJ: Tensor, target: Target) -> None:
+        """Put choices, by their numbers, into the target."""
         each_J = torch.arange(len(self.junctions), device=chosen_KGJ.device)
         target.edges[..., self.edge_at] = self.edges_JCN[each_J, chosen_KGJ]  # type: ignore[index]
         target.stopped[..., self.edge_at] = self.stopped_JCN[each_J, chosen_KGJ]  # type: ignore[index]
         target.gates[..., self.gate_at] = self.gates_JCA[each_J, chosen_KGJ]  # type: ignore[index]
         target.queries[..., self.query_at] = self.queries_JCQ[each_J, chosen_KGJ]  # type: ignore[index]
-        return log_prob_KGJ.sum(-1)
+
+    def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
+        """See ``Choices``: every part of a mix has the weight of all mixes that have it."""
+        weights_KGJC = relaxation.weights(self.logits, noise, num_groups)
+        places = (self.edge_at, self.edges_JCN), (self.gate_at, self.gates_JCA), (self.query_at, self.queries_JCQ)
+        for flat, (at, table) in zip((target.edges, target.gates, target.queries), places, strict=True):
+            flat[..., at] = torch.einsum("kgjc,jcn->kgjn", weights_KGJC, table)
+        target.stopped[..., self.edge_at] = torch.einsum("kgjc,jcn->kgjn", weights_KGJC, self.stopped_JCN).detach()
 
     def entropy(self) -> Tensor:
         """See ``Choices``."""
@@ -167,6 +184,20 @@ class CoinChoices(nn.Module):
         target.queries[..., self.query_at] = self.queries_CQ[manner_KGJ] * mixes_KGJ.unsqueeze(-1)  # type: ignore[index]
         return (log_prob_KGJ + log_manner_KGJ * mixes_KGJ).sum(-1)
 
+    def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
+        """See ``Choices``: coins fall independently of one another; limits on their number count in routes alone."""
+        up_KJFC = torch.stack((torch.zeros_like(self.edge_logits), self.edge_logits), dim=-1)
+        K, J, num_free, _ = up_KJFC.shape
+        flat = relaxation.weights(up_KJFC.view(K, J * num_free, 2), noise, num_groups)
+        on = flat.new_ones((*flat.shape[:2], J, len(self.junctions[0].edges)))
+        on[..., self.free] = flat[..., 1].view(*flat.shape[:2], J, num_free)
+        manner_KGJC = relaxation.weights(self.logits, noise, num_groups)
+        mixes_KGJ1 = (on.detach().sum(-1, keepdim=True) > 1).to(on.dtype)
+        target.edges[..., self.edge_at] = on
+        target.stopped[..., self.edge_at] = (on * self.stopped_JN).detach()  # type: ignore[operator]
+        target.gates[..., self.gate_at] = (manner_KGJC @ self.gates_CA) * mixes_KGJ1  # type: ignore[operator]
+        target.queries[..., self.query_at] = (manner_KGJC @ self.queries_CQ) * mixes_KGJ1  # type: ignore[operator]
+
     def entropy(self) -> Tensor:
         """See ``Choices``."""
         coins = self._coins()
@@ -217,8 +248,16 @@ class BlockChoices(nn.Module):
     def draw(self, noise: Noise, num_groups: int, target: Target) -> Tensor:
         """See ``Choices``."""
         chosen_KGS, log_prob_KGS = draw_one(self.logits, noise, num_groups)
-        target.blocks[..., self.block_at] = F.one_hot(chosen_KGS, self.logits.shape[-1]).to(target.blocks.dtype)
+        self.fill(chosen_KGS, target)
         return log_prob_KGS.sum(-1)
+
+    def fill(self, chosen_KGJ: Tensor, target: Target) -> None:
+        """Put choices, by their numbers, into the target."""
+        target.blocks[..., self.block_at] = F.one_hot(chosen_KGJ, self.logits.shape[-1]).to(target.blocks.dtype)
+
+    def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
+        """See ``Choices``."""
+        target.blocks[..., self.block_at] = relaxation.weights(self.logits, noise, num_groups)
 
     def entropy(self) -> Tensor:
         """See ``Choices``."""

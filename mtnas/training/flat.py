@@ -66,17 +66,25 @@ class FlatParameters:
         num_decayed: elements of a row that weight decay applies to.
     """
 
-    def __init__(self, module: nn.Module, *, decays: Callable[[str], bool] = is_decayed) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        decays: Callable[[str], bool] = is_decayed,
+        takes: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         """Move a module's parameters into a new buffer.
 
         Args:
             module: its parameters all have the pack as leading axis, one dtype and one device.
             decays: whether weight decay applies to a parameter, by its name.
+            takes: whether a parameter belongs to the buffer, by its name; others are left where they are.
 
         Raises:
             TrainingError: no trainable parameter, or parameters that disagree on K, dtype or device.
         """
-        named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+        trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+        named = {name: parameter for name, parameter in trained if takes(name)}
         self._frozen = [parameter for parameter in module.parameters() if not parameter.requires_grad]
         _check_agreement(named, self._frozen)
         self._owners = _owners(module)

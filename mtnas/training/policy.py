@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtnas.routes import Block, GateKind, Junction, Mix, Route, Slot
@@ -21,7 +23,9 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout, Selection
 from mtnas.training.choices import BlockChoices, Choices, CoinChoices, MixChoices, Target
 from mtnas.training.noise import Noise
+from mtnas.training.relaxation import Relaxation
 from mtnas.training.route_prior import EdgePrior
+from mtnas.training.seeds import derived_seed
 
 MULTINOMIAL_INPUTS = 6
 
@@ -42,13 +46,22 @@ class Sample:
 class RoutePolicy(nn.Module):
     """Independent distributions over every junction's mix and every slot's block; uniform at the start."""
 
-    def __init__(self, space: SearchSpace, num_searches: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        num_searches: int,
+        device: torch.device,
+        *,
+        multinomial_inputs: int = MULTINOMIAL_INPUTS,
+    ) -> None:
         """Make the policies of K searches.
 
         Args:
             space: whose routes to draw; constraints on cost are not part of the distribution.
             num_searches: K.
             device: where to draw.
+            multinomial_inputs: most inputs of a junction whose mixes are one multinomial; those that take a single
+                input always are.
         """
         super().__init__()
         self.space = space
@@ -57,7 +70,7 @@ class RoutePolicy(nn.Module):
         self.device = device
         self.mixes, self.coins, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for junctions in _groups(space):
-            if len(junctions[0].edges) <= MULTINOMIAL_INPUTS:
+            if len(junctions[0].edges) <= max(multinomial_inputs, 1) or space.most_inputs(junctions[0]) == 1:
                 self.mixes.append(MixChoices(space, junctions, self.layout, num_searches))
             else:
                 self.coins.append(CoinChoices(space, junctions, self.layout, num_searches))
@@ -77,25 +90,50 @@ class RoutePolicy(nn.Module):
 
     def sample(self, noise: Noise, num_groups: int) -> Sample:
         """Draw ``num_groups`` routes for every search; searches of one noise seed share the draws."""
-        shape = (self.num_searches, num_groups)
-        edges, stopped, gates, queries, blocks = (
-            torch.zeros(*shape, size, device=self.device) for size in self._sizes()
-        )
-        log_prob = torch.zeros(shape, device=self.device)
-        target = Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
-        for part in self._parts():
+        target = self._target(num_groups)
+        log_prob = torch.zeros(self.num_searches, num_groups, device=self.device)
+        for part in self.parts:
             log_prob = log_prob + part.draw(noise, num_groups, target)
-        stops = any(
-            EdgeState.FORWARD_ONLY in edge.states for junction in self.space.graph.junctions for edge in junction.edges
-        )
-        selection = Selection(
-            edges=edges, gates=gates, queries=queries, blocks=blocks, forward_only=stopped if stops else None
-        )
-        return Sample(selection=selection, log_prob=log_prob)
+        return Sample(selection=self._selection(target), log_prob=log_prob)
+
+    def fair(self, noise: Noise, first: int, num_groups: int, seeds: Sequence[int]) -> Selection:
+        """Routes ``[K, G]`` in which every choice comes up equally often, by an order of each search's own.
+
+        Routes are numbered over the whole search. Of a choice between C alternatives, routes ``r C`` to
+        ``r C + C - 1`` hold a permutation of all of them (strict fairness: Chu et al., ICCV 2021,
+        https://arxiv.org/abs/1907.01845, section 4). Edges that are coins are thrown with even odds.
+
+        Args:
+            noise: for the coins.
+            first: number of the first route.
+            num_groups: G.
+            seeds: one per search.
+        """
+        target = self._target(num_groups)
+        for part in self.parts:
+            if isinstance(part, CoinChoices):
+                part.draw(noise, num_groups, target)
+                continue
+            assert isinstance(part, MixChoices | BlockChoices)
+            num_choices, alternatives = part.logits.shape[1:]
+            rounds = range(first // alternatives, (first + num_groups - 1) // alternatives + 1)
+            orders = [[_orders(seed, turn, num_choices, alternatives) for turn in rounds] for seed in seeds]
+            begin = first % alternatives
+            chosen_KGJ = np.array(orders).transpose(0, 1, 3, 2).reshape(len(seeds), -1, num_choices)
+            part.fill(torch.tensor(chosen_KGJ[:, begin : begin + num_groups], device=self.device), target)
+        return self._selection(target)
+
+    def relaxed(self, relaxation: Relaxation, noise: Noise | None, num_groups: int) -> Selection:
+        """A selection ``[K, G]`` that carries gradients to the logits; G is 1 where no noise tells groups apart."""
+        num_groups = num_groups if relaxation.noisy and noise is not None else 1
+        target = self._target(num_groups)
+        for part in self.parts:
+            part.relax(relaxation, noise, num_groups, target)
+        return self._selection(target)
 
     def entropy(self) -> Tensor:
         """Entropy ``[K]`` of the distribution, in nats."""
-        return torch.stack([part.entropy() for part in self._parts()]).sum(0)
+        return torch.stack([part.entropy() for part in self.parts]).sum(0)
 
     def best(self) -> list[Route]:
         """The most probable choice everywhere, per search."""
@@ -103,7 +141,7 @@ class RoutePolicy(nn.Module):
         for k in range(self.num_searches):
             mixes: dict[str, Mix] = {}
             blocks: dict[str, Block] = {}
-            for part in self._parts():
+            for part in self.parts:
                 part.take_best(k, mixes, blocks)
             routes.append(Route.of(mixes, blocks))
         return routes
@@ -120,6 +158,23 @@ class RoutePolicy(nn.Module):
         )
         searches = zip(*(tensor.tolist() for tensor in flat), strict=True)
         return [[self._route(*of_group) for of_group in zip(*of_search, strict=True)] for of_search in searches]
+
+    def _target(self, num_groups: int) -> Target:
+        edges, stopped, gates, queries, blocks = (
+            torch.zeros(self.num_searches, num_groups, size, device=self.device) for size in self._sizes()
+        )
+        return Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
+
+    def _selection(self, target: Target) -> Selection:
+        junctions = self.space.graph.junctions
+        stops = any(EdgeState.FORWARD_ONLY in edge.states for junction in junctions for edge in junction.edges)
+        return Selection(
+            edges=target.edges,
+            gates=target.gates,
+            queries=target.queries,
+            blocks=target.blocks,
+            forward_only=target.stopped if stops else None,
+        )
 
     def _route(
         self, edges: list[float], stopped: list[float], gates: list[float], queries: list[float], blocks: list[float]
@@ -145,8 +200,16 @@ class RoutePolicy(nn.Module):
         layout = self.layout
         return len(layout.edges), len(layout.edges), len(layout.gates), len(layout.queries), len(layout.blocks)
 
-    def _parts(self) -> Sequence[Choices]:
+    @property
+    def parts(self) -> Sequence[Choices]:
+        """The independent distributions, in the order in which they are drawn."""
         return (*self.mixes, *self.coins, *self.blocks)
+
+
+def _orders(seed: int, turn: int, num_choices: int, alternatives: int) -> NDArray[np.int64]:
+    """A permutation of the alternatives for every choice ``[J, C]``."""
+    rng = np.random.default_rng(derived_seed("fair", seed, turn, num_choices, alternatives))
+    return rng.permuted(np.tile(np.arange(alternatives), (num_choices, 1)), axis=1)
 
 
 def _groups(space: SearchSpace) -> list[list[Junction]]:

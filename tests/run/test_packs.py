@@ -25,19 +25,19 @@ from mtnas.run.packs import (
     PackProgress,
     PackStarted,
     PackTask,
-    ReinforceResult,
-    ReinforceWork,
+    SupernetResult,
+    SupernetWork,
     TrainResult,
     TrainWork,
     execute,
 )
 from mtnas.run.trees import TreesWork
+from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.evaluate import evaluate, of_candidate
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Reinforce
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Candidate, Settings
 from search_spaces import build
@@ -76,10 +76,10 @@ def training(
 
 
 def searching(*, lrs: Sequence[float] = (0.01, 0.02)) -> PackTask:
-    work = ReinforceWork(
+    work = SupernetWork(
         space=space(),
         settings=tuple(Settings(lr=lr, seed=seed, data_seed=seed) for seed, lr in enumerate(lrs)),
-        search=Reinforce(routes_per_step=4, reward_rows=32, warmup=0.2),
+        searches=(ReinforceSearch(routes_per_step=4, reward_rows=32, warmup=0.2),) * len(lrs),
         num_samples=4,
     )
     return PackTask(key="search", work=work, tasks=TASKS, recipe=RECIPE, checkpoint_every_s=-1.0)
@@ -94,7 +94,7 @@ def test_a_pack_starts_with_its_place_and_ends_with_its_result(task: PackTask, d
     events = list(execute(task, data, actor="actor-7"))
     assert isinstance(events[0], PackStarted)
     assert events[0].place.actor == "actor-7"
-    assert isinstance(events[-1], TrainResult | ReinforceResult)
+    assert isinstance(events[-1], TrainResult | SupernetResult)
     assert events[-1].place == events[0].place
     assert {event.key for event in events} == {task.key}
     progress = of_kind(events, PackProgress)
@@ -129,7 +129,7 @@ def _without_clock(event: PackEvent) -> object:
             (outcome.weights, [(e.part, e.per_task, e.costs["candidate_steps"]) for e in outcome.evaluations])
             for outcome in event.outcomes
         ]
-    assert isinstance(event, ReinforceResult)
+    assert isinstance(event, SupernetResult)
     return event.proposals, event.candidate_steps
 
 
@@ -146,7 +146,7 @@ def test_time_before_a_checkpoint_counts_but_its_steps_are_not_counted_again(tas
     if isinstance(end, TrainResult):
         assert all(e.costs["device_seconds"] > 1000 for o in end.outcomes for e in o.evaluations)
     else:
-        assert isinstance(end, ReinforceResult)
+        assert isinstance(end, SupernetResult)
         assert end.seconds > 1000
 
 
@@ -185,7 +185,7 @@ def test_searches_that_all_diverge_fail_and_one_that_does_not_goes_on(data: Enco
     assert isinstance(failed, PackFailed)
     assert isinstance(failed.error, DivergedError)
     end = list(execute(searching(lrs=(1e30, 0.01)), data))[-1]
-    assert isinstance(end, ReinforceResult)
+    assert isinstance(end, SupernetResult)
     assert end.proposals[0] == ()
     assert all(math.isfinite(v) for p in end.proposals[1] for m in p.inherited.values() for v in m.values())
 

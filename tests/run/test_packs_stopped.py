@@ -9,7 +9,7 @@ import pytest
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import DataSpec
-from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackTask, ReinforceResult, TrainResult, execute
+from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackTask, SupernetResult, TrainResult, execute
 from tests.run.jobs import DATA
 from tests.run.test_packs import TASKS, searching, training
 
@@ -65,7 +65,7 @@ def test_a_search_stops_after_its_steps_in_the_middle_of_an_epoch(data: EncodedD
     events = list(execute(limited(most_steps=4), data))
     progress = [event for event in events if isinstance(event, PackProgress)]
     assert (progress[-1].step, progress[-1].total_steps) == (4, 4)
-    assert isinstance(events[-1], ReinforceResult)
+    assert isinstance(events[-1], SupernetResult)
     assert (events[-1].candidate_steps, events[-1].out_of_time) == (4, False)
 
 
@@ -73,8 +73,8 @@ def test_a_search_goes_on_from_where_its_steps_ended(data: EncodedData) -> None:
     *_, state, first = execute(limited(most_steps=4), data)
     assert isinstance(state, PackCheckpoint)
     *_, second = execute(replace(limited(most_steps=7), resume=state.state), data)
-    assert isinstance(first, ReinforceResult)
-    assert isinstance(second, ReinforceResult)
+    assert isinstance(first, SupernetResult)
+    assert isinstance(second, SupernetResult)
     assert (first.candidate_steps, second.candidate_steps) == (4, 7)
     assert second.seconds > first.seconds
 
@@ -82,7 +82,7 @@ def test_a_search_goes_on_from_where_its_steps_ended(data: EncodedData) -> None:
 @pytest.mark.parametrize(("seconds", "out"), [(1e-9, True), (LONG_S, False)])
 def test_a_search_is_out_of_time_at_its_next_pulse_or_not_at_all(seconds: float, out: bool, data: EncodedData) -> None:
     *_, result = execute(limited(seconds=seconds), data)
-    assert isinstance(result, ReinforceResult)
+    assert isinstance(result, SupernetResult)
     assert result.out_of_time is out
     assert (result.candidate_steps == 1) is out
     assert result.proposals[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,19 @@ from torch import Tensor
 from mtnas.errors import SpaceError
 from mtnas.routes import InputShape, Tower, canonical_route
 from mtnas.routes.layered import layered_graph
+from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import Proposal, Reinforce, ReinforceSearcher, leave_one_out
+from mtnas.training.reinforce import ReinforceSearcher, leave_one_out
 from mtnas.training.rows import ResidentData
+from mtnas.training.supernet_search import Proposal
 from mtnas.trials import Settings
 from tests.training.problem import INPUTS, TASKS, Arrays, arrays, resident, space, with_labels
 from tests.training.spaces import LINEAR, MLP
 
 RECIPE = Recipe(batch_size=32, epochs=2)
-SEARCH = Reinforce(routes_per_step=4, reward_rows=32, lr=0.1, warmup=0.25)
+SEARCH = ReinforceSearch(routes_per_step=4, reward_rows=32, lr=0.1, warmup=0.25)
 SETTINGS = (
     Settings(lr=0.01, seed=1, dropout=0.2),
     Settings(lr=0.02, seed=2, data_seed=1),
@@ -38,7 +40,7 @@ def searcher(
     *,
     found: Arrays | None = None,
     recipe: Recipe = RECIPE,
-    search: Reinforce = SEARCH,
+    search: ReinforceSearch = SEARCH,
     within: SearchSpace | None = None,
 ) -> ReinforceSearcher:
     return ReinforceSearcher(
@@ -48,7 +50,7 @@ def searcher(
         tasks=TASKS,
         data=resident(found, dtype=torch.float32),
         recipe=recipe,
-        search=search,
+        searches=[search] * len(settings),
     )
 
 
@@ -84,7 +86,9 @@ class TestPolicyGradient:
     def test_the_policy_moves_to_the_block_that_can_do_the_task(self, position: int) -> None:
         """The label is the sign of a product, which no linear block can tell."""
         blocks = (MLP, LINEAR) if position == 0 else (LINEAR, MLP)
-        made = product_search(Reinforce(routes_per_step=8, reward_rows=128, lr=0.05, entropy=0.0, warmup=0.3), blocks)
+        made = product_search(
+            ReinforceSearch(routes_per_step=8, reward_rows=128, lr=0.05, entropy=0.0, warmup=0.3), blocks
+        )
         finished(made)
         (choice,) = made.policy.blocks
         chances = choice.logits.softmax(-1)[0]  # type: ignore[union-attr, operator]
@@ -95,12 +99,12 @@ class TestPolicyGradient:
     def test_the_entropy_bonus_keeps_choices_open(self) -> None:
         entropies = []
         for bonus in (0.0, 1.0):
-            made = finished(product_search(replace(SEARCH, entropy=bonus, reward_rows=128), (MLP, LINEAR)))
+            made = finished(product_search(changed(entropy=bonus, reward_rows=128), (MLP, LINEAR)))
             entropies.append(made.policy.entropy().item())
         assert entropies[0] < entropies[1]
 
 
-def product_search(search: Reinforce, blocks: tuple[Any, ...]) -> ReinforceSearcher:
+def product_search(search: ReinforceSearch, blocks: tuple[Any, ...]) -> ReinforceSearcher:
     """One task, one slot, two blocks to fill it with."""
     rng = np.random.default_rng(0)
     numeric = rng.uniform(-1, 1, (1200, 2)).astype(np.float32)
@@ -119,8 +123,12 @@ def product_search(search: Reinforce, blocks: tuple[Any, ...]) -> ReinforceSearc
         tasks=[Task(name="t", kind=TaskKind.BINARY, label="t")],
         data=ResidentData.of(found, torch.device("cpu")),
         recipe=Recipe(batch_size=64, epochs=10, schedule="constant"),
-        search=search,
+        searches=[search],
     )
+
+
+def changed(**values: Any) -> ReinforceSearch:
+    return SEARCH.model_copy(update=values)
 
 
 def shuffled(labels: Any) -> Any:
@@ -139,7 +147,7 @@ class TestRows:
 
     def test_search_rows_do_not_train_weights(self) -> None:
         """With a policy that stands still, search labels reach nothing but the scales of the reward."""
-        still = replace(SEARCH, lr=1e-30)
+        still = changed(lr=1e-30)
         clean, poisoned = arrays(), with_labels(arrays(), "search", shuffled)
         first, second = (finished(searcher(found=found, search=still)).state() for found in (clean, poisoned))
         assert is_same(first, second, "weights.")
@@ -159,7 +167,7 @@ class TestRows:
         (proposals,) = made.proposals(3)
         frozen = made.state()["weights.weights"]
         for proposal in proposals:
-            found = made._inherited([proposal.route])
+            found = made.weights.inherited([proposal.route])
             for task, metrics in proposal.inherited.items():
                 assert metrics == {str(name): values.item() for name, values in found[task].items()}
         assert torch.equal(made.state()["weights.weights"], frozen)
@@ -178,8 +186,8 @@ class TestRows:
 
 
 class TestSameAnswer:
-    @pytest.mark.parametrize("search", [SEARCH, replace(SEARCH, policy_every=3), replace(SEARCH, prior=1.0)])
-    def test_a_search_that_goes_on_from_its_state_ends_bit_by_bit_alike(self, search: Reinforce) -> None:
+    @pytest.mark.parametrize("search", [SEARCH, changed(policy_every=3), changed(prior=1.0)])
+    def test_a_search_that_goes_on_from_its_state_ends_bit_by_bit_alike(self, search: ReinforceSearch) -> None:
         whole = searcher(SETTINGS, search=search)
         states = {
             pulse.step: safetensors.torch.save({n: t.contiguous() for n, t in whole.state().items()})
@@ -239,17 +247,18 @@ CHANGES: Mapping[str, Any] = {
     "warmup": 0.5,
     "policy_every": 2,
     "prior": 1.0,
+    "co_training": 0.5,
 }
 
 
 class TestHyperParameters:
     def test_none_is_forgotten_here(self) -> None:
-        assert {field.name for field in fields(Reinforce)} == CHANGES.keys()
+        assert set(ReinforceSearch.model_fields) - {"kind", "epochs", "searches", "vary"} == CHANGES.keys()
 
     @pytest.mark.parametrize("name", CHANGES)
     def test_every_one_changes_the_policy(self, name: str) -> None:
-        base, changed = (finished(searcher(search=s)) for s in (SEARCH, replace(SEARCH, **{name: CHANGES[name]})))
-        assert (policy_logits(base) - policy_logits(changed)).abs().max() > 1e-4
+        base, other = (finished(searcher(search=s)) for s in (SEARCH, changed(**{name: CHANGES[name]})))
+        assert (policy_logits(base) - policy_logits(other)).abs().max() > 1e-4
 
     @pytest.mark.parametrize(
         "change", [{"lr": 0.03}, {"weight_decay": 0.5}, {"dropout": 0.5}, {"seed": 9}, {"data_seed": 9}]
