@@ -49,7 +49,7 @@ def expected_inputs(spec: JobSpec, data: KnownData) -> InputShape | None:
             case "numeric":
                 # Its missing indicator is an input of its own.
                 num_numeric += 1 if column is not None and not column.missing else 2
-            case "dense_vector" | "image":
+            case "dense_vector" | "sequence" | "image":
                 if column is None or column.length is None:
                     return None
                 num_numeric += column.length

@@ -19,6 +19,7 @@ from search_spaces.dselect_k import dselect_k_space
 from search_spaces.gumbel_matrix import gumbel_matrix_space
 from search_spaces.interactions import interactions_space
 from search_spaces.joint import joint_space
+from search_spaces.mt_rmn import mt_rmn_space
 from search_spaces.mtnas_layers import mtnas_space
 from search_spaces.snr import snr_space
 
@@ -32,6 +33,7 @@ CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
     "gumbel_matrix": gumbel_matrix_space,
     "interactions": interactions_space,
     "joint": joint_space,
+    "mt_rmn": mt_rmn_space,
     "mtnas": mtnas_space,
     "snr": snr_space,
 }

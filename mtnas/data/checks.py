@@ -161,7 +161,7 @@ def _check_input(feature: Feature, column: ColumnProfile, *, num_rows: int) -> I
     elif (feature.kind == "image") != (column.storage is Storage.IMAGE):
         expected = "images of bytes" if feature.kind == "image" else f"a column to read as {feature.kind}"
         yield Problem(expected=expected, found=column.storage.value, where=where)
-    elif feature.kind == "dense_vector" and column.infinities:
+    elif feature.kind in ("dense_vector", "sequence") and column.infinities:
         yield Problem(expected="finite numbers", found=f"{column.infinities} infinite", where=where)
 
 

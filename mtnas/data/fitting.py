@@ -50,7 +50,7 @@ def fit_schema(
                 fitted.append(_fit_categorical(feature, table, train))
             case "numeric":
                 fitted.append(_fit_numeric(feature, table, train))
-            case "dense_vector":
+            case "dense_vector" | "sequence":
                 fitted.append(_fit_dense(feature, table, train))
             case "multi_valued":
                 fitted.append(_fit_bag(feature, table, train))
@@ -111,7 +111,10 @@ def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> D
     present = vectors[~np.isnan(vectors).any(axis=1)]
     if not present.size:
         raise _nothing_in(feature)
-    moments = [_moments(entries) for entries in present.T]
+    if feature.kind == "sequence":
+        moments = [_moments(present.ravel())] * present.shape[1]
+    else:
+        moments = [_moments(entries) for entries in present.T]
     return DenseColumn(
         name=feature.column,
         separator=feature.separator,

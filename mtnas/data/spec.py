@@ -89,13 +89,15 @@ class Feature(Part):
     """One input column and how to read it.
 
     An ``image`` column holds tensors of bytes (channels, rows, columns), which become numbers from 0 to 1.
-    ``separator`` splits a multi-valued text column, and a dense vector in a text column. Values that do not get
+    ``separator`` splits a multi-valued text column, and a vector or sequence in a text column. Values that do not get
     one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary. A numeric column is read twice:
     as a standardised number, and as the embedding of one of at most ``bins`` ranges (0 for the number alone).
+    A sequence is a vector whose numbers are one quantity at successive steps: they share one mean and deviation, and
+    several such columns beside each other are the channels of what recurrent blocks read.
     """
 
     column: str
-    kind: Literal["numeric", "categorical", "dense_vector", "multi_valued", "image"]
+    kind: Literal["numeric", "categorical", "dense_vector", "sequence", "multi_valued", "image"]
     separator: Annotated[str, Field(min_length=1)] = " "
     max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
     embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8

@@ -12,6 +12,7 @@ from mtnas.routes.convolutions import POOL, norm_groups, stages
 from mtnas.supernets.banks import Bank, MlpBank
 from mtnas.supernets.images import ConvolutionBank, GroupNormBank
 from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank
+from mtnas.supernets.sequences import RecurrentBank
 
 Named = tuple[str, Tensor]
 
@@ -33,6 +34,8 @@ def layers_of(block: Block, in_width: int) -> list[str]:
         case BlockKind.MASK:
             hidden, width = block.widths
             return [f"MaskBlock({in_width}, {hidden}, {width}, norm={block.norm})"]
+        case BlockKind.GRU | BlockKind.GRU_LAST:
+            return [f"Recurrent({', '.join(map(str, block.widths))}, last={block.kind is BlockKind.GRU_LAST})"]
         case BlockKind.FACTORISATION_MACHINE:
             return [f"FactorisationMachine({in_width}, {block.widths[0]})"]
         case _:
@@ -90,6 +93,10 @@ def weights_of(bank: Bank, index: int) -> Iterator[Named]:
                 if bank.norm:
                     yield f"{2 + step * depth}.weight", bank.norms[2 * depth][0, index]
                     yield f"{2 + step * depth}.bias", bank.norms[2 * depth + 1][0, index]
+        case RecurrentBank():
+            for ours, theirs in (("read", "ih"), ("state", "hh")):
+                yield f"0.cell.weight_{theirs}_l0", getattr(bank, f"weights_{ours}")[0, index].T
+                yield f"0.cell.bias_{theirs}_l0", getattr(bank, f"biases_{ours}")[0, index]
         case GroupNormBank():
             yield "1.weight", bank.norm_scale[0, index]
             yield "1.bias", bank.norm_shift[0, index]

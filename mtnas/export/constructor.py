@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from mtnas.export.blocks import layers_of
-from mtnas.export.gates import attribute
+from mtnas.export.gates import attribute, sees_rows
 from mtnas.export.layout import INDENT, call, comment
 from mtnas.export.names import listed, literal
 from mtnas.export.naming import weights_key
@@ -82,9 +82,9 @@ def _gate(wiring: Wiring, junction: Junction) -> list[str]:
             lines += call(f"self.{matrix} = nn.Linear(", arguments, ")", depth=2, note=note)
     if junction.name not in wiring.naming.gates:
         return lines
-    found = attribute(
-        junction, mix, query_width=wiring.query_width(junction.name), width=width, settings=wiring.settings
-    )
+    steps = junction.steps if sees_rows(mix) else 1
+    query_width = wiring.query_width(junction.name) // steps
+    found = attribute(junction, mix, query_width=query_width, width=width // steps, settings=wiring.settings)
     start, _, rest = found.partition("(")
     note = f"weighs {listed(wiring.outputs[source] for source in mix.inputs)}"
     begin = f"self.{wiring.naming.gates[junction.name]} = {start}("

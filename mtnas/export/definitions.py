@@ -16,6 +16,21 @@ def weigh(values: Tensor, sources: list[Tensor]) -> Tensor:
     """The sum of sources [B, W] times values: [B, sources], or [sources] for all rows."""
     return (values.unsqueeze(-1) * torch.stack(sources, dim=1)).sum(dim=1)
 ''',
+    "opened": '''
+def opened(logits: Tensor) -> Tensor:
+    """1 where a logit is above 0, else 0."""
+    return (logits > 0).to(logits.dtype)
+''',
+    "by_step": '''
+def by_step(sequences: Tensor, steps: int) -> Tensor:
+    """Sequences [B, channels * steps] as rows [B * steps, channels]."""
+    return sequences.unflatten(1, (-1, steps)).transpose(1, 2).flatten(0, 1)
+''',
+    "rejoined": '''
+def rejoined(rows: Tensor, steps: int) -> Tensor:
+    """Sequences [B, channels * steps] of rows [B * steps, channels]."""
+    return rows.unflatten(0, (-1, steps)).transpose(1, 2).flatten(1)
+''',
     "average": '''
 def average(sources: list[Tensor]) -> Tensor:
     """The mean of sources [B, W]."""
@@ -94,6 +109,20 @@ class Attention(nn.Module):
         """Sources [B, width] each."""
         stacked = torch.stack(sources, dim=1)
         return ((stacked @ self.keys) * (stacked @ self.asks)).sum(dim=2) / len(self.keys) ** 0.5
+''',
+    "Recurrent": '''
+class Recurrent(nn.Module):
+    """A gated recurrent unit over sequences [B, channels * steps], the steps of a channel in a row."""
+
+    def __init__(self, channels: int, steps: int, units: int, last: bool) -> None:
+        super().__init__()
+        self.shape, self.last = (channels, steps), last
+        self.cell = nn.GRU(channels, units, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The states [B, units * steps], or the last one [B, units]."""
+        states: Tensor = self.cell(x.unflatten(1, self.shape).transpose(1, 2))[0]
+        return states[:, -1] if self.last else states.transpose(1, 2).flatten(1)
 ''',
     "Controller": '''
 class Controller(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtnas.export.gates import mixture
+from mtnas.export.gates import mixture, sees_rows
 from mtnas.export.layout import INDENT, call, comment
 from mtnas.export.names import listed, literal
 from mtnas.export.naming import ENCODED, weights_key
@@ -131,7 +131,7 @@ def _mixing(wiring: Wiring, junction: Junction) -> list[str]:
     """What the junction's readers read, in words, and the line that computes it."""
     mix = wiring.mixes[junction.name]
     sources, result = passed(junction.name, wiring.mixes, wiring.outputs, wiring.naming), wiring.mixed[junction.name]
-    words = comment(f"{_readers(wiring, junction)} {listed(sources)}{_manner(wiring, mix)}", depth=2)
+    words = comment(f"{_readers(wiring, junction)} {listed(sources)}{_manner(wiring, mix, junction.steps)}", depth=2)
     match mix.gate:
         case GateKind.PASS:
             from_tower = junction in wiring.last
@@ -141,13 +141,19 @@ def _mixing(wiring: Wiring, junction: Junction) -> list[str]:
         case GateKind.AVERAGE:
             return [*words, *call(f"{result} = average(", [sources], ")", depth=2)]
         case _:
-            gate = f"self.{wiring.naming.gates[junction.name]}"
-            function, given = mixture(gate, mix, wiring.query(junction.name))
+            gate, query = f"self.{wiring.naming.gates[junction.name]}", wiring.query(junction.name)
+            stepwise, end = junction.steps > 1 and sees_rows(mix), ")"
+            if stepwise:
+                sources = [f"by_step({source}, {junction.steps})" for source in sources]
+                query = query if mix.query == MEAN_QUERY or not query else f"by_step({query}, {junction.steps})"
+                end = f"), {junction.steps})"
+            function, given = mixture(gate, mix, query)
+            begin = f"{result} = {'rejoined(' if stepwise else ''}{function}("
             if mix.gate is GateKind.ATTENTION:
                 named = call("sources = ", [sources], "", depth=2)
-                return [*words, *named, *call(f"{result} = {function}(", [given, "sources"], ")", depth=2)]
+                return [*words, *named, *call(begin, [given, "sources"], end, depth=2)]
             mean = call("mean = average(", [sources], ")", depth=2) if mix.query == MEAN_QUERY else []
-            return [*words, *mean, *call(f"{result} = {function}(", [given, sources], ")", depth=2)]
+            return [*words, *mean, *call(begin, [given, sources], end, depth=2)]
 
 
 def _readers(wiring: Wiring, junction: Junction) -> str:
@@ -161,7 +167,7 @@ def _readers(wiring: Wiring, junction: Junction) -> str:
     return f"{listed(readers)} {'reads' if len(readers) == 1 else 'read'}"
 
 
-def _manner(wiring: Wiring, mix: Mix) -> str:
+def _manner(wiring: Wiring, mix: Mix, steps: int) -> str:
     match mix.gate:
         case GateKind.PASS:
             return ""
@@ -174,7 +180,9 @@ def _manner(wiring: Wiring, mix: Mix) -> str:
         case GateKind.FREE | GateKind.HARD_CONCRETE:
             return ", by learned values"
         case GateKind.CONTROLLER:
-            return ", one of them per row"
+            return f", one of them per {'row' if steps == 1 else 'step'}"
+        case GateKind.BINARY:
+            return f", each where a gate opens it{'' if steps == 1 else ' at a step'}"
         case _ if mix.query == STATIC_QUERY:
             return ", by learned weights"
         case _ if mix.query == INPUT_QUERY:

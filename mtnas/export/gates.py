@@ -20,7 +20,7 @@ from mtnas.supernets.gates import (
     FreeGate,
     Gate,
     HardConcreteGate,
-    SoftmaxGate,
+    LogitGate,
 )
 
 UNWEIGHTED = (GateKind.PASS, GateKind.SUM, GateKind.AVERAGE)
@@ -70,15 +70,22 @@ def mixture(gate: str, mix: Mix, query: str) -> tuple[str, str]:
             return "weigh", f"{gate}({query})"
         case GateKind.ATTENTION:
             return "mix", f"{gate}(sources)"
+        case GateKind.BINARY:
+            return "weigh", f"opened({gate if mix.query == STATIC_QUERY else f'{gate}({query})'})"
         case _:
             return "mix", gate if mix.query == STATIC_QUERY else f"{gate}({query})"
+
+
+def sees_rows(mix: Mix) -> bool:
+    """Whether the values differ from row to row, and so from step to step where sequences are mixed."""
+    return mix.gate is GateKind.ATTENTION or (mix.gate.takes_query and mix.query != STATIC_QUERY)
 
 
 def weights_of(gate: Gate, index: int, name: str, settings: Mapping[str, float]) -> Iterator[Named]:
     """One junction's numbers (K = 1) under the attribute's name."""
     found = gate.of_junction(index, 0)
     match gate:
-        case SoftmaxGate():
+        case LogitGate():
             (query,) = gate.queries[index]
             bias = found[f"{query}/bias"]
             yield from [(name, bias)] if query == STATIC_QUERY else linear(name, found[f"{query}/weight"], bias)

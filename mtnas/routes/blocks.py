@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from mtnas.errors import SpaceError
 from mtnas.routes.convolutions import KERNELS, read_image, stages, strided
+from mtnas.routes.sequences import RECURRENT, cell_macs, cell_params, read_sequence, states
 
 
 class BlockKind(StrEnum):
@@ -28,6 +29,8 @@ class BlockKind(StrEnum):
     MAX_POOL = "max_pool"
     AVERAGE_POOL = "average_pool"
     GROUP_NORM = "group_norm"
+    GRU = "gru"
+    GRU_LAST = "gru_last"
 
     @property
     def convolves(self) -> bool:
@@ -48,6 +51,8 @@ _NUMBERS = {
     BlockKind.MAX_POOL: 4,
     BlockKind.AVERAGE_POOL: 4,
     BlockKind.GROUP_NORM: 3,
+    BlockKind.GRU: 3,
+    BlockKind.GRU_LAST: 3,
 }
 
 
@@ -68,6 +73,7 @@ class Block:
     | conv* | channels, rows, columns read; channels given; stride | convolutions, each with group normalisation, ReLU |
     | max_pool, average_pool | channels, rows, columns; stride | 3x3 pooling |
     | group_norm | channels, rows, columns | group normalisation and ReLU |
+    | gru, gru_last | channels read, steps, units | gated recurrent unit over a sequence; its states, or the last one |
 
     Attributes:
         kind: which sub-network.
@@ -114,6 +120,8 @@ class Block:
     @property
     def reads_width(self) -> int | None:
         """The one input width it can read, None for any."""
+        if self.kind in RECURRENT:
+            return read_sequence(self.widths).size
         is_image = self.kind.convolves or self.kind in (
             BlockKind.MAX_POOL,
             BlockKind.AVERAGE_POOL,
@@ -134,6 +142,8 @@ class Block:
                 return None
             case BlockKind.GROUP_NORM:
                 return read_image(self.widths).size
+            case BlockKind.GRU:
+                return states(self.widths).size
             case BlockKind.MAX_POOL | BlockKind.AVERAGE_POOL:
                 image = read_image(self.widths)
                 return strided(image, self.widths[3], image.channels).size
@@ -158,6 +168,8 @@ class Block:
                 return 2 * in_width * self.widths[0] + self.widths[0]
             case BlockKind.GROUP_NORM:
                 return 2 * self.widths[0]
+            case BlockKind.GRU | BlockKind.GRU_LAST:
+                return cell_params(self.widths)
             case _ if self.kind.convolves:
                 found = stages(self.kind, self.widths)
                 return sum(stage.num_weights + per_unit * stage.result.channels for stage in found)
@@ -176,6 +188,8 @@ class Block:
                 return 2 * in_width * hidden + in_width + in_width * width
             case BlockKind.FACTORISATION_MACHINE:
                 return 3 * in_width * self.widths[0]
+            case BlockKind.GRU | BlockKind.GRU_LAST:
+                return cell_macs(self.widths) * read_sequence(self.widths).steps
             case _ if self.kind.convolves:
                 return sum(stage.macs for stage in stages(self.kind, self.widths))
             case _:

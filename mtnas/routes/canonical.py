@@ -77,7 +77,8 @@ def _junction_key(readers: Mapping[str, tuple[object, ...]], junction: Junction)
     if len(audience) == 1 and isinstance(audience[0], Slot):
         edges = [edge.source + _edge_key(edge) for edge in junction.edges]
         limits = [junction.min_inputs, junction.most_inputs, junction.selectors, junction.frozen]
-        limits += [] if junction.rank == DEFAULT_RANK else [junction.rank]  # digests from before there was a rank
+        # What was there later is left out at its default, so that older digests stay.
+        limits += [] if (junction.rank, junction.steps) == (DEFAULT_RANK, 1) else [junction.rank, junction.steps]
         owner = [audience[0].layer, audience[0].owner or "", [block.text for block in audience[0].choices]]
         return canonical_json([edges, [str(g) for g in junction.gates], list(junction.queries), limits, owner])
     return junction.name

@@ -94,10 +94,10 @@ def _junction_cost(junction: Junction, mix: Mix, widths: dict[str, int], input_w
     fan_in, width = len(mix.inputs), widths[junction.name]
     active = {edge.source for edge in junction.edges if edge.transform} & set(mix.inputs)
     transforms = len(active) * width * width
-    query_width = _query_width(mix, widths, junction.name, input_width)
-    params, macs = gate_cost(junction, mix.gate, fan_in=fan_in, query_width=query_width, width=width)
+    steps, query_width = junction.steps, _query_width(mix, widths, junction.name, input_width)
+    params, macs = gate_cost(junction, mix.gate, fan_in=fan_in, query_width=query_width // steps, width=width // steps)
     mixing = 0 if mix.gate is GateKind.PASS else fan_in * width
-    return transforms + params, transforms + macs + mixing
+    return transforms + params, transforms + macs * steps + mixing
 
 
 def gate_cost(junction: Junction, gate: GateKind, *, fan_in: int, query_width: int, width: int) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def gate_cost(junction: Junction, gate: GateKind, *, fan_in: int, query_width: i
             return 0, 0
         case GateKind.FREE | GateKind.HARD_CONCRETE:
             return fan_in, 0
-        case GateKind.SOFTMAX:
+        case GateKind.SOFTMAX | GateKind.BINARY:
             return (query_width + 1) * fan_in, query_width * fan_in
         case GateKind.CONTROLLER:
             products = (query_width + fan_in) * junction.rank if query_width else 0

@@ -11,6 +11,7 @@ from mtnas.routes.cost import gate_cost, tower_cost
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, GateKind, Junction
+from mtnas.routes.sequences import GATES, states
 from mtnas.routes.widths import node_widths
 
 
@@ -87,6 +88,8 @@ def hidden_width(block: Block, in_width: int) -> int:
             return sum(rank + 2 * in_width for rank in block.widths)
         case BlockKind.MASK:
             return block.widths[0] + 2 * in_width + block.widths[1]
+        case BlockKind.GRU | BlockKind.GRU_LAST:
+            return (2 * GATES + 1) * states(block.widths).size  # per step two products for every gate, and the state
         case _ if block.kind.convolves:
             return sum(stage.result.size for stage in stages(block.kind, block.widths))
         case _:
@@ -109,5 +112,6 @@ def _junction_params(junction: Junction, widths: dict[str, int], input_width: in
     for gate in junction.gates:
         one_map = gate is GateKind.DSELECT_K  # for the first query, whatever others there are
         for query_width in (asked[:1] if one_map else asked) if gate.takes_query else [0]:
-            gates += gate_cost(junction, gate, fan_in=fan_in, query_width=query_width, width=width)[0]
+            per_step = {"query_width": query_width // junction.steps, "width": width // junction.steps}
+            gates += gate_cost(junction, gate, fan_in=fan_in, **per_step)[0]
     return transforms + gates

@@ -21,6 +21,9 @@ GATE_SETTINGS: Mapping[str, float] = {
     # controller (Sparse is Enough)
     "controller_noise": 0.1,
     "hard_passes": 0.3,
+    # binary (MT-RMN)
+    "binary_temperature": 1.0,
+    "binary_open": 1e-3,
 }
 """Defaults by name:
 
@@ -30,7 +33,9 @@ GATE_SETTINGS: Mapping[str, float] = {
 - ``smooth_step``: width (gamma) of its smooth step;
 - ``dselect_entropy``, ``dselect_mass``: weights of its entropy and of its stray code mass in the loss;
 - ``controller_noise``: size of the Gumbel noise on a controller's logits in training (its paper's temperature);
-- ``hard_passes``: share of training steps in which a controller opens one connection instead of weighing all.
+- ``hard_passes``: share of training steps in which a controller opens one connection instead of weighing all;
+- ``binary_temperature``: of the sigmoid whose gradient a binary connection has;
+- ``binary_open``: weight of the expected number of open binary connections, a mean over rows and steps, in the loss.
 """
 
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -40,6 +45,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "smooth_step": (1e-6, math.inf),
     "controller_noise": (0.0, 1e6),
     "hard_passes": (0.0, 1.0),
+    "binary_temperature": (1e-6, math.inf),
 }
 
 

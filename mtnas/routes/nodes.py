@@ -30,11 +30,12 @@ class GateKind(StrEnum):
     DSELECT_K = "dselect_k"
     ATTENTION = "attention"
     CONTROLLER = "controller"
+    BINARY = "binary"
 
     @property
     def takes_query(self) -> bool:
         """Whether the values depend on a query vector."""
-        return self in (GateKind.SOFTMAX, GateKind.DSELECT_K, GateKind.CONTROLLER)
+        return self in (GateKind.SOFTMAX, GateKind.DSELECT_K, GateKind.CONTROLLER, GateKind.BINARY)
 
     @property
     def takes_all(self) -> bool:
@@ -103,12 +104,14 @@ class Junction:
         max_inputs: most active edges, None for all.
         selectors: most connections that a ``dselect_k`` gate keeps (its k); other gates ignore it.
         rank: rank of a ``controller`` gate's map from query to logits; other gates ignore it.
+        steps: where the sources are sequences (``mtnas.routes.sequences``), their steps, each of which is mixed on its
+            own: the gate, its query included, sees a step as it sees a row elsewhere.
         frozen: whether its gate stays as it is.
 
     Raises:
         SpaceError: limits that no choice of inputs keeps to, no gate for several inputs, no query for a gate that
             takes one, a choice twice, a ``dselect_k`` gate beside another one or with edges that are not required, a
-            rank below 1.
+            rank or steps below 1, a matrix on an edge of sequences.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Junction:
     max_inputs: int | None = None
     selectors: int = 2
     rank: int = DEFAULT_RANK
+    steps: int = 1
     frozen: bool = False
 
     def __post_init__(self) -> None:
@@ -141,7 +145,9 @@ class Junction:
         if self.most_inputs > 1 and not self.queries and any(gate.takes_query for gate in mixing):
             raise SpaceError(expected="a query for the gates that take one", found="none", where=where)
         self._check_selectors(mixing, required)
-        check_widths((self.rank,), where)
+        check_widths((self.rank, self.steps), where)
+        if self.steps > 1 and any(edge.transform for edge in self.edges):
+            raise SpaceError(expected="no matrix on edges of sequences", found="a matrix", where=where)
 
     def _check_selectors(self, mixing: Sequence[GateKind], required: int) -> None:
         where = f"junction {self.name}"

@@ -58,6 +58,8 @@ def write_junction(junction: Junction) -> dict[str, Any]:
         data["selectors"] = junction.selectors
     if junction.rank != DEFAULT_RANK:
         data["rank"] = junction.rank
+    if junction.steps != 1:
+        data["steps"] = junction.steps
     if junction.frozen:
         data["frozen"] = True
     return data
@@ -74,6 +76,7 @@ def read_junction(data: Mapping[str, Any]) -> Junction:
         max_inputs=data.get("max_inputs"),
         selectors=int(data.get("selectors", 2)),
         rank=int(data.get("rank", DEFAULT_RANK)),
+        steps=int(data.get("steps", 1)),
         frozen=bool(data.get("frozen", False)),
     )
 

@@ -26,7 +26,10 @@ def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | N
         known = {width for width in found.values() if width is not None}
         if len(known) > 1:
             raise SpaceError(expected="sources of one width", found=str(found), where=f"junction {name}")
-        return next(iter(known), None)
+        width, steps = next(iter(known), None), junctions[name].steps
+        if width is not None and width % steps:
+            raise SpaceError(expected=f"sequences of {steps} steps", found=f"width {width}", where=f"junction {name}")
+        return width
 
     for slot in sorted(graph.slots, key=lambda slot: slot.layer):
         in_width = of_junction(slot.reads)

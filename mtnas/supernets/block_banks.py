@@ -9,6 +9,7 @@ from mtnas.supernets.banks import Bank, IdentityBank, MlpBank
 from mtnas.supernets.images import ConvolutionBank, GroupNormBank, PoolBank
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank
+from mtnas.supernets.sequences import RecurrentBank
 
 
 def make_bank(sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> Bank:
@@ -30,5 +31,7 @@ def make_bank(sites: Sequence[str], block: Block, in_width: int, initial: Initia
             return PoolBank(block)
         case BlockKind.GROUP_NORM:
             return GroupNormBank(sites, block, initial)
+        case BlockKind.GRU | BlockKind.GRU_LAST:
+            return RecurrentBank(sites, block, in_width, initial)
         case _:
             return ConvolutionBank(sites, block, in_width, initial)

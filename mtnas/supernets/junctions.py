@@ -12,12 +12,14 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Junction
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY
 from mtnas.supernets.activations import Activations
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.gates import (
     AttentionGate,
+    BinaryGate,
     ControllerGate,
     DSelectGate,
     FreeGate,
@@ -34,6 +36,7 @@ from mtnas.supernets.layout import Layout
 from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.plan import source_names
 from mtnas.supernets.selection import Selection
+from mtnas.supernets.sequences import rows_of_steps, sequences_of
 
 _UNWEIGHTED = (GateKind.SUM, GateKind.AVERAGE)
 _ONE_FOR_ONE_INPUT = (*_UNWEIGHTED, GateKind.SOFTMAX, GateKind.CONTROLLER)
@@ -73,6 +76,9 @@ class JunctionGroup(nn.Module):
         self.sources_of = tuple(junction.sources for junction in junctions)
         self.source_lists = tuple(dict.fromkeys(source_names(junction, rows) for junction in junctions))
         mixes = len(self.sources_of[0]) > 1
+        self.steps = junctions[0].steps if mixes else 1
+        if self.steps > 1:
+            widths = _step_widths(widths, junctions)
         self.gates = tuple(gate for gate in junctions[0].gates if gate is not GateKind.PASS) if mixes else ()
         asks = any(gate.takes_query for gate in self.gates)
         self.queries_of = tuple(junction.queries if asks else () for junction in junctions)
@@ -115,25 +121,30 @@ class JunctionGroup(nn.Module):
         if len(self.sources_of[0]) == 1:
             return self._lone(mixing), {}
         gated = self._gated(mixing)
-        return mixing.weighted(gated.values), {name: term.sum(-1) for name, term in gated.penalties.items()}
+        outputs = mixing.weighted(gated.values)
+        outputs = outputs if self.steps == 1 else sequences_of(outputs, self.steps)
+        return outputs, {name: term.sum(-1) for name, term in gated.penalties.items()}
 
     def input_maps(self) -> Sequence[Tensor]:
-        """Weights ``[K, J, D, X]`` that multiply the encoder's vector, of all rows."""
-        if self.encoder_rows is not None:
+        """Weights ``[K, J, D, X]`` that multiply the encoder's whole vector, of all rows."""
+        if self.encoder_rows is not None or self.steps > 1:
             return ()
         return [weight for gate in self.kinds.values() if isinstance(gate, Gate) for weight in gate.input_maps()]
 
     def values(
         self, nodes: Activations, mixed: Activations, inputs: Inputs, selection: Selection, draws: Draws | None
     ) -> Tensor:
-        """Values of the connections ``[K, J, N, B or 1]``, for whoever wants to look at them."""
+        """Values of the connections ``[K, J, N, B or 1]``, for whoever wants to look at them.
+
+        Where sequences are mixed, B counts their steps: those of the first row, then those of the second.
+        """
         return self._gated(self._mixing(nodes, mixed, inputs, selection, draws)).values
 
     def _mixing(
         self, nodes: Activations, mixed: Activations, inputs: Inputs, selection: Selection, draws: Draws | None
     ) -> Mixing:
         read = nodes.get([source for sources in self.source_lists for source in sources])
-        sources = read.view(len(read), len(self.source_lists), -1, *read.shape[2:])
+        sources = self._by_step(read.view(len(read), len(self.source_lists), -1, *read.shape[2:]))
         num_rows = sources.shape[3]
         stopped = stopped_sources = None
         if selection.forward_only is not None:
@@ -147,21 +158,27 @@ class JunctionGroup(nn.Module):
             stopped=stopped,
             group_edges=edges,
             query_choice=over_rows(selection.queries[..., self.query_at], num_rows),
-            queries=tuple(self._query(position, nodes, mixed) for position in range(len(self.queries_of[0]))),
+            queries=tuple(self._query(position, nodes, mixed, inputs) for position in range(len(self.queries_of[0]))),
             inputs=inputs,
             selection=selection,
             draws=draws,
         )
 
-    def _query(self, position: int, nodes: Activations, mixed: Activations) -> Tensor | None:
-        """``[K, J or 1, B, D]`` of other junctions, or of the encoder for rows of some tasks alone."""
+    def _query(self, position: int, nodes: Activations, mixed: Activations, inputs: Inputs) -> Tensor | None:
+        """``[K, J or 1, B, D]`` of other junctions, or of the encoder for rows of some tasks alone or for steps."""
         first = self.queries_of[0][position]
         if first == INPUT_QUERY:
-            return None if self.encoder_rows is None else nodes.get(self.encoder_rows)
+            if self.encoder_rows is not None:
+                return self._by_step(nodes.get(self.encoder_rows))
+            return None if self.steps == 1 else self._by_step(inputs.vector.unsqueeze(1))
         if not first.startswith(JUNCTION_QUERY):
             return None
         names = [asked[position] for asked in self.queried]
-        return mixed.get(names[:1] if len(set(names)) == 1 else names)
+        return self._by_step(mixed.get(names[:1] if len(set(names)) == 1 else names))
+
+    def _by_step(self, x: Tensor) -> Tensor:
+        """Sequences as rows, one per step, where the junctions mix step by step."""
+        return x if self.steps == 1 else rows_of_steps(x, self.steps)
 
     def _transformed(self, sources_KRNBW: Tensor) -> Tensor:
         """Every junction's own products with its sources, ``[K, J, N, B, W]``, where edges have them."""
@@ -205,6 +222,21 @@ class JunctionGroup(nn.Module):
         return found
 
 
+def _step_widths(widths: Mapping[str, int], junctions: Sequence[Junction]) -> dict[str, int]:
+    """Widths of a step.
+
+    Raises:
+        SpaceError: a query that is no sequence of so many steps.
+    """
+    steps = junctions[0].steps
+    for junction in junctions:
+        for query in ("mean", *junction.queries):
+            if widths[query] % steps:
+                where = f"junction {junction.name}, query {query}"
+                raise SpaceError(expected=f"sequences of {steps} steps", found=f"width {widths[query]}", where=where)
+    return {name: width // steps for name, width in widths.items()}
+
+
 def _make_gate(
     kind: GateKind,
     junctions: Sequence[Junction],
@@ -215,9 +247,10 @@ def _make_gate(
 ) -> Gate:
     names, num_sources = [junction.name for junction in junctions], len(junctions[0].sources)
     match kind:
-        case GateKind.SOFTMAX:
+        case GateKind.SOFTMAX | GateKind.BINARY:
             of_query = [widths[query] for query in queries[0]]
-            return SoftmaxGate(names, queries, of_query, num_sources, initial)
+            kind_of = SoftmaxGate if kind is GateKind.SOFTMAX else BinaryGate
+            return kind_of(names, queries, of_query, num_sources, initial)
         case GateKind.FREE:
             return FreeGate(names, own, initial)
         case GateKind.HARD_CONCRETE:

@@ -149,7 +149,7 @@ def _shape(junction: Junction, widths: Mapping[str, int]) -> Hashable:
     queries = tuple(_query_shape(query, widths) for query in junction.queries)
     transforms = tuple(edge.transform for edge in junction.edges)
     width = widths[junction.name]
-    sizes = len(junction.edges), width, junction.selectors, junction.rank
+    sizes = len(junction.edges), width, junction.selectors, junction.rank, junction.steps
     return sizes, junction.gates, queries, transforms, junction.frozen
 
 

@@ -9,23 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 import search_spaces
-from mtnas.data import encode_rows
+from mtnas.data import DataSchema, encode_rows
+from mtnas.data.fitting import fit_schema
+from mtnas.data.spec import Feature
 from mtnas.export import export_module
 from mtnas.export.examples import UnlabelledRows
-from mtnas.routes import GateKind, cost
+from mtnas.routes import Block, BlockKind, GateKind, cost
+from mtnas.routes.layered import layered_graph
 from mtnas.routes.named import full_route
 from mtnas.routes.relaxed import with_gate
 from mtnas.supernets import Selection, freeze
 from mtnas.training.rows import ResidentData
-from tests.export.cases import PROVENANCE, TASKS, import_export, mixed_schema, trained
+from tests.export.cases import PROVENANCE, TASKS, import_export, mixed_schema, towers, trained
 from tests.export.test_parity import assert_same_function
 from tests.search_spaces.every_space import SMALL
+from tests.search_spaces.every_space import VECTORS as VECTOR_INPUTS
 
-VECTORS = [name for name in SMALL if "images" not in name]
+VECTORS = [name for name in SMALL if SMALL[name][2] == VECTOR_INPUTS]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -47,6 +52,36 @@ def test_routes_over_images_are_exported_as_they_are(seed: int) -> None:
     assert_same_function(case, tolerance=1e-11)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_routes_over_sequences_are_exported_as_they_are(seed: int) -> None:
+    schema, table = sequences()
+    scheme, options, _ = SMALL["mt_rmn"]
+    space = search_spaces.build(scheme, TASKS, options)
+    route = space.sample(np.random.default_rng(seed))
+    case = trained(space.graph, route, schema=schema, table=table, seed=seed, dtype=torch.float64)
+    assert_same_function(case, tolerance=1e-11)
+
+
+@pytest.mark.parametrize("query", ["input", "mean", "static"])
+@pytest.mark.parametrize("kind", [kind for kind in GateKind if kind is not GateKind.PASS])
+def test_every_gate_mixes_sequences_step_by_step_in_the_export_too(kind: GateKind, query: str) -> None:
+    schema, table = sequences()
+    block = Block(kind=BlockKind.LINEAR, widths=(6,))
+    graph = with_gate(layered_graph(towers(), subnets=(3,), choices=(block,)), kind, query=query)
+    graph = replace(graph, junctions=tuple(replace(junction, steps=3) for junction in graph.junctions))
+    case = trained(graph, full_route(graph), schema=schema, table=table, dtype=torch.float64)
+    assert_same_function(case, tolerance=1e-11)
+
+
+def sequences() -> tuple[DataSchema, pa.Table]:
+    """Two channels of three steps, with a missing row."""
+    rng = np.random.default_rng(0)
+    columns = {name: list(rng.normal(3, 2, (20, 3))) for name in ("load", "heat")}
+    columns["load"][4] = None
+    table = pa.table({name: pa.array(values, pa.list_(pa.float64())) for name, values in columns.items()})
+    return fit_schema(table, [Feature(column=name, kind="sequence") for name in columns], np.arange(20)), table
+
+
 @pytest.mark.parametrize(
     ("kind", "query", "settings"),
     [
@@ -57,6 +92,9 @@ def test_routes_over_images_are_exported_as_they_are(seed: int) -> None:
         (GateKind.CONTROLLER, "input", {"controller_noise": 9.0}),
         (GateKind.CONTROLLER, "mean", {}),
         (GateKind.CONTROLLER, "static", {}),
+        (GateKind.BINARY, "input", {"binary_temperature": 0.3}),
+        (GateKind.BINARY, "mean", {}),
+        (GateKind.BINARY, "static", {}),
     ],
 )
 def test_settings_of_gates_go_with_the_export(

@@ -40,6 +40,8 @@ BLOCKS = (
     Block(kind=BlockKind.MASK, widths=(4, WIDTH)),
     Block(kind=BlockKind.MASK, widths=(4, WIDTH), norm=False),
     Block(kind=BlockKind.FACTORISATION_MACHINE, widths=(WIDTH,)),
+    Block(kind=BlockKind.GRU, widths=(2, 3, 2)),
+    Block(kind=BlockKind.GRU_LAST, widths=(3, 2, WIDTH)),
 )
 MIXING_GATES = (
     GateKind.SOFTMAX,
@@ -49,6 +51,7 @@ MIXING_GATES = (
     GateKind.HARD_CONCRETE,
     GateKind.ATTENTION,
     GateKind.CONTROLLER,
+    GateKind.BINARY,
 )
 STATES = ((EdgeState.ON,), (EdgeState.FORWARD_ONLY,), (EdgeState.ON, EdgeState.FORWARD_ONLY))
 
@@ -117,6 +120,7 @@ def random_junction(rng: np.random.Generator, name: str, sources: list[str], ear
         min_inputs=low,
         max_inputs=high,
         rank=int(rng.integers(1, 6)),
+        steps=1 if any(edge.transform for edge in edges) else (1, 1, 2, 3)[int(rng.integers(4))],
     )
 
 

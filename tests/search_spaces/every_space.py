@@ -16,6 +16,7 @@ TASKS = (
     Task(name="c", kind=TaskKind.REGRESSION, label="c", tower=(3,)),
 )
 VECTORS = InputShape(vocabularies=(5, 3), embedding_widths=(2, 1), num_numeric=3)
+SEQUENCES = InputShape(num_numeric=2 * 3)
 IMAGES = InputShape(num_numeric=2 * 6 * 5)
 
 SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
@@ -30,6 +31,7 @@ SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
     "gumbel_matrix images": ("gumbel_matrix", {"layers": 2, "image": (2, 6, 5), "channels": 4}, IMAGES),
     "interactions": ("interactions", {"layers": 2, "subnets": 2, "width": 4, "rank": 2}, VECTORS),
     "joint": ("joint", {"layers": 2, "components": 3, "width": 4, "max_inputs": 2}, VECTORS),
+    "mt_rmn": ("mt_rmn", {"channels": 2, "steps": 3, "subnets": 3, "units": 4, "decoder": 3}, SEQUENCES),
     "mtnas": ("mtnas", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
     "snr": ("snr", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
     "snr trans": ("snr", {"layers": 2, "subnets": 3, "width": 4, "transform": True}, VECTORS),

@@ -110,6 +110,31 @@ class PlainFactorisation(PlainBlock):
         return self.linear(x) + torch.stack(pairs).sum(0)
 
 
+class PlainRecurrent(PlainBlock):
+    """r, z = sigmoid(W x + b + U h + c); n = tanh(W x + b + r (U h + c)); h <- (1 - z) n + z h, step by step."""
+
+    def __init__(self, width: int, block: Block) -> None:
+        super().__init__()
+        self.channels, self.steps, self.units = block.widths
+        self.last = block.kind is BlockKind.GRU_LAST
+        self.read, self.state = nn.Linear(self.channels, 3 * self.units), nn.Linear(self.units, 3 * self.units)
+        self.out_width = self.units if self.last else self.units * self.steps
+        self.macs = 3 * self.units * (self.channels + self.units) * self.steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, states, u = x.new_zeros(len(x), self.units), [], self.units
+        for step in range(self.steps):
+            now = torch.stack([x[:, channel * self.steps + step] for channel in range(self.channels)], dim=1)
+            a, b = self.read(now), self.state(h)
+            r, z = (a[:, :u] + b[:, :u]).sigmoid(), (a[:, u : 2 * u] + b[:, u : 2 * u]).sigmoid()
+            n = (a[:, 2 * u :] + r * b[:, 2 * u :]).tanh()
+            h = (1 - z) * n + z * h
+            states.append(h)
+        if self.last:
+            return h
+        return torch.stack([state[:, unit] for unit in range(u) for state in states], dim=1)
+
+
 def plain_block(block: Block, width: int) -> PlainBlock:
     """The module of a block for an input width."""
     match block.kind:
@@ -125,5 +150,7 @@ def plain_block(block: Block, width: int) -> PlainBlock:
             return PlainMask(width, block)
         case BlockKind.FACTORISATION_MACHINE:
             return PlainFactorisation(width, block)
+        case BlockKind.GRU | BlockKind.GRU_LAST:
+            return PlainRecurrent(width, block)
         case _:
             raise AssertionError(block.kind)

@@ -70,6 +70,17 @@ class PlainAttention(PlainGate):
         return torch.stack(logits, dim=-1).softmax(-1)
 
 
+class PlainBinary(PlainSoftmax):
+    """In evaluation: 1 where W q + b > 0, else 0, with the gradient of the sigmoid."""
+
+    def forward(self, inputs: list[Tensor], query: Tensor | None) -> Tensor:
+        logits = self.bias.expand(len(inputs[0]), -1)
+        if self.map is not None:
+            logits = logits + self.map(query)
+        p = 1 / (1 + (-logits).exp())
+        return p - p.detach() + (logits > 0).to(p)
+
+
 class PlainController(PlainGate):
     """1 for the highest logit of a row, (q C1) C2 + b, with the gradient of the softmax: row by row."""
 
@@ -139,6 +150,8 @@ def plain_gate(junction: Junction, mix: Mix, width: int, query_widths: Mapping[s
     match mix.gate:
         case GateKind.SOFTMAX:
             return PlainSoftmax(sources, query_width)
+        case GateKind.BINARY:
+            return PlainBinary(sources, query_width)
         case GateKind.FREE:
             return PlainFree(sources)
         case GateKind.HARD_CONCRETE:

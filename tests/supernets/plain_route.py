@@ -74,7 +74,8 @@ class PlainRoute(nn.Module):
             query_widths["input"] = self._node_width(self.graph.encoders[0].name)
         if mix.query.startswith("junction:"):
             query_widths[mix.query] = self._junction_width(mix.query.removeprefix("junction:"))
-        gate = plain_gate(junction, mix, width, query_widths)
+        steps = junction.steps
+        gate = plain_gate(junction, mix, width // steps, {q: found // steps for q, found in query_widths.items()})
         if gate is not None:
             self.gates[_key(name)] = gate
         return width
@@ -113,8 +114,7 @@ class PlainRoute(nn.Module):
             if name not in mixed:
                 mix = self.mixes[name]
                 inputs = [self._carried(name, source, node(source)) for source in mix.inputs]
-                values = self._values(name, mix, inputs, self._query(mix, inputs, node, junction))
-                mixed[name] = sum(value.unsqueeze(-1) * h for value, h in zip(values.unbind(-1), inputs, strict=True))
+                mixed[name] = self._mixed(name, mix, inputs, self._query(mix, inputs, node, junction))
                 self.macs += 0 if mix.gate is GateKind.PASS else inputs[0].shape[-1] * len(inputs)
             return mixed[name]
 
@@ -149,6 +149,15 @@ class PlainRoute(nn.Module):
                 return torch.stack(inputs).mean(0)
             case _:
                 return junction(mix.query.removeprefix("junction:"))
+
+    def _mixed(self, name: str, mix: Mix, inputs: list[Tensor], query: Tensor | None) -> Tensor:
+        """The weighted sum; of sequences (channels x steps) step by step, each as if it were a row."""
+        steps, parts = self.junctions[name].steps, []
+        for step in range(steps):
+            now = [h[:, step::steps] for h in inputs]
+            values = self._values(name, mix, now, None if query is None else query[:, step::steps])
+            parts.append(sum(value.unsqueeze(-1) * h for value, h in zip(values.unbind(-1), now, strict=True)))
+        return torch.stack(parts, dim=2).flatten(1)
 
     def _values(self, name: str, mix: Mix, inputs: list[Tensor], query: Tensor | None) -> Tensor:
         ones = torch.ones(len(inputs[0]), len(inputs), dtype=inputs[0].dtype)

@@ -17,6 +17,7 @@ from tests.supernets.plain_blocks import (
     PlainLinear,
     PlainMask,
     PlainMlp,
+    PlainRecurrent,
 )
 from tests.supernets.plain_route import PlainRoute
 
@@ -105,6 +106,9 @@ def _block_pairs(name: str, block: PlainBlock, bank: Any, k: int, i: int) -> Ite
             if len(bank.norms):
                 yield from _norm(f"{name}/in", block.norm_in, bank.norms[0], bank.norms[1], k, i)
                 yield from _norm(f"{name}/out", block.norm_out, bank.norms[2], bank.norms[3], k, i)
+        case PlainRecurrent():
+            yield from _linear(f"{name}/read", block.read, bank.weights_read, bank.biases_read, k, i)
+            yield from _linear(f"{name}/state", block.state, bank.weights_state, bank.biases_state, k, i)
         case PlainFactorisation():
             yield from _linear(name, block.linear, bank.weight, bank.bias, k, i)
             yield _map(f"{name}/factors", block.factors, bank.factors, k, i)
@@ -126,7 +130,7 @@ def _gate_pairs(plain: PlainRoute, name: str, group: Any, k: int, j: int) -> Ite
     gate: Any = plain.gates[name.replace(".", "/")]
     theirs: Any = group.kinds[mix.gate]
     match str(mix.gate):
-        case "softmax":
+        case "softmax" | "binary":
             at = str(group.queries_of[j].index(mix.query))
             yield Pair(name=f"gate {name}", plain=gate.bias, ours=theirs.biases[at], view=lambda t: t[k, j, columns])
             if gate.map is not None:

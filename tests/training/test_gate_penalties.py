@@ -83,6 +83,8 @@ EVERY_SETTING: Sequence[tuple[GateKind, Mapping[str, float]]] = (
     (GateKind.DSELECT_K, {"dselect_mass": 0.5}),
     (GateKind.CONTROLLER, {"controller_noise": 3.0}),
     (GateKind.CONTROLLER, {"hard_passes": 0.9}),
+    (GateKind.BINARY, {"binary_temperature": 3.0}),
+    (GateKind.BINARY, {"binary_open": 0.5}),
 )
 
 

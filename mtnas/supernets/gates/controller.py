@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
-from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
-from mtnas.supernets.gates.softmax import over_queries
+from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over, straight_through
+from mtnas.supernets.gates.logits import over_queries
 from mtnas.supernets.initial import Initial
 
 
@@ -63,11 +63,11 @@ class ControllerGate(Gate):
         logits = over_queries(mixing, len(self.biases), self._of_query)
         soft = softmax_over(logits, mixing.edges)
         if mixing.draws is None:
-            return Gated(values=_straight_through(_picked(logits.detach(), mixing.edges), soft))
+            return Gated(values=straight_through(_picked(logits.detach(), mixing.edges), soft))
         J, N = logits.shape[1:3]
         uniform = mixing.draws.uniform_rows((J, N), mixing.num_rows)
         noise = -(-uniform.log()).log() * mixing.selection.setting("controller_noise", 3)
-        hard = _straight_through(_picked(logits.detach() + noise.to(logits.dtype), mixing.edges), soft)
+        hard = straight_through(_picked(logits.detach() + noise.to(logits.dtype), mixing.edges), soft)
         is_hard = mixing.draws.uniform((J, 1, 1)) < mixing.selection.setting("hard_passes", 3)
         return Gated(values=torch.where(is_hard, hard, soft))
 
@@ -108,8 +108,3 @@ def _picked(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
     scores = logits_KJNB + edges_KJNB.detach().log()
     winner = torch.zeros_like(scores).scatter_(2, scores.argmax(2, keepdim=True), 1.0)
     return winner * (edges_KJNB > 0)
-
-
-def _straight_through(hard: Tensor, soft: Tensor) -> Tensor:
-    """The value of the first, exactly, with the gradient of the second."""
-    return soft - soft.detach() + hard

@@ -127,6 +127,11 @@ def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
     return (weighted / total.where(total > 0, 1)).permute(0, 2, 3, 1)
 
 
+def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
+    """The value of the first, exactly, with the gradient of the second."""
+    return soft - soft.detach() + hard
+
+
 def weighted_sum(values_KJNB: Tensor, sources_KRNBW: Tensor) -> Tensor:
     """``[K, J, B, W]``: J/R junctions in a row read the same one of R lists of sources.
 

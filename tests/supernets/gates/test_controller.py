@@ -147,7 +147,7 @@ def test_logits_have_the_rank_of_the_controller(rank: int) -> None:
     p = probabilities(net)[0]
     centred = p.log() - p.log().mean(2, keepdim=True)  # the softmax leaves a constant of every row open
     assert torch.linalg.matrix_rank(centred[0] - centred[0].mean(0), rtol=1e-9) <= rank
-    with pytest.raises(SpaceError, match=r"junction .*at least 1, found \[0\]"):
+    with pytest.raises(SpaceError, match=r"junction .*at least 1, found \[0"):
         ranked(graph, 0)
 
 

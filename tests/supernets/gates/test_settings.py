@@ -32,6 +32,10 @@ EXTREMES = [
     (GateKind.CONTROLLER, "controller_noise", 1e6),
     (GateKind.CONTROLLER, "hard_passes", 0.0),
     (GateKind.CONTROLLER, "hard_passes", 1.0),
+    (GateKind.BINARY, "binary_temperature", 1e-6),
+    (GateKind.BINARY, "binary_temperature", 1e6),
+    (GateKind.BINARY, "binary_open", 0.0),
+    (GateKind.BINARY, "binary_open", 1e6),
 ]
 
 
