@@ -152,12 +152,12 @@ def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and deviation (1 for a constant), the same to the last bit whatever the order of the values."""
+    """Mean and deviation (1 for a constant or below the least number), the same to the last bit whatever the order."""
     if values.min() == values.max():
         return float(values[0]), 1.0
     largest = float(np.abs(values).max())
     scaled = np.sort(values) / largest  # divided first: sums and squares may overflow
-    return float(scaled.mean()) * largest, float(scaled.std()) * largest
+    return float(scaled.mean()) * largest, float(scaled.std()) * largest or 1.0
 
 
 def _nothing_in(feature: Feature) -> DataError:

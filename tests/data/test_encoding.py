@@ -228,9 +228,39 @@ def test_a_schema_of_another_format_is_refused() -> None:
         DataSchema.from_json({"format": 99})
 
 
-@pytest.mark.parametrize("kind", ["numeric", "categorical", "dense_vector", "multi_valued"])
+@pytest.mark.parametrize("kind", ["numeric", "categorical", "dense_vector", "sequence", "multi_valued"])
 def test_a_column_without_a_value_in_training_is_refused(kind: str) -> None:
     table = pa.table({"x": ["", "", "1"]})
     feature = Feature.model_validate({"column": "x", "kind": kind})
     with pytest.raises(DataError, match=r"column 'x'.*all missing"):
         fit_schema(table, (feature,), np.arange(2))
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_steps_of_a_sequence_share_one_mean_and_deviation(texts: bool) -> None:
+    """So that the same value means the same at every step; as lists or as texts, a missing row is all means."""
+    steps = np.arange(12.0).reshape(4, 3)
+    values = [" ".join(map(str, row)) for row in steps] if texts else list(steps)
+    table = pa.table({"load": pa.array([*values[:3], None, values[3]])})
+    schema = fit_schema(table, (Feature(column="load", kind="sequence"),), np.arange(4))
+    seen = steps[:3]
+    expected = (steps - seen.mean()) / seen.std()
+    found = encode_rows(schema, table).numeric
+    np.testing.assert_allclose(found[[0, 1, 2, 4]], expected, rtol=1e-6)
+    assert not found[3].any()
+    assert schema.inputs.num_numeric == 3
+    assert DataSchema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+
+
+def test_sequences_beside_each_other_are_channels_and_so_are_columns_of_single_steps() -> None:
+    load, heat = np.random.default_rng(0).normal(size=(2, 5, 3))
+    lists = pa.table({"load": list(load), "heat": list(heat)})
+    wide = pa.table({f"{name}_t{t}": x[:, t] for name, x in (("load", load), ("heat", heat)) for t in range(3)})
+    as_lists = [Feature(column=name, kind="sequence") for name in ("load", "heat")]
+    as_columns = [Feature(column=name, kind="numeric", bins=0) for name in wide.column_names]
+    one = encode_rows(fit_schema(lists, as_lists, np.arange(5)), lists).numeric
+    other = encode_rows(fit_schema(wide, as_columns, np.arange(5)), wide).numeric
+    assert one.shape == other.shape == (5, 6)
+    # Columns are standardised one by one, so their order shows in the order of the rows' values.
+    np.testing.assert_array_equal(one.argsort(0), other.argsort(0))
+    np.testing.assert_array_equal(one.argsort(0)[:, :3], load.argsort(0))

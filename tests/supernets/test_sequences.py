@@ -174,7 +174,10 @@ def test_inputs_of_another_length_are_refused() -> None:
 
 
 def test_a_module_that_knows_nothing_of_the_task_is_closed_and_the_other_stays_open() -> None:
-    """Module 1 hears noise alone and is held; an open connection costs a little. Without that cost it is read in half of the steps."""
+    """Module 1 hears noise alone and is held; an open connection costs a little.
+
+    Without that cost it is read in half of the steps.
+    """
     graph = planted_graph()
     settings = [{"binary_open": 0.02}, {"binary_open": 0.0}]
     net = Supernet(graph, INPUTS, [0, 0], dtype=torch.float64)
