@@ -79,7 +79,6 @@ def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:
         doubts.append("the data is not profiled: the cost of a route leaves embedding tables out")
     if spec.protocol.level == "quick":
         doubts.append("protocol.level 'quick' compares few seeds and gives no verdict")
-    for name in ("device_seconds", "deadline_s"):
-        if getattr(spec.budget, name) is not None:
-            doubts.append(f"budget.{name} makes the job's answer depend on the machine's speed")
+    clocks = [name for name in ("device_seconds", "deadline_s") if getattr(spec.budget, name) is not None]
+    doubts += [f"budget.{name} makes the job's answer depend on the machine's speed" for name in clocks]
     return tuple(doubts)
