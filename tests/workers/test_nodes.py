@@ -10,6 +10,7 @@ import pytest
 
 import search_spaces
 from mtnas.data import DataAccess, EncodedData
+from mtnas.errors import TrainingError
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
 from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackStarted, PackTask, TrainResult
 from mtnas.run.prepare import expanded
@@ -27,7 +28,7 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "evolution", "generation": 3},
-    "training": {"batch_size": 64, "epochs": 6, "lr": 0.01, "evaluate_every": 5},
+    "training": {"batch_size": 64, "epochs": 40, "lr": 0.01, "evaluate_every": 5},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
     "budget": {"trials": 6},
     "resources": {"pack_size": 1, "max_packs": 2},
@@ -68,7 +69,32 @@ def _most_at_once(events: Sequence[PackEvent]) -> int:
     return most
 
 
-@pytest.mark.parametrize(("num_gpus", "max_packs", "at_once"), [(0.25, 8, 4), (0.25, 3, 3), (0.4, 8, 2), (1.0, 8, 1)])
+def test_room_is_counted_node_by_node_and_gpu_by_gpu(ray_token: Path) -> None:
+    from workers.room import ActorSize, room
+
+    nodes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 3.0, "GPU": 1.0}, {"CPU": 1.5}, {"memory": 1.0}]
+    assert room(ActorSize(), nodes) == 8 + 3 + 1
+    shares = {1.0: 2 + 1, 0.5: 4 + 2, 0.4: 4 + 2, 0.25: 8 + 3, 1 / 3: 6 + 3}
+    assert {share: room(ActorSize(num_gpus=share), nodes) for share in shares} == shares
+
+
+def test_the_device_is_the_gpu_that_ray_assigned_as_torch_counts_it(
+    ray_token: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from workers.pack_actor import own_device
+
+    assert own_device("cpu", [], None, node="n") == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="node n: expected a GPU that torch can use, found none .*='3'"):
+            own_device("cuda", [3], "3", node="n")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert own_device("cuda", ["3"], "3", node="n") == "cuda:0"
+    assert own_device("cuda", [5], "4,5", node="n") == "cuda:1", "where Ray was told to hide nothing"
+
+
+@pytest.mark.parametrize(("num_gpus", "max_packs", "at_once"), [(0.25, 8, 4), (0.25, 2, 2), (1.0, 8, 1)])
 def test_packs_share_a_gpu_as_far_as_their_shares_go(
     pool: "ActorPool", nodes: Nodes, data: EncodedData, num_gpus: float, max_packs: int, at_once: int
 ) -> None:
