@@ -87,7 +87,7 @@ def test_the_device_is_the_gpu_that_ray_assigned_as_torch_counts_it(
 
     assert own_device("cpu", [], None, node="n") == "cpu"
     if not torch.cuda.is_available():
-        with pytest.raises(TrainingError, match="node n: expected a GPU that torch can use, found none .*='3'"):
+        with pytest.raises(TrainingError, match=r"node n: expected a GPU that torch can use, found none .*='3'"):
             own_device("cuda", [3], "3", node="n")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert own_device("cuda", ["3"], "3", node="n") == "cuda:0"
