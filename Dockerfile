@@ -10,7 +10,7 @@ COPY search_spaces search_spaces
 COPY api api
 COPY workers workers
 RUN pip install --no-cache-dir --constraint constraints.txt '.[service,postgresql,demo]' \
-    && useradd --create-home mtnas && mkdir /state && chown mtnas /state
+    && useradd --uid 1000 --create-home mtnas && mkdir /state && chown mtnas /state
 
 USER mtnas
 CMD ["python", "-m", "api"]

@@ -6,11 +6,13 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mtnas.errors import ServiceError
 from workers.settings import Settings
 
 TOKEN_VARIABLE = "RAY_AUTH_TOKEN_PATH"
@@ -18,6 +20,8 @@ TOKEN_VARIABLE = "RAY_AUTH_TOKEN_PATH"
 
 FOLDER_PREFIX = "mtnas-"
 """Temporary folders of a worker are named so, then by its process: what a killed one left is deleted by the next."""
+CONNECT_S = 5.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,14 +70,35 @@ def _own_cluster(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def _joined_cluster(address: str) -> Iterator[None]:
+    _require_open(address)
     import ray
 
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ray.exceptions.RayError) as error:
+            raise _unreachable(address, error) from error
         _log.info("ray joined", extra={"address": address})
         yield
     finally:
         ray.shutdown()
+
+
+def _require_open(address: str) -> None:
+    """Refuse a dead address at once; Ray would try for minutes, and then end the process."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> ServiceError:
+    return ServiceError(
+        expected=f"a Ray cluster whose token is the one in {TOKEN_VARIABLE}",
+        found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+        where=f"MTNAS_RAY_ADDRESS={address}",
+    )
 
 
 def write_token(folder: Path) -> Path:

@@ -20,7 +20,8 @@ class Settings(Places):
         poll_s: seconds between two looks into an empty queue.
         job_timeout_s: seconds one attempt at a job may take; ``None`` for no limit.
         executor: ``ray``, or ``local`` to train inside this process.
-        ray_address: the Ray cluster to join; ``None`` starts one on this machine.
+        ray_address: host and port of the Ray cluster to join, of which a node must run on this machine; ``None``
+            starts a cluster of its own. Never a name that Ray looks up: it might find somebody else's cluster.
         ray_cpus: processors for Ray; ``None`` takes the physical ones this process may use.
         ray_object_store_mib: shared memory for the data that actors read.
         ray_wait_s: seconds a job waits for a node that can hold its packs, in a cluster that others have started.
@@ -33,7 +34,7 @@ class Settings(Places):
     poll_s: Annotated[float, Field(gt=0)] = 1.0
     job_timeout_s: Annotated[float, Field(gt=0)] | None = None
     executor: Literal["ray", "local"] = "ray"
-    ray_address: str | None = None
+    ray_address: Annotated[str, Field(pattern=r"^[^/:]+:\d+$")] | None = None
     ray_cpus: Annotated[int, Field(ge=1)] | None = None
     ray_object_store_mib: Annotated[int, Field(ge=80)] = 300
     ray_wait_s: Annotated[float, Field(ge=0)] = 60.0

@@ -1,4 +1,4 @@
-"""The compose file: well-formed, closed to the outside, and starting modules that exist."""
+"""The compose file: well-formed, closed to the outside, and starting modules that exist. ``tests/system`` runs its commands."""
 
 import importlib.util
 from pathlib import Path
@@ -21,9 +21,39 @@ def compose() -> dict[str, Any]:
 
 def test_only_the_api_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
     published = {name: service.get("ports", []) for name, service in compose["services"].items()}
-    assert published == {"api": ["127.0.0.1:8000:8000"], "worker": [], "postgres": []}
+    assert published == {"api": ["127.0.0.1:8000:8000"], "ray-head": [], "worker": [], "postgres": []}
     assert compose["networks"]["inside"]["internal"] is True
-    assert compose["services"]["worker"]["networks"] == compose["services"]["postgres"]["networks"] == ["inside"]
+    networks = {name: service["networks"] for name, service in compose["services"].items()}
+    assert networks.pop("api") == ["inside", "published"]
+    assert set(map(tuple, networks.values())) == {("inside",)}
+    assert not [name for name, service in compose["services"].items() if "network_mode" in service]
+
+
+def test_ray_asks_for_a_token_that_only_ray_has(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    holders = {name for name, service in services.items() if "secrets" in service}
+    assert holders == {"ray-head", "worker"}
+    for name in holders:
+        assert services[name]["environment"]["RAY_AUTH_MODE"] == "token"
+        (secret,) = services[name]["secrets"]
+        assert services[name]["environment"]["RAY_AUTH_TOKEN_PATH"] == f"/run/secrets/{secret['source']}"
+        assert secret["mode"] == 0o400
+        assert f"--uid {secret['uid']} " in (ROOT / "Dockerfile").read_text()
+    assert compose["secrets"] == {"ray_token": {"environment": "RAY_TOKEN"}}
+
+
+def test_workers_can_be_scaled(compose: dict[str, Any]) -> None:
+    worker = compose["services"]["worker"]
+    assert not {"container_name", "hostname", "ports"} & set(worker)
+    assert worker["environment"]["MTNAS_RAY_ADDRESS"] in worker["command"][-1]
+
+
+def test_containers_have_no_more_rights_than_they_need(compose: dict[str, Any]) -> None:
+    for name in ("api", "ray-head", "worker"):
+        service = compose["services"][name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "volumes" not in compose["services"]["ray-head"], "the head needs neither data nor state"
 
 
 def test_the_api_does_not_listen_without_tokens(compose: dict[str, Any]) -> None:
@@ -35,14 +65,16 @@ def test_the_api_does_not_listen_without_tokens(compose: dict[str, Any]) -> None
 def test_the_services_start_what_exists_with_settings_that_exist(compose: dict[str, Any]) -> None:
     for name, settings in (("api", ApiSettings), ("worker", WorkerSettings)):
         service = compose["services"][name]
-        assert importlib.util.find_spec(service["command"][-1] + ".__main__") is not None
+        module = service["command"][-1].split()[-1]
+        assert importlib.util.find_spec(module + ".__main__") is not None
         fields = {f"MTNAS_{field.upper()}" for field in settings.model_fields}
-        assert set(service["environment"]) <= fields
+        assert {name for name in service["environment"] if name.startswith("MTNAS_")} <= fields
 
 
 def test_services_wait_for_what_they_need(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for service in services.values():
+        assert "healthcheck" in service
         for needed, how in service.get("depends_on", {}).items():
             assert how["condition"] == "service_healthy"
             assert "healthcheck" in services[needed]
