@@ -55,7 +55,8 @@ def _image_layers(block: Block) -> list[str]:
         channels, padding = stage.result.channels, (stage.kernel[0] // 2, stage.kernel[1] // 2)
         arguments = f"{stage.source.channels}, {channels}, {stage.kernel}, {stage.stride}, {padding}"
         norm = [f"nn.GroupNorm({norm_groups(channels)}, {channels})"] if block.norm else []
-        layers += [f"nn.Conv2d({arguments})", *norm, "nn.ReLU()"]
+        follow = [*norm, "nn.ReLU()"] if block.kind.normalises else []
+        layers += [f"nn.Conv2d({arguments})", *follow]
     return layers
 
 

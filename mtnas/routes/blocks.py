@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from mtnas.errors import SpaceError
-from mtnas.routes.convolutions import KERNELS, read_image, stages, strided
+from mtnas.routes.convolutions import KERNELS, LINEAR, read_image, stages, strided
 from mtnas.routes.sequences import RECURRENT, cell_macs, cell_params, read_sequence, states
 
 
@@ -21,6 +21,7 @@ class BlockKind(StrEnum):
     CROSS = "cross"
     MASK = "mask"
     FACTORISATION_MACHINE = "fm"
+    SHORTCUT = "shortcut"
     CONV_1X1 = "conv1x1"
     CONV_3X3 = "conv3x3"
     CONV_5X5 = "conv5x5"
@@ -40,7 +41,7 @@ class BlockKind(StrEnum):
     @property
     def normalises(self) -> bool:
         """Whether ``Block.norm`` is a choice."""
-        return self.convolves or self in (BlockKind.MLP, BlockKind.MASK)
+        return (self.convolves and self not in LINEAR) or self in (BlockKind.MLP, BlockKind.MASK)
 
 
 _NUMBERS = {
@@ -71,6 +72,7 @@ class Block:
     | fm | output | per unit, linear part and pairwise interactions ((x V)^2 - x^2 V^2) / 2 (Rendle, 2010, one
     |    |        | unit per factor as in He and Chua, 2017, arXiv 1708.05027) |
     | conv* | channels, rows, columns read; channels given; stride | convolutions, each with group normalisation, ReLU |
+    | shortcut | as conv* | a 1x1 convolution and nothing else: an identity that strides |
     | max_pool, average_pool | channels, rows, columns; stride | 3x3 pooling |
     | group_norm | channels, rows, columns | group normalisation and ReLU |
     | gru, gru_last | channels read, steps, units | gated recurrent unit over a sequence; its states, or the last one |
@@ -152,7 +154,7 @@ class Block:
 
     def num_params(self, in_width: int) -> int:
         """Parameters for an input of this width."""
-        per_unit = 3 if self.norm else 1
+        per_unit = 3 if self.norm and self.kind.normalises else 1
         match self.kind:
             case BlockKind.MLP:
                 return sum(a * b + per_unit * b for a, b in self._maps(in_width))

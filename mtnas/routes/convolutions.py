@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from math import prod
 
 KERNELS = {
+    "shortcut": ((1, 1),),
     "conv1x1": ((1, 1),),
     "conv3x3": ((3, 3), (3, 3)),
     "conv5x5": ((5, 5), (5, 5)),
     "conv7x7": ((7, 7), (7, 7)),
     "conv1x7": ((1, 7), (7, 1)),
 }
+LINEAR = frozenset({"shortcut"})  # nothing follows these convolutions
 POOL = 3
 GROUPS = 4
 

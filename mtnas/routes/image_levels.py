@@ -32,7 +32,7 @@ def image_levels(
 
     Args:
         stem: the block below.
-        strides: of the last operation of every component, by level; where it is not 1, the identity is a 1x1
+        strides: of the last operation of every component, by level; where it is not 1, the identity is a plain 1x1
             convolution.
         components: kinds of each level.
         norm: whether convolutions normalise.
@@ -55,7 +55,7 @@ def _component(kind: BlockKind, source: tuple[int, int, int], channels: int, str
     if kind is PASSING and stride == 1:
         return Block(kind=kind)
     if kind is PASSING:
-        kind = BlockKind.CONV_1X1
+        return Block(kind=BlockKind.SHORTCUT, widths=(*source, channels, stride))
     if kind in KERNELS:
         return Block(kind=kind, widths=(*source, channels, stride), norm=norm)
     return Block(kind=kind, widths=(*source, stride))

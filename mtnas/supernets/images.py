@@ -21,12 +21,13 @@ from mtnas.supernets.initial import Initial
 
 
 class ConvolutionBank(Bank):
-    """I stacks of convolutions with 'same' padding, each with group normalisation and ReLU; no dropout."""
+    """I stacks of convolutions with 'same' padding, each with group normalisation and ReLU but for shortcuts."""
 
     def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
         super().__init__()
         self.stages = stages(block.kind, block.widths)
-        self.norm = block.norm
+        self.norm = block.norm and block.kind.normalises
+        self.bends = block.kind is not BlockKind.SHORTCUT
         self.weights, self.biases, self.norms = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
         for depth, stage in enumerate(self.stages):
             names = [f"{site}/{depth}" for site in sites]
@@ -34,7 +35,7 @@ class ConvolutionBank(Bank):
             shape = (channels, stage.source.channels, *stage.kernel)
             self.weights.append(initial.uniform(names, shape, sqrt(6 / fan_in)))
             self.biases.append(initial.constant(names, (channels,), 0.0))
-            if block.norm:
+            if self.norm:
                 self.norms.extend([initial.constant(names, (channels,), value) for value in (1.0, 0.0)])
 
     def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
@@ -58,7 +59,7 @@ class ConvolutionBank(Bank):
                     picked(self.norms[2 * depth + part], chosen).flatten()[:, None, None] for part in (0, 1)
                 )
                 out = out * scale + shift
-            x = _vectors(F.relu(out), K, num_instances)
+            x = _vectors(F.relu(out) if self.bends else out, K, num_instances)
         return x
 
 

@@ -10,17 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from mtnas.data import DataAccess
+from mtnas.data import CATALOGUE, DataAccess, check_against_profile
 from mtnas.errors import MtnasError
 from mtnas.export.verify import verify_export
+from mtnas.routes import RouteGraph
+from mtnas.routes.schemes import image_size
 from mtnas.run import InProcessExecutor, MemoryJournal
 from mtnas.run.context import own_rows
 from mtnas.run.prepare import prepare
+from mtnas.spec import CatalogueSource
 from tests.run.jobs import run, spec_of
 
 SIZE, PER_TASK, CLASSES = 8, 90, 3
 TASKS = ("across", "down")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGE_JOB: dict[str, Any] = {
     "name": "images",
     "data": {
@@ -81,8 +86,16 @@ def test_a_job_over_images_ends_with_an_export_that_passes_its_own_check(access:
     assert '"kind": "image"' in (export / "manifest.json").read_text()
 
 
-def test_policy_gradients_search_over_images_of_tasks(access: DataAccess, tmp_path: Path) -> None:
-    search = {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 16, "warmup": 0.2}
+SEARCHES: list[dict[str, Any]] = [
+    {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 16, "warmup": 0.2},
+    {"kind": "gumbel", "architecture_rows": 16, "warmup": 0.2},
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: search["kind"])
+def test_searches_over_shared_weights_work_on_images_of_tasks(
+    access: DataAccess, tmp_path: Path, search: dict[str, Any]
+) -> None:
     protocol = IMAGE_JOB["protocol"] | {"baselines": ["full_sharing"]}
     training = IMAGE_JOB["training"] | {"epochs": 3}
     spec = spec_of(base=IMAGE_JOB, search=search, protocol=protocol, training=training, export={"top": 0})
@@ -125,3 +138,17 @@ def test_an_image_of_another_size_than_the_space_reads_is_refused(access: DataAc
     spec = spec_of(base=IMAGE_JOB, space={"name": "gumbel_matrix", "options": options})
     with pytest.raises(MtnasError, match="input width 72, found 64"):
         run(spec, MemoryJournal(tmp_path), access)
+
+
+def test_the_example_asks_for_the_catalogues_tasks_and_a_space_that_reads_its_images() -> None:
+    spec = spec_of(base=yaml.safe_load((EXAMPLES / "omniglot.yaml").read_text()))
+    source = spec.data.source
+    assert isinstance(source, CatalogueSource)
+    known = CATALOGUE[source.name]
+    options = known.check_options(source.options)
+    assert [task.to_task() for task in spec.tasks] == list(known.tasks(options))
+    assert check_against_profile(spec.data, known.tasks(options), None) == ()
+    assert spec.space.graph is not None
+    size = image_size(RouteGraph.from_json(spec.space.graph))
+    assert size is not None
+    assert size.image == (1, source.options["size"], source.options["size"])

@@ -63,6 +63,24 @@ def test_convolutions(kind: BlockKind, stride: int, norm: bool, chosen: tuple[in
     assert per_instance == block.num_params(C * H * W)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_shortcut_is_a_plain_convolution(stride: int) -> None:
+    block = Block(kind=BlockKind.SHORTCUT, widths=(C, H, W, OUT, stride))
+    bank = make_bank(["a", "b"], block, C * H * W, INITIAL)
+    assert isinstance(bank, ConvolutionBank)
+    randomise(bank, seed=1)
+    x = images(2, 2, 4)
+    found = bank(x, None)
+    for k in range(2):
+        for i in range(2):
+            weight, bias = bank.weights[0][k, i], bank.biases[0][k, i]
+            expected = functional.conv2d(x[k, i].view(-1, C, H, W), weight, bias, stride=stride)
+            torch.testing.assert_close(found[k, i], expected.flatten(1), rtol=1e-10, atol=1e-10)
+    assert sum(p[0, 0].numel() for p in bank.parameters()) == block.num_params(C * H * W) == C * OUT + OUT
+    with pytest.raises(SpaceError, match="without layers"):
+        Block(kind=BlockKind.SHORTCUT, widths=(C, H, W, OUT, stride), norm=False)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kind", [BlockKind.MAX_POOL, BlockKind.AVERAGE_POOL])
 def test_pools(kind: BlockKind, stride: int) -> None:
