@@ -187,6 +187,8 @@ class RoutePolicy(nn.Module):
                 for source in junction.sources
                 if edges[layout.edges[name, source]]
             }
+            if not states:  # coins of a policy that diverged all lie tails up, and a mix needs an input
+                states = {edge.source: edge.states[0] for edge in junction.edges[: max(junction.min_inputs, 1)]}
             gate = next((g for g in junction.gates if g is not GateKind.PASS and gates[layout.gates[name, g]]), None)
             query = next((q for q in junction.queries if queries[layout.queries[name, q]]), None)
             mixes[name] = Mix.of(junction, states, gate=gate, query=query)

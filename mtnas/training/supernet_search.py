@@ -73,7 +73,7 @@ class SupernetSearch(ABC):
         for step, batch in self.weights.batches(self._step):
             num_groups = equal_groups(batch.num_rows, self._routes_per_step)
             with torch.no_grad():
-                selection = self._explored(self.sample(num_groups, step=step), step=step)
+                selection = self._explored(self.sample(num_groups, step=step), num_groups, step=step)
             self.weights.learn(batch, selection, step=step)
             self.search_step(step)
             self._step = step + 1
@@ -143,9 +143,9 @@ class SupernetSearch(ABC):
         self._step = int(state["step"])
         self.load_own_state(state)
 
-    def _explored(self, selection: Selection, *, step: int) -> Selection:
+    def _explored(self, selection: Selection, num_groups: int, *, step: int) -> Selection:
         """The selection with the last of its route groups drawn from the whole space (co-training)."""
-        count = round(self._co_training * selection.num_groups)
+        count = round(self._co_training * num_groups)
         if count == 0:
             return selection
         rows = []
@@ -153,7 +153,7 @@ class SupernetSearch(ABC):
             rng = np.random.default_rng(derived_seed("co-training", seed, step))
             rows.append([self.in_supernet(self.space.sample(rng)) for _ in range(count)])
         random = Selection.from_routes(self.net.graph, rows, device=self.data.device)
-        return joined(selection, random, kept=selection.num_groups - count)
+        return joined(selection, random, kept=num_groups - count)
 
     def _distinct(self, routes: Sequence[Route]) -> list[tuple[Route, bool]]:
         kept: dict[str, tuple[Route, bool]] = {}
@@ -171,10 +171,14 @@ class SupernetSearch(ABC):
 
 
 def joined(first: Selection, last: Selection, *, kept: int) -> Selection:
-    """The leading ``kept`` route groups of one selection, then all of another; settings are the first's."""
+    """The leading ``kept`` route groups of one selection, then all of another; settings are the first's.
+
+    A first selection of one group stands for as many groups as are kept.
+    """
 
     def both(one: Tensor, two: Tensor) -> Tensor:
-        return torch.cat((one[:, :kept], two), dim=1)
+        leading = one[:, :kept] if one.shape[1] > 1 else one.expand(-1, kept, -1)
+        return torch.cat((leading, two), dim=1)
 
     stops = [s.edges.new_zeros(s.edges.shape) if s.forward_only is None else s.forward_only for s in (first, last)]
     return Selection(
