@@ -14,7 +14,7 @@ import torch
 
 from mtnas.routes import Block, BlockKind, GateKind, InputShape, RouteGraph, Tower
 from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.named import NAMED_ROUTES, NamedRoute, Size, full_route
 from mtnas.routes.nodes import INPUT_QUERY
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
@@ -60,9 +60,8 @@ def census_rows(*, train: int, valid: int, seed: int = 0) -> Rows:
 
 def candidate_graph(*, subnets: int = SUBNETS, width: int = WIDTH) -> RouteGraph:
     """Two layers of sub-networks, every junction a softmax gate that sees the inputs."""
-    towers = [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in TASKS]
     return layered_graph(
-        towers,
+        towers(),
         subnets=(subnets, subnets),
         choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=True),),
         gates=(GateKind.SOFTMAX,),
@@ -73,13 +72,30 @@ def candidate_graph(*, subnets: int = SUBNETS, width: int = WIDTH) -> RouteGraph
 def candidate_pack(rows: Rows, settings: Sequence[Settings], recipe: Recipe, *, device: str = "cpu") -> PackTrainer:
     """A pack as a job trains it; every candidate has all edges, the most costly route of the shape."""
     graph = candidate_graph()
+    return pack_of(NamedRoute(name="candidate", graph=graph, route=full_route(graph)), rows, settings, recipe, device)
+
+
+def named_pack(name: str, size: Size, rows: Rows, settings: Sequence[Settings], recipe: Recipe) -> PackTrainer:
+    """A pack of a published scheme."""
+    return pack_of(NAMED_ROUTES[name](towers(), size), rows, settings, recipe)
+
+
+def pack_of(
+    named: NamedRoute, rows: Rows, settings: Sequence[Settings], recipe: Recipe, device: str = "cpu"
+) -> PackTrainer:
+    """Candidates of one route."""
     return PackTrainer(
-        graph=graph,
+        graph=named.graph,
         inputs=INPUTS,
-        routes=[full_route(graph)] * len(settings),
+        routes=[named.route] * len(settings),
         settings=settings,
         tasks=TASKS,
         data=ResidentData.of(rows, torch.device(device)),
         recipe=recipe,
         parts=("train",),
     )
+
+
+def towers() -> list[Tower]:
+    """The tasks' towers."""
+    return [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in TASKS]

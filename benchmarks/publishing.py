@@ -8,11 +8,12 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import altair
 import torch
-from scipy import stats
+
+if TYPE_CHECKING:
+    import altair
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -25,6 +26,7 @@ def publish(
     rows: Sequence[Mapping[str, Any]],
     chart: altair.TopLevelMixin | None = None,
     reading: str = "",
+    device: str = "",
 ) -> None:
     """Write ``results/<name>.json``, ``.md`` and, with a chart, ``.svg``.
 
@@ -35,13 +37,14 @@ def publish(
         rows: the table.
         chart: the plot.
         reading: what the figures say, in one or two sentences.
+        device: what it ran on, if not one process on a CPU.
     """
     RESULTS.mkdir(exist_ok=True)
     command = f"OMP_NUM_THREADS=1 python -m benchmarks.{name}"
     made = {
         "command": command,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": f"cpu, {torch.get_num_threads()} thread(s)",
+        "device": device or f"cpu, {torch.get_num_threads()} thread(s)",
     }
     document = {"title": title, "reading": reading, "facts": dict(facts), "made": made, "rows": list(rows)}
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, default=str) + "\n")
@@ -60,6 +63,8 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     middle = fmean(values)
     if len(values) < 2:
         return middle, math.nan, math.nan
+    from scipy import stats  # here, so that benchmarks without intervals run where torch alone is installed
+
     half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return middle, middle - half, middle + half
 
