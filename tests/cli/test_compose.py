@@ -1,4 +1,4 @@
-"""The compose file: well-formed, closed to the outside, and starting modules that exist. ``tests/system`` runs its commands."""
+"""The compose file: well-formed, closed to the outside, starting what exists. ``tests/system`` runs its commands."""
 
 import importlib.util
 from pathlib import Path
