@@ -15,6 +15,7 @@ from mtnas.run import InProcessExecutor, MemoryJournal, run_job
 from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackStarted, PackTask, TrainResult
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec
+from mtnas.trials import TrialState
 from tests.workers.nodes import Nodes, two_nodes
 from tests.workers.packs import pack, planted
 
@@ -27,10 +28,10 @@ SPEC: dict[str, Any] = {
     "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 1200, "num_tasks": 2, "dims": 8}}},
     "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
-    "search": {"kind": "evolution", "generation": 3},
-    "training": {"batch_size": 64, "epochs": 40, "lr": 0.01, "evaluate_every": 5},
+    "search": {"kind": "evolution", "generation": 4, "halving": {"reduction": 2, "min_epochs": 7}},
+    "training": {"batch_size": 64, "epochs": 30, "lr": 0.01, "evaluate_every": 5},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
-    "budget": {"trials": 6},
+    "budget": {"trials": 8},
     "resources": {"pack_size": 1, "max_packs": 2},
     "export": {"top": 0},
 }
@@ -181,6 +182,7 @@ def test_a_node_that_dies_in_a_search_costs_no_trial_and_changes_no_answer(
     assert disturbed.report is not None
     assert undisturbed.report is not None
     assert disturbed.report["best"] == undisturbed.report["best"]
+    assert {trial.state for trial in disturbed.trials()} == {TrialState.COMPLETE, TrialState.PRUNED}
     homes = {trial.place.node.rpartition("/")[2] for trial in disturbed.trials() if trial.place is not None}
     assert nodes.second_id in homes
     assert len(homes) == 2

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(120)
 
+DEAD_CLUSTER = "127.0.0.1:1"
 SPEC: dict[str, Any] = {
     "name": "small",
     "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 600, "num_tasks": 2, "dims": 8}}},
@@ -63,11 +65,23 @@ class Service:
     strangers: dict[str, subprocess.Popen[str]]
 
 
+@contextmanager
+def _environment(named: dict[str, str]) -> Iterator[None]:
+    os.environ |= named
+    yield
+    for name in named:
+        del os.environ[name]
+
+
 @pytest.fixture(scope="module")
 def service(ray_token: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One cluster of two processors for all tests. Strangers knock meanwhile: being refused takes them 20 s."""
     home = tmp_path_factory.mktemp("home")
-    with cluster(Settings(home=home, ray_cpus=2, ray_object_store_mib=100)):
+    # What Ray would join by itself: a cluster that is not there any more. Ours must not care.
+    (home / "ray").mkdir()
+    (home / "ray" / "ray_current_cluster").write_text(DEAD_CLUSTER)
+    named = {"RAY_ADDRESS": DEAD_CLUSTER, "RAY_TMPDIR": str(home)}
+    with _environment(named), cluster(Settings(home=home, ray_cpus=2, ray_object_store_mib=100)):
         import ray
 
         address = ray.get_runtime_context().gcs_address
@@ -220,6 +234,15 @@ def test_whoever_gets_a_result_may_run_another_pack_at_once(executor: Executor, 
         if isinstance(event, TrainResult):
             inner += _results(list(executor.run([pack(f"after-{event.key}")], data))).values()
     assert [result.key for result in inner] == ["after-a", "after-b"]
+
+
+def test_a_cluster_of_our_own_is_neither_foreign_nor_dead(service: Service) -> None:
+    import ray
+
+    assert os.environ["RAY_ADDRESS"] == DEAD_CLUSTER
+    assert ray.get_runtime_context().gcs_address != DEAD_CLUSTER
+    assert f"mtnas-{os.getpid()}-" in str(_session())
+    assert len(ray.nodes()) == 1
 
 
 def test_the_token_is_secret_and_strangers_are_refused(service: Service) -> None:
