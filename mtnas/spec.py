@@ -219,6 +219,9 @@ class ResourcesSpec(Part):
         pack_size: candidates per pack at most, instead of as many as the device runs best.
         memory_mib: memory of a GPU or processor that a pack with its data may take: it bounds how many candidates train
             together, and a candidate that does not fit alone fails.
+        data: whether inputs lie in memory (``resident``) or are read from the cache of encoded data as batches need
+            them (``streamed``); ``auto`` streams what would take more than half of ``memory_mib``. The batches are the
+            same.
         driver: what spreads packs over a Ray cluster: actors that live on between jobs, or Ray Tune.
     """
 
@@ -227,6 +230,7 @@ class ResourcesSpec(Part):
     max_packs: Annotated[int, Field(ge=1)] = 2
     pack_size: Annotated[int, Field(ge=1)] | None = None
     memory_mib: Annotated[int, Field(ge=64)] = 2048
+    data: Literal["auto", "resident", "streamed"] = "auto"
     driver: Literal["actors", "tune"] = "actors"
 
 

@@ -79,6 +79,13 @@ class EncodedData:
         return several and bool((np.count_nonzero(~np.isnan(self.labels), axis=1) <= 1).all())
 
     @property
+    def num_bytes(self) -> int:
+        """Of all arrays."""
+        inputs = self.categorical.nbytes + self.numeric.nbytes + self.images.nbytes
+        bags = sum(offsets.nbytes + values.nbytes for offsets, values in self.bags)
+        return inputs + bags + self.labels.nbytes + sum(rows.nbytes for rows in self.parts.values())
+
+    @property
     def inputs(self) -> InputShape:
         """The shape of the inputs, as costs and encoders need it."""
         return self.schema.inputs

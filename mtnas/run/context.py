@@ -39,7 +39,7 @@ from mtnas.run.packs import (
     cut,
 )
 from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
-from mtnas.run.sizing import Sizing
+from mtnas.run.sizing import Sizing, data_bytes, streams
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task
@@ -119,6 +119,7 @@ class Context:
         )
         self.earlier = earlier
         self._known = {} if earlier is None else earlier.by_key()
+        self.streamed = streams(data, spec.resources)
         self.sizing = Sizing(
             resources=spec.resources,
             device=device,
@@ -126,7 +127,7 @@ class Context:
             tasks=self.tasks,
             recipe=self.recipe,
             evaluated_rows=max(len(data.parts[part]) for part in ("search", "valid", "test")),
-            data_bytes=0,
+            data_bytes=data_bytes(data, streamed=self.streamed),
         )
         self._progress = PhaseProgress()
         self._last_report = 0.0
@@ -284,7 +285,10 @@ class Context:
         return self._metered(tasks, self._meter(len(tasks), stretch))
 
     def _metered(self, tasks: Sequence[PackTask], meter: PackMeter) -> Iterator[PackEnd]:
-        resumed = [replace(task, resume=self.journal.checkpoint(f"pack/{task.key}") or task.resume) for task in tasks]
+        resumed = [
+            replace(task, streamed=self.streamed, resume=self.journal.checkpoint(f"pack/{task.key}") or task.resume)
+            for task in tasks
+        ]
         events = self.executor.run(resumed, self.data)
         try:
             for event in events:

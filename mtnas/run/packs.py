@@ -24,8 +24,9 @@ from mtnas.tasks import Task
 from mtnas.training.evaluate import of_candidate
 from mtnas.training.pack_state import STEP, join, keep
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.searchers import make_search
+from mtnas.training.streamed import StreamedData
 from mtnas.training.supernet_search import Proposal, SupernetSearch
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Evaluation, Place, Settings
@@ -84,6 +85,7 @@ class PackTask:
         key: unique within the job; names the pack's checkpoint.
         resume: the state of a checkpoint to go on from.
         checkpoint_every_s: seconds between checkpoints.
+        streamed: whether inputs are read from the cache as batches need them, instead of lying in memory.
         stop_at: moment (seconds since 1970) from which candidates are not trained on but cut off; ``None`` for never.
     """
 
@@ -94,6 +96,7 @@ class PackTask:
     device: str = "cpu"
     resume: bytes | None = None
     checkpoint_every_s: float = 15.0
+    streamed: bool = False
     stop_at: float | None = None
 
 
@@ -226,12 +229,18 @@ def execute(
         yield PackFailed(key=task.key, place=place, error=found)
 
 
+def rows_for(task: PackTask, data: EncodedData) -> TrainingData:
+    """The rows that a pack trains on, where it wants them."""
+    device = torch.device(task.device)
+    return StreamedData.of(data, device) if task.streamed else ResidentData.of(data, device)
+
+
 def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
     started = time.monotonic()
     if _is_over(task):
         yield TrainResult(key=task.key, place=place, outcomes=(_cut_off(step=0, seconds=0.0),) * len(work.candidates))
         return
-    resident = ResidentData.of(data, torch.device(task.device))
+    rows = rows_for(task, data)
     routes = [candidate.route for candidate in work.candidates]
     trainer = PackTrainer(
         graph=work.graph,
@@ -239,7 +248,7 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         routes=routes,
         settings=[candidate.settings for candidate in work.candidates],
         tasks=task.tasks,
-        data=resident,
+        data=rows,
         recipe=task.recipe,
         parts=work.parts,
     )
@@ -290,7 +299,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
         inputs=data.inputs,
         settings=work.settings,
         tasks=task.tasks,
-        data=ResidentData.of(data, torch.device(task.device)),
+        data=rows_for(task, data),
         recipe=task.recipe,
         most_steps=work.most_steps,
     )

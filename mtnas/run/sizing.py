@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mtnas.data import EncodedData
 from mtnas.errors import OutOfMemoryError
 from mtnas.routes import InputShape, RouteGraph
 from mtnas.spec import ResourcesSpec
@@ -15,6 +16,21 @@ from mtnas.training.recipe import Recipe
 CPU_ROWS = 4096  # of all candidates in a step: about what a core's cache holds (DESIGN.md, known costs)
 CPU_SIZES = 2, 16
 GPU_SIZE = 64  # from 16 to 32 on, memory traffic is the limit
+
+
+def streams(data: EncodedData, resources: ResourcesSpec) -> bool:
+    """Whether inputs are read from the cache as batches need them: as the user says, else where they would fill half
+    of a pack's memory."""
+    if resources.data != "auto":
+        return resources.data == "streamed"
+    return 2 * data.num_bytes > resources.memory_mib * MIB
+
+
+def data_bytes(data: EncodedData, *, streamed: bool) -> int:
+    """What the rows take beside a pack: all of them, or labels and row numbers, of parts and of an epoch's order."""
+    if not streamed:
+        return data.num_bytes
+    return data.labels.nbytes + 4 * sum(rows.nbytes for rows in data.parts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

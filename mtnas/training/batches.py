@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mtnas.errors import TrainingError
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.seeds import derived_seed
 
 
@@ -32,7 +32,7 @@ class BatchStream:
         num_batches: steps of an epoch.
     """
 
-    def __init__(self, data: ResidentData, *, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]) -> None:
+    def __init__(self, data: TrainingData, *, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]) -> None:
         """Prepare the rows.
 
         Args:
@@ -66,9 +66,9 @@ class BatchStream:
         """The batches of an epoch, from a step of it on."""
         orders = [row_order(len(self._rows), seed, epoch) for seed in self._distinct]
         rows_SN = self._rows[torch.stack(orders).to(self._data.device)]
-        for step in range(first_step, self.num_batches):
-            rows_SB = rows_SN[:, step * self.batch_size : (step + 1) * self.batch_size]
-            yield self._data.gather(rows_SB, self._seed_of)
+        steps = range(first_step, self.num_batches)
+        batches = (rows_SN[:, step * self.batch_size : (step + 1) * self.batch_size] for step in steps)
+        yield from self._data.gather_each(batches, self._seed_of)
 
     def keep(self, index: Sequence[int]) -> BatchStream:
         """The stream of the candidates at these positions alone, for successive halving."""
@@ -80,11 +80,10 @@ class BatchStream:
         )
 
 
-def rows_in_order(data: ResidentData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:
+def rows_in_order(data: TrainingData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:
     """Every row of the parts once, in their order, the last partial batch included; S is 1, for evaluation.
 
     Raises:
         DataError: no such part, or no row in them.
     """
-    for rows in torch.split(data.rows_of(parts), batch_size):
-        yield data.gather(rows[None])
+    yield from data.gather_each(rows[None] for rows in torch.split(data.rows_of(parts), batch_size))

@@ -15,7 +15,7 @@ from mtnas.supernets.products import products
 from mtnas.tasks import Metric, Task
 from mtnas.training.batches import rows_in_order
 from mtnas.training.metrics import evaluate_task
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 from mtnas.training.task_batches import own_labels_of, own_rows_in_order
 
 EVALUATION_ROWS = 4096
@@ -24,19 +24,19 @@ PackMetrics = Mapping[str, Mapping[str, Tensor]]
 
 
 @torch.no_grad()
-def predict(net: Supernet, selection: Selection, data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
+def predict(net: Supernet, selection: Selection, data: TrainingData, parts: Sequence[str]) -> list[Tensor]:
     """Outputs ``[K, N, O]`` per task over the rows of the parts, in their order.
 
     Where rows belong to tasks, those of each task's own rows, in the order of :func:`own_rows_in_order`.
     """
     in_order = own_rows_in_order if net.own_rows else rows_in_order
-    with products(data.numeric.dtype, data.device):
+    with products(data.dtype, data.device):
         batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
     return [torch.cat(outputs, dim=1) for outputs in zip(*batches, strict=True)]
 
 
 def evaluate(
-    net: Supernet, selection: Selection, data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]
+    net: Supernet, selection: Selection, data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]
 ) -> PackMetrics:
     """Metrics ``[K]`` by task and metric name; deterministic, and NaN where a part holds no labels."""
     labels_NT = own_labels_of(data, parts) if net.own_rows else data.labels_of(parts)
@@ -61,7 +61,7 @@ def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str
     return torch.stack(figures).mean(0)
 
 
-def label_scales(data: ResidentData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, float]:
+def label_scales(data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, float]:
     """Standard deviation of every task's labels over the parts, 1 where it is zero or unknown."""
     labels_NT = data.labels_of(parts)
     scales = {}

@@ -23,7 +23,7 @@ from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
 from mtnas.training.recipe import Recipe
 from mtnas.training.reweighting import reweighted
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.small_towers import SmallTowers
 from mtnas.trials import Settings
 
@@ -48,7 +48,7 @@ class Objective:
         *,
         net: Supernet,
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         settings: Sequence[Settings],
         parts: Sequence[str],

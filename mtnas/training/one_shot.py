@@ -24,7 +24,7 @@ from mtnas.tasks import Direction, Objective, Task
 from mtnas.training.evaluate import label_scales, score
 from mtnas.training.policy import RoutePolicy
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 from mtnas.training.seeds import derived_seed
 from mtnas.training.shared_weights import SharedWeights
 from mtnas.training.supernet_search import SupernetSearch
@@ -43,7 +43,7 @@ class OneShotSearcher(SupernetSearch):
         inputs: InputShape,
         settings: Sequence[Settings],
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         searches: Sequence[OneShotSearch],
         most_steps: int | None = None,

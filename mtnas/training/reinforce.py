@@ -25,7 +25,7 @@ from mtnas.training.optimiser import PackAdamW
 from mtnas.training.policy import RoutePolicy
 from mtnas.training.recipe import Recipe
 from mtnas.training.route_prior import cosines, edge_prior, task_groups
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.shared_weights import RelativeLoss, SharedWeights, endless, equal_groups, repeated
 from mtnas.training.supernet_search import SupernetSearch
 from mtnas.trials import Settings
@@ -43,7 +43,7 @@ class ReinforceSearcher(SupernetSearch):
         inputs: InputShape,
         settings: Sequence[Settings],
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         searches: Sequence[ReinforceSearch],
         most_steps: int | None = None,

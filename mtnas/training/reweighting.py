@@ -7,7 +7,7 @@ Legend: N rows, T tasks, D inputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from mtnas.errors import TrainingError
 from mtnas.tasks import Task, TaskKind
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 from mtnas.training.seeds import derived_seed
 from mtnas.training_options import SvdReweighting
 
@@ -38,7 +38,7 @@ def svd_task_weights(directions_DT: Tensor, *, rank: int) -> Tensor:
 
 
 def reweighted(
-    data: ResidentData, tasks: Sequence[Task], parts: Sequence[str], settings: SvdReweighting, *, seed: int = 0
+    data: TrainingData, tasks: Sequence[Task], parts: Sequence[str], settings: SvdReweighting, *, seed: int = 0
 ) -> Tensor:
     """Task weights ``[T]`` of mean 1 from the training rows, or a sample of them.
 
@@ -54,13 +54,13 @@ def reweighted(
 
 
 def label_directions(
-    data: ResidentData, tasks: Sequence[Task], parts: Sequence[str], *, rows: int | None = None, seed: int = 0
+    data: TrainingData, tasks: Sequence[Task], parts: Sequence[str], *, rows: int | None = None, seed: int = 0
 ) -> Tensor:
     """``theta_t = X^T y_t / n_t``, ``[D, T]`` in float64, in passes of a few thousand rows.
 
-    X holds the numeric inputs and one column per category (bags left out), standardised; labels are standardised
-    too, so that no unit decides. A multiclass task has a column per class; its direction is the leading one of those
-    (the first singular vector times its value), which for two classes is the binary one.
+    X holds the numeric inputs, pixels included, and one column per category (bags left out), standardised; labels are
+    standardised too, so that no unit decides. A multiclass task has a column per class; its direction is the leading
+    one of those (the first singular vector times its value), which for two classes is the binary one.
 
     Args:
         data: where the rows are.
@@ -75,27 +75,63 @@ def label_directions(
         chosen = chosen[torch.randperm(len(chosen), generator=generator)[:rows].to(chosen.device)]
     labels = [_standardised(data.labels[chosen, t].double(), task) for t, task in enumerate(tasks)]
     wide = torch.cat(labels, dim=1)
-    vocabularies = [int(data.categorical[:, c].max()) + 1 for c in range(data.categorical.shape[1])]
-    numeric = data.numeric[chosen].double()
-    mean, spread = numeric.mean(0), numeric.std(0, correction=0)
-    products = [torch.zeros(numeric.shape[1], wide.shape[1], dtype=torch.float64, device=wide.device)]
-    products += [torch.zeros(size, wide.shape[1], dtype=torch.float64, device=wide.device) for size in vocabularies]
-    for begin in range(0, len(chosen), _ROWS_AT_ONCE):
-        part = slice(begin, begin + _ROWS_AT_ONCE)
-        standard = torch.where(spread > 0, (numeric[part] - mean) / spread.clamp(min=1e-12), 0.0)
+    inputs = _Inputs(data, chosen)
+    means, counts_of = inputs.means()
+    spread = inputs.deviations(means)
+    products = [torch.zeros(len(means), wide.shape[1], dtype=torch.float64, device=wide.device)]
+    products += [wide.new_zeros(len(counts), wide.shape[1]) for counts in counts_of]
+    for part, numeric, categories in inputs.passes():
+        standard = torch.where(spread > 0, (numeric - means) / spread.clamp(min=1e-12), 0.0)
         products[0] += standard.T @ wide[part]
-        categories = data.categorical[chosen[part]].long()
-        for c in range(len(vocabularies)):
+        for c in range(len(counts_of)):
             products[1 + c].index_add_(0, categories[:, c], wide[part])
-    for c, size in enumerate(vocabularies):
-        share = torch.bincount(data.categorical[chosen, c].long(), minlength=size).double() / len(chosen)
+    for c, counts in enumerate(counts_of):
+        share = counts.double() / len(chosen)
         spread_of = (share * (1 - share)).sqrt()
         centred = products[1 + c] - share[:, None] * wide.sum(0)
         products[1 + c] = torch.where(spread_of[:, None] > 0, centred / spread_of.clamp(min=1e-12)[:, None], 0.0)
     theta = torch.cat(products)
     columns = torch.split(theta, [label.shape[1] for label in labels], dim=1)
-    counts = [(~data.labels[chosen, t].isnan()).sum().clamp(min=1) for t in range(len(tasks))]
-    return torch.stack([_leading(part) / n for part, n in zip(columns, counts, strict=True)], dim=1)
+    labelled = [(~data.labels[chosen, t].isnan()).sum().clamp(min=1) for t in range(len(tasks))]
+    return torch.stack([_leading(part) / n for part, n in zip(columns, labelled, strict=True)], dim=1)
+
+
+class _Inputs:
+    """The inputs of some rows, a few thousand at a time, since all together may not fit into memory."""
+
+    def __init__(self, data: TrainingData, rows: Tensor) -> None:
+        self._data, self._rows = data, rows
+
+    def passes(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Where the rows stand, their numbers ``[n, D]`` in float64 and categories ``[n, C]``."""
+        begin = 0
+        for batch in self._data.gather_each(rows[None] for rows in torch.split(self._rows, _ROWS_AT_ONCE)):
+            yield slice(begin, begin + batch.num_rows), batch.numeric[0].double(), batch.categorical[0]
+            begin += batch.num_rows
+
+    def means(self) -> tuple[Tensor, list[Tensor]]:
+        """Means ``[D]`` of the numbers, and how often each category of every column occurs."""
+        total: Tensor | float = 0.0
+        counts: list[Tensor] = []
+        for _, numeric, categories in self.passes():
+            total = total + numeric.sum(0)
+            found = [torch.bincount(column) for column in categories.unbind(1)]
+            counts = [_added(a, b) for a, b in zip(counts, found, strict=True)] if counts else found
+        assert isinstance(total, Tensor)
+        return total / len(self._rows), counts
+
+    def deviations(self, means: Tensor) -> Tensor:
+        """``[D]``."""
+        squares = torch.zeros_like(means)
+        for _, numeric, _ in self.passes():
+            squares += (numeric - means).square().sum(0)
+        return (squares / len(self._rows)).sqrt()
+
+
+def _added(a: Tensor, b: Tensor) -> Tensor:
+    """Counts of two passes, which may have seen categories up to different ones."""
+    short, long = sorted((a, b), key=len)
+    return torch.cat((long[: len(short)] + short, long[len(short) :]))
 
 
 def _standardised(labels_N: Tensor, task: Task) -> Tensor:

@@ -5,7 +5,8 @@ Legend: S distinct row orders, K pack, B batch, N rows, C categorical and D nume
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -119,22 +120,68 @@ class ResidentBag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResidentData:
+class TrainingData(ABC):
+    """Encoded rows that batches are gathered from: labels and row numbers at hand, inputs at hand or on disk.
+
+    Attributes:
+        labels: ``[N, T]``.
+        parts: int64 row numbers by part.
+    """
+
+    labels: Tensor
+    parts: Mapping[str, Tensor]
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are."""
+        return self.labels.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of numeric inputs and labels."""
+        return self.labels.dtype
+
+    def rows_of(self, parts: Sequence[str]) -> Tensor:
+        """Row numbers of several parts together, int64 ``[n]``.
+
+        Raises:
+            DataError: no such part, or no row in them.
+        """
+        unknown = [part for part in parts if part not in self.parts]
+        if unknown:
+            raise DataError(expected=f"parts among {sorted(self.parts)}", found=str(unknown), where="batches")
+        rows = torch.cat([self.parts[part] for part in parts]) if parts else torch.empty(0)
+        if not len(rows):
+            raise DataError(expected="at least one row", found="none", where=f"parts {', '.join(parts) or '()'}")
+        return rows
+
+    def labels_of(self, parts: Sequence[str]) -> Tensor:
+        """Labels ``[n, T]`` in the order in which :func:`mtnas.training.batches.rows_in_order` yields them."""
+        return self.labels.index_select(0, self.rows_of(parts))
+
+    @abstractmethod
+    def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
+        """The batch of these rows."""
+
+    def gather_each(self, batches: Iterable[Tensor], seed_of: Tensor | None = None) -> Iterator[Batch]:
+        """The batches of these rows ``[S, B]``, one after another."""
+        for rows_SB in batches:
+            yield self.gather(rows_SB, seed_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentData(TrainingData):
     """Encoded data on a device: one copy for all parts; on the CPU it shares memory with the arrays.
 
     Attributes:
         categorical: int32 ``[N, C]``.
         numeric: ``[N, D]``.
-        labels: ``[N, T]``.
-        parts: int64 row numbers by part.
         bags: one per multi-valued feature.
         images: uint8 ``[N, P]``, which become numbers from 0 to 1 behind the numeric ones when a batch is gathered.
     """
 
     categorical: Tensor
     numeric: Tensor
-    labels: Tensor
-    parts: Mapping[str, Tensor]
     bags: tuple[ResidentBag, ...]
     images: Tensor | None = None
 
@@ -162,29 +209,6 @@ class ResidentData:
             ),
             images=_tensor(data.images).to(device) if isinstance(data, HoldsImages) and data.images.size else None,
         )
-
-    @property
-    def device(self) -> torch.device:
-        """Where the data is."""
-        return self.labels.device
-
-    def rows_of(self, parts: Sequence[str]) -> Tensor:
-        """Row numbers of several parts together, int64 ``[n]``.
-
-        Raises:
-            DataError: no such part, or no row in them.
-        """
-        unknown = [part for part in parts if part not in self.parts]
-        if unknown:
-            raise DataError(expected=f"parts among {sorted(self.parts)}", found=str(unknown), where="batches")
-        rows = torch.cat([self.parts[part] for part in parts]) if parts else torch.empty(0)
-        if not len(rows):
-            raise DataError(expected="at least one row", found="none", where=f"parts {', '.join(parts) or '()'}")
-        return rows
-
-    def labels_of(self, parts: Sequence[str]) -> Tensor:
-        """Labels ``[n, T]`` in the order in which :func:`mtnas.training.batches.rows_in_order` yields them."""
-        return self.labels.index_select(0, self.rows_of(parts))
 
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows, without waiting for the device."""

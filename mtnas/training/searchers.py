@@ -13,7 +13,7 @@ from mtnas.training.gradient import GradientSearcher
 from mtnas.training.one_shot import OneShotSearcher
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import ReinforceSearcher
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 from mtnas.training.supernet_search import SupernetSearch
 from mtnas.trials import Settings
 
@@ -25,7 +25,7 @@ def make_search(
     inputs: InputShape,
     settings: Sequence[Settings],
     tasks: Sequence[Task],
-    data: ResidentData,
+    data: TrainingData,
     recipe: Recipe,
     most_steps: int | None = None,
 ) -> SupernetSearch:

@@ -22,7 +22,7 @@ from mtnas.training.noise import Noise
 from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import Bag, Batch, ResidentData
+from mtnas.training.rows import Bag, Batch, TrainingData
 from mtnas.training.schedule import lr_factor
 from mtnas.training.task_batches import TaskBatchStream, training_batches
 from mtnas.trials import Settings
@@ -45,7 +45,7 @@ class SharedWeights:
         inputs: InputShape,
         settings: Sequence[Settings],
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         most_steps: int | None = None,
         takes: Callable[[str], bool] = lambda _: True,

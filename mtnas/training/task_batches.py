@@ -8,7 +8,7 @@ Legend: S distinct data seeds, K pack, T tasks, B rows of each task in a batch, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mtnas.errors import DataError, TrainingError
 from mtnas.training.batches import BatchStream
-from mtnas.training.rows import Batch, Encoded, ResidentData
+from mtnas.training.rows import Batch, Encoded, TrainingData
 from mtnas.training.seeds import derived_seed
 
 
@@ -39,7 +39,7 @@ class TaskBatchStream:
         num_batches: steps of an epoch.
     """
 
-    def __init__(self, data: ResidentData, *, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]) -> None:
+    def __init__(self, data: TrainingData, *, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]) -> None:
         """Prepare the rows.
 
         Args:
@@ -75,8 +75,9 @@ class TaskBatchStream:
             for task in range(len(self._rows))
         ]
         rows_SNT = torch.stack(of_tasks, dim=2)
-        for step in range(self.num_batches - first_step):
-            yield gather_own(self._data, rows_SNT[:, step * B : (step + 1) * B], self._seed_of)
+        steps = range(self.num_batches - first_step)
+        batches = (rows_SNT[:, step * B : (step + 1) * B] for step in steps)
+        yield from gather_own(self._data, batches, self._seed_of)
 
     def keep(self, index: Sequence[int]) -> TaskBatchStream:
         """The stream of the candidates at these positions alone, for successive halving."""
@@ -97,7 +98,7 @@ class TaskBatchStream:
 
 
 def training_batches(
-    data: ResidentData, *, own_rows: bool, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]
+    data: TrainingData, *, own_rows: bool, parts: Sequence[str], batch_size: int, data_seeds: Sequence[int]
 ) -> BatchStream | TaskBatchStream:
     """The batches of a pack: ``own_rows`` of every task, or rows of all tasks mixed."""
     kind = TaskBatchStream if own_rows else BatchStream
@@ -114,7 +115,7 @@ def steps_per_epoch(data: Encoded, *, own_rows: bool, parts: Sequence[str], batc
     return max(1, num_labels // (batch_size * num_tasks))
 
 
-def rows_of_tasks(data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
+def rows_of_tasks(data: TrainingData, parts: Sequence[str]) -> list[Tensor]:
     """Per task the numbers of its labelled rows in these parts.
 
     Raises:
@@ -130,14 +131,14 @@ def rows_of_tasks(data: ResidentData, parts: Sequence[str]) -> list[Tensor]:
     return found
 
 
-def gather_own(data: ResidentData, rows_SBT: Tensor, seed_of: Tensor | None = None) -> Batch:
-    """The batch of these rows, ``rows_SBT[..., t]`` being rows of task t."""
-    S, B, T = rows_SBT.shape
-    batch = data.gather(rows_SBT.flatten(1), seed_of)
-    return replace(batch, labels=batch.labels.view(S, B, T, T).diagonal(dim1=2, dim2=3))
+def gather_own(data: TrainingData, batches: Iterable[Tensor], seed_of: Tensor | None = None) -> Iterator[Batch]:
+    """The batches of these rows ``[S, B, T]``, ``rows_SBT[..., t]`` being rows of task t."""
+    for batch in data.gather_each((rows_SBT.flatten(1) for rows_SBT in batches), seed_of):
+        S, _, T = batch.labels.shape
+        yield replace(batch, labels=batch.labels.view(S, -1, T, T).diagonal(dim1=2, dim2=3))
 
 
-def own_rows_in_order(data: ResidentData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:
+def own_rows_in_order(data: TrainingData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:
     """Every labelled row of the parts once, S is 1, for evaluation; about ``batch_size`` rows of features at a time.
 
     Tasks with fewer rows than others repeat one of them, without its label, so that labels together are ``[N, T]``.
@@ -147,16 +148,17 @@ def own_rows_in_order(data: ResidentData, *, parts: Sequence[str], batch_size: i
     """
     rows_NT, labels_NT = _padded(data, parts)
     at_once = max(1, batch_size // rows_NT.shape[1])
-    for rows_BT, labels_BT in zip(torch.split(rows_NT, at_once), torch.split(labels_NT, at_once), strict=True):
-        yield replace(gather_own(data, rows_BT[None]), labels=labels_BT[None])
+    batches = gather_own(data, (rows_BT[None] for rows_BT in torch.split(rows_NT, at_once)))
+    for batch, labels_BT in zip(batches, torch.split(labels_NT, at_once), strict=True):
+        yield replace(batch, labels=labels_BT[None])
 
 
-def own_labels_of(data: ResidentData, parts: Sequence[str]) -> Tensor:
+def own_labels_of(data: TrainingData, parts: Sequence[str]) -> Tensor:
     """Labels ``[N, T]`` in the order of :func:`own_rows_in_order`."""
     return _padded(data, parts)[1]
 
 
-def _padded(data: ResidentData, parts: Sequence[str]) -> tuple[Tensor, Tensor]:
+def _padded(data: TrainingData, parts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Every task's rows ``[N, T]`` and their labels, NaN in the padding."""
     of_tasks = rows_of_tasks(data, parts)
     longest = max(map(len, of_tasks))

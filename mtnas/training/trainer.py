@@ -23,7 +23,7 @@ from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.pack_state import STEP
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.schedule import lr_factor
 from mtnas.training.task_batches import training_batches
 from mtnas.trials import Settings
@@ -55,7 +55,7 @@ class PackTrainer:
         routes: Sequence[Route],
         settings: Sequence[Settings],
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         parts: Sequence[str],
         valid: str = "valid",

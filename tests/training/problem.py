@@ -16,7 +16,7 @@ from mtnas.routes.layered import layered_graph
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from tests.training.spaces import MLP, QUERIES, WIDE
@@ -99,14 +99,15 @@ def trainer(
     settings: Sequence[Settings],
     recipe: Recipe,
     *,
-    data: ResidentData | None = None,
+    data: TrainingData | None = None,
     tasks: Sequence[Task] = TASKS,
     parts: Sequence[str] = ("train",),
+    inputs: InputShape = INPUTS,
 ) -> PackTrainer:
     """An untrained pack."""
     return PackTrainer(
         graph=graph,
-        inputs=INPUTS,
+        inputs=inputs,
         routes=routes,
         settings=settings,
         tasks=tasks,

@@ -24,7 +24,7 @@ from mtnas.training.gradient.methods import make_architecture
 from mtnas.training.noise import Noise
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.shared_weights import RelativeLoss, SharedWeights, endless, equal_groups
 from mtnas.training.supernet_search import SupernetSearch
 from mtnas.trials import Settings
@@ -42,7 +42,7 @@ class GradientSearcher(SupernetSearch):
         inputs: InputShape,
         settings: Sequence[Settings],
         tasks: Sequence[Task],
-        data: ResidentData,
+        data: TrainingData,
         recipe: Recipe,
         searches: Sequence[GradientSearch],
         most_steps: int | None = None,
