@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mtnas.data import DataAccess
+from mtnas.data import DataAccess, EncodedData, load
 from mtnas.errors import OutOfMemoryError, SearchError
 from mtnas.routes import InputShape, RouteGraph
 from mtnas.run import MemoryJournal
-from mtnas.run.sizing import CPU_ROWS, GPU_SIZE, Sizing
+from mtnas.run.packs import PackEvent, PackTask
+from mtnas.run.sizing import CPU_ROWS, GPU_SIZE, Sizing, data_bytes, streams
 from mtnas.spec import ResourcesSpec
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.pack_memory import MIB
 from mtnas.training.recipe import Recipe
 from search_spaces import build
-from tests.run.jobs import SMALL, run, spec_of
+from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless_trials
 
 TASKS = tuple(Task(name=f"t{t}", kind=TaskKind.BINARY, label=f"t{t}", tower=(4,)) for t in range(2))
 
@@ -76,3 +79,46 @@ def test_a_job_whose_networks_do_not_fit_ends_with_the_reason(access: DataAccess
     with pytest.raises(SearchError, match=r"resources\.memory_mib.* MiB for one candidate"):
         run(spec_of(base=SMALL, space=space, resources={"memory_mib": 64}), journal, access)
     assert journal.trials()
+
+
+@pytest.fixture(scope="module")
+def data(access: DataAccess) -> EncodedData:
+    spec = spec_of(base=SMALL)
+    return load(spec.data, [task.to_task() for task in spec.tasks], access=access)
+
+
+class TestData:
+    def test_what_takes_more_than_half_of_the_memory_is_streamed(self, data: EncodedData) -> None:
+        assert not streams(data, ResourcesSpec(memory_mib=64))
+        copies = 32 * MIB // (4 * data.numeric.size) + 1
+        large = replace(
+            data,
+            **{
+                name: np.tile(getattr(data, name), (copies, 1))
+                for name in ("numeric", "categorical", "images", "labels")
+            },
+        )
+        assert streams(large, ResourcesSpec(memory_mib=64))
+        assert not streams(large, ResourcesSpec(memory_mib=256))
+
+    def test_the_user_may_decide(self, data: EncodedData) -> None:
+        assert streams(data, ResourcesSpec(data="streamed"))
+        assert not streams(data, ResourcesSpec(data="resident", memory_mib=64))
+
+    def test_streamed_rows_leave_more_room(self, data: EncodedData) -> None:
+        assert data_bytes(data, streamed=True) < data_bytes(data, streamed=False) == data.num_bytes
+
+    @pytest.mark.parametrize("base", [SMALL, SAMPLED], ids=["reinforce", "sampled"])
+    def test_a_job_gives_the_same_answer_from_the_cache(self, base: dict[str, Any], access: DataAccess) -> None:
+        journals, asked = [MemoryJournal(), MemoryJournal()], []
+
+        class Listening(EagerExecutor):
+            def run(self, tasks: Sequence[PackTask], data: EncodedData) -> Iterator[PackEvent]:
+                asked.extend(task.streamed for task in tasks)
+                return super().run(tasks, data)
+
+        for kind, journal in zip(("resident", "streamed"), journals, strict=True):
+            asked.clear()
+            run(spec_of(base=base, resources={"data": kind}), journal, access, Listening())
+            assert set(asked) == {kind == "streamed"}
+        assert timeless_trials(journals[0].trials()) == timeless_trials(journals[1].trials())

@@ -36,8 +36,8 @@ from tests.training.problem import (
 
 CPU = torch.device("cpu")
 SEEDS = (3, 0, 3)
-SET_MIB = 256
-BOUND_MIB = SET_MIB // 4
+SET_MIB = 192
+BOUND_MIB = SET_MIB // 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class TestMemory:
     ) -> None:
         """Batches from all over the set, and an evaluation of a quarter of it; resident rows show that this is much."""
         folders = [str(self.large(tmp_path / name, mib)) for name, mib in (("small", 16), ("large", SET_MIB))]
-        command = [sys.executable, "-m", "tests.training.streaming_process", *folders, kind, "60"]
+        command = [sys.executable, "-m", "tests.training.streaming_process", *folders, kind, "30"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
         assert ended.returncode == 0, ended.stderr
         grown = float(ended.stdout.split()[-1])
