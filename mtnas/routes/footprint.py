@@ -89,7 +89,7 @@ def hidden_width(block: Block, in_width: int) -> int:
         case BlockKind.MASK:
             return block.widths[0] + 2 * in_width + block.widths[1]
         case BlockKind.GRU | BlockKind.GRU_LAST:
-            return (2 * GATES + 1) * states(block.widths).size  # per step two products for every gate, and the state
+            return GATES * states(block.widths).size
         case _ if block.kind.convolves:
             return sum(stage.result.size for stage in stages(block.kind, block.widths))
         case _:

@@ -117,6 +117,7 @@ CASES: dict[str, tuple[int, Recipe, InputShape, int, str, dict[str, Any]]] = {
     "alignment": (1, replace(RECIPE, alignment=AlignmentSpec()), DENSE, 3, "mtnas", LAYERED),
     "transformations": (2, RECIPE, DENSE, 2, "snr", {"transform": True}),
     "allocation": (2, RECIPE, DENSE, 3, "joint", {}),
+    "recurrent": (2, RECIPE, InputShape(num_numeric=24), 2, "mt_rmn", {"channels": 2, "subnets": 3}),
 }
 
 
