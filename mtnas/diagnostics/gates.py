@@ -19,6 +19,7 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.activations import Activations
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.training.batches import rows_in_order
+from mtnas.training.evaluate import evaluation_rows
 from mtnas.training.rows import ResidentData
 
 UNUSED = 0.1  # a source with less than this share of an even one is under-used
@@ -38,7 +39,7 @@ def gate_use(net: Supernet, selection: Selection, route: Route, data: ResidentDa
     zeros: dict[str, float] = {}
     num_rows = 0
     with _watching(net) as seen, torch.no_grad():
-        for batch in rows_in_order(data, parts=(part,), batch_size=4096):
+        for batch in rows_in_order(data, parts=(part,), batch_size=evaluation_rows(net)):
             seen.clear()
             net.trunk(batch, selection)
             num_rows += batch.num_rows

@@ -13,6 +13,7 @@ from torch import Tensor
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.towers import TowerGroup
 from mtnas.training.batches import rows_in_order
+from mtnas.training.evaluate import evaluation_rows
 from mtnas.training.rows import ResidentData
 
 KEPT = 0.99
@@ -40,7 +41,7 @@ def covariance_similarity(first_ND: Tensor, second_ND: Tensor, *, kept: float = 
 def input_similarity(net: Supernet, data: ResidentData, part: str) -> list[list[float | None]]:
     """The score of every two tasks ``[T][T]`` over the encoded inputs of the rows that each has labels for."""
     with torch.no_grad():
-        batches = rows_in_order(data, parts=(part,), batch_size=4096)
+        batches = rows_in_order(data, parts=(part,), batch_size=evaluation_rows(net))
         encoded_ND = torch.cat([net.encoder(batch)[0] for batch in batches])
     labelled_NT = ~data.labels_of((part,)).isnan()
     return _matrix([encoded_ND[labelled_N] for labelled_N in labelled_NT.unbind(1)])
@@ -52,7 +53,7 @@ def representation_similarity(
     """The score of every two tasks ``[T][T]`` over what their towers read; ``None`` where widths differ."""
     read: dict[str, list[Tensor]] = {}
     with torch.no_grad():
-        for batch in rows_in_order(data, parts=(part,), batch_size=4096):
+        for batch in rows_in_order(data, parts=(part,), batch_size=evaluation_rows(net)):
             mixed = net.trunk(batch, selection)
             for towers in net.tower_groups:
                 assert isinstance(towers, TowerGroup)

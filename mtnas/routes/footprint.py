@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from mtnas.routes.blocks import Block, BlockKind
@@ -12,6 +11,7 @@ from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, GateKind, Junction
 from mtnas.routes.sequences import GATES, states
+from mtnas.routes.serving import served_tasks
 from mtnas.routes.widths import node_widths
 
 
@@ -37,22 +37,35 @@ class Footprint:
     towers: int
     widest: int
 
+    @property
+    def evaluated(self) -> int:
+        """Numbers per row of an evaluation: outputs of nodes are kept until the pass ends."""
+        return self.slots + self.junctions + self.widest + self.towers + self.inputs + self.reads
 
-def footprint(graph: RouteGraph, inputs: InputShape) -> Footprint:
+
+def footprint(graph: RouteGraph, inputs: InputShape, *, own_rows: bool = False) -> Footprint:
     """A graph's footprint for inputs of this shape.
+
+    Args:
+        graph: what is computed.
+        inputs: shape of the data's features.
+        own_rows: whether rows belong to tasks, so that what serves one task alone works on a T-th of them.
 
     Raises:
         SpaceError: widths that do not fit together.
     """
     widths = {name: width or 0 for name, width in node_widths(graph, inputs.width).items()}
     num_params = inputs.num_params * len(graph.encoders)
-    slots, layers = 0, Counter[int]()
+    nodes, served = served_tasks(graph) if own_rows else ({}, {})
+    share = 1 / len(graph.towers)
+    of_slot = {slot.name: share if len(nodes.get(slot.name, ())) == 1 else 1.0 for slot in graph.slots}
+    slots, layers = 0.0, dict[int, float]()
     counted: set[tuple[str, str, int]] = set()
     for slot in graph.slots:
         in_width = widths[slot.reads]
         for block in slot.choices:
-            slots += hidden_width(block, in_width)
-            layers[slot.layer] += block.out_width(in_width)
+            slots += hidden_width(block, in_width) * of_slot[slot.name]
+            layers[slot.layer] = layers.get(slot.layer, 0) + block.out_width(in_width) * of_slot[slot.name]
             weights = slot.weights_of, block.text, in_width
             if weights not in counted:
                 counted.add(weights)
@@ -62,20 +75,26 @@ def footprint(graph: RouteGraph, inputs: InputShape) -> Footprint:
     return Footprint(
         num_params=num_params,
         inputs=inputs.width * len(graph.encoders),
-        reads=_copies(graph, widths),
-        slots=slots,
-        junctions=sum(widths[junction.name] for junction in graph.junctions if len(junction.edges) > 1),
-        towers=sum(sum(tower.hidden) + tower.outputs for tower in graph.towers),
-        widest=max(layers.values(), default=0),
+        reads=round(_copies(graph, widths, of_slot)),
+        slots=round(slots),
+        junctions=round(
+            sum(
+                widths[junction.name] * (share if len(served.get(junction.name, ())) == 1 else 1)
+                for junction in graph.junctions
+                if len(junction.edges) > 1
+            )
+        ),
+        towers=round(sum(sum(tower.hidden) + tower.outputs for tower in graph.towers) * (share if own_rows else 1)),
+        widest=round(max(layers.values(), default=0)),
     )
 
 
-def _copies(graph: RouteGraph, widths: dict[str, int]) -> int:
-    junctions, copies = graph.junction_of(), 0
+def _copies(graph: RouteGraph, widths: dict[str, int], of_slot: dict[str, float]) -> float:
+    junctions, copies = graph.junction_of(), 0.0
     for layer in {slot.layer for slot in graph.slots}:
         slots = [slot for slot in graph.slots if slot.layer == layer and len(junctions[slot.reads].edges) == 1]
         if len({slot.reads for slot in slots}) > 1:
-            copies += sum(widths[slot.reads] for slot in slots)
+            copies += sum(widths[slot.reads] * of_slot[slot.name] for slot in slots)
     return copies
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mtnas.routes.footprint import footprint
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.products import products
 from mtnas.tasks import Metric, Task
@@ -18,9 +19,21 @@ from mtnas.training.metrics import evaluate_task
 from mtnas.training.rows import TrainingData
 from mtnas.training.task_batches import own_labels_of, own_rows_in_order
 
-EVALUATION_ROWS = 4096
+EVALUATION_ROWS = 4096  # at most, and fewer where rows make more numbers than these
+EVALUATION_NUMBERS = 2**26
 
 PackMetrics = Mapping[str, Mapping[str, Tensor]]
+
+
+def rows_at_once(numbers_per_row: int) -> int:
+    """Rows of one batch of an evaluation: fewer of images than of a table."""
+    return max(1, min(EVALUATION_ROWS, EVALUATION_NUMBERS // max(1, numbers_per_row)))
+
+
+def evaluation_rows(net: Supernet) -> int:
+    """Rows of one batch of an evaluation of this pack."""
+    per_candidate = footprint(net.graph, net.inputs, own_rows=net.own_rows).evaluated
+    return rows_at_once(per_candidate * next(net.parameters()).shape[0])
 
 
 @torch.no_grad()
@@ -31,7 +44,7 @@ def predict(net: Supernet, selection: Selection, data: TrainingData, parts: Sequ
     """
     in_order = own_rows_in_order if net.own_rows else rows_in_order
     with products(data.dtype, data.device):
-        batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=EVALUATION_ROWS)]
+        batches = [net(batch, selection) for batch in in_order(data, parts=parts, batch_size=evaluation_rows(net))]
     return [torch.cat(outputs, dim=1) for outputs in zip(*batches, strict=True)]
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtnas.routes import InputShape, RouteGraph
-from mtnas.routes.footprint import Footprint, footprint
+from mtnas.routes.footprint import footprint
 from mtnas.tasks import Task
-from mtnas.training.evaluate import EVALUATION_ROWS
+from mtnas.training.evaluate import rows_at_once
 from mtnas.training.metrics import ELEMENTS_AT_ONCE
 from mtnas.training.recipe import Recipe
 from mtnas.training_options import needs_task_gradients
@@ -78,7 +78,7 @@ def pack_memory(
         evaluated_rows: rows of the largest part that is evaluated.
     """
     size = 8 if recipe.precision == "float64" else 4
-    found = footprint(graph, inputs)
+    found = footprint(graph, inputs, own_rows=recipe.own_rows)
     num_tasks = len(tasks)
     towers = found.towers * (2 if recipe.auxiliary is not None else 1)
     num_params = found.num_params + (num_tasks * inputs.width**2 if recipe.alignment is not None else 0)
@@ -95,15 +95,11 @@ def pack_memory(
         gradients = 3 * num_tasks * num_params  # as they come, stacked, and on the shared part alone
     outputs = sum(task.num_outputs for task in tasks) * evaluated_rows
     largest = max(task.num_outputs for task in tasks) * evaluated_rows
-    look = min(EVALUATION_ROWS, evaluated_rows) * copies * _alive(found) + 2 * outputs
+    per_row = copies * found.evaluated
+    look = min(rows_at_once(per_row), evaluated_rows) * per_row + 2 * outputs
     return PackMemory(
         parameters=KEPT * num_params * size,
         step=(step + gradients) * size,
         evaluation=(look + 2 * num_params) * size + min(largest, ELEMENTS_AT_ONCE) * METRIC_BYTES,
         state=2 * (KEPT - 1) * num_params * size,
     )
-
-
-def _alive(found: Footprint) -> int:
-    """Numbers per row of an evaluation: outputs of nodes are kept until the pass ends."""
-    return found.slots + found.junctions + found.widest + found.towers + found.inputs + found.reads

@@ -135,3 +135,9 @@ def test_one_candidates_metrics_are_plain_numbers() -> None:
                 assert type(name) is str
                 assert type(value) is float
                 assert value == found[task][name][k].item()
+
+
+def test_rows_that_make_many_numbers_are_evaluated_few_at_a_time() -> None:
+    assert evaluation.rows_at_once(100) == evaluation.EVALUATION_ROWS
+    assert evaluation.rows_at_once(evaluation.EVALUATION_NUMBERS // 50) == 50
+    assert evaluation.rows_at_once(10 * evaluation.EVALUATION_NUMBERS) == 1

@@ -118,6 +118,15 @@ CASES: dict[str, tuple[int, Recipe, InputShape, int, str, dict[str, Any]]] = {
     "transformations": (2, RECIPE, DENSE, 2, "snr", {"transform": True}),
     "allocation": (2, RECIPE, DENSE, 3, "joint", {}),
     "recurrent": (2, RECIPE, InputShape(num_numeric=24), 2, "mt_rmn", {"channels": 2, "subnets": 3}),
+    "images of tasks": (
+        1,
+        replace(RECIPE, batch_size=16, own_rows=True),
+        InputShape(num_numeric=256),
+        3,
+        "gumbel_matrix",
+        {"layers": 2, "channels": 8, "image": [1, 16, 16]},
+    ),
+    "rows of tasks": (2, replace(RECIPE, batch_size=256, own_rows=True), DENSE, 4, "gumbel_matrix", {}),
 }
 
 
