@@ -35,7 +35,7 @@ SMALL = Setting(
     size=28,
     layers=4,
     channels=8,
-    rounds=400,
+    rounds=250,
     lr=2e-3,
     router_lr=2e-2,
     temperature=5.0,
@@ -96,6 +96,8 @@ def main() -> None:
         rows=rows,
         chart=plot(results, data_and_tasks(setting)[1]),
         reading=reading(rows),
+        device="cpu, two processes" if asked.device == "cpu" else torch.cuda.get_device_name(asked.device),
+        command=" ".join(["python -m benchmarks.omniglot", *sys.argv[1:]]),
     )
 
 

@@ -27,6 +27,7 @@ def publish(
     chart: altair.TopLevelMixin | None = None,
     reading: str = "",
     device: str = "",
+    command: str = "",
 ) -> None:
     """Write ``results/<name>.json``, ``.md`` and, with a chart, ``.svg``.
 
@@ -38,9 +39,10 @@ def publish(
         chart: the plot.
         reading: what the figures say, in one or two sentences.
         device: what it ran on, if not one process on a CPU.
+        command: what makes it again, if not the script of that name alone.
     """
     RESULTS.mkdir(exist_ok=True)
-    command = f"OMP_NUM_THREADS=1 python -m benchmarks.{name}"
+    command = command or f"OMP_NUM_THREADS=1 python -m benchmarks.{name}"
     made = {
         "command": command,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
