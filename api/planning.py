@@ -10,6 +10,7 @@ from mtnas.errors import SpaceError
 from mtnas.messages import Plan
 from mtnas.routes import RouteGraph
 from mtnas.routes.widths import least_inputs
+from mtnas.search.fitness import check_fitness
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.store import Store
@@ -23,6 +24,7 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     """
     space = expand_space(spec)
     check_constraints(space)
+    check_fitness(spec.search, space)
     data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
     stored = spec.model_copy(update={"space": spec.space.model_copy(update={"graph": space.graph.to_json()})})
     return Plan(

@@ -13,8 +13,8 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from mtnas.errors import SpaceError
 from mtnas.routes import BlockKind, Slot
+from mtnas.search.fitness import may_skip
 from mtnas.search.shared_weights import AdashareSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout
@@ -28,19 +28,9 @@ class AdaShare(RelaxedArchitecture[AdashareSearch]):
     """Select or skip by Gumbel-softmax, under terms for sparsity and sharing, with a curriculum over depth."""
 
     def __init__(self, space: SearchSpace, searches: Sequence[AdashareSearch], device: torch.device) -> None:
-        """All blocks but the topmost are executed at the start.
-
-        Raises:
-            SpaceError: no slot may be skipped.
-        """
+        """All blocks but the topmost are executed at the start."""
         super().__init__(space, searches, device)
-        slots = [slot for slot in space.graph.slots if _skips(slot)]
-        if not slots:
-            raise SpaceError(
-                expected="slots that a task may skip (a choice of a block or the identity), as space 'adashare' has",
-                found="none",
-                where=f"space {space.name!r} under search 'adashare'",
-            )
+        slots = [slot for slot in space.graph.slots if may_skip(slot)]
         layout = Layout.of(space.graph)
         skip_at = [next(b for b in s.choices if b.kind is BlockKind.IDENTITY).text for s in slots]
         places = [layout.blocks[slot.name, text] for slot, text in zip(slots, skip_at, strict=True)]
@@ -95,13 +85,8 @@ class AdaShare(RelaxedArchitecture[AdashareSearch]):
         found = []
         for part in self.policy.blocks:
             assert isinstance(part, BlockChoices)
-            found += [(part, at) for at, slot in enumerate(part.slots) if _skips(slot) and slot.layer < level]
+            found += [(part, at) for at, slot in enumerate(part.slots) if may_skip(slot) and slot.layer < level]
         return found
-
-
-def _skips(slot: Slot) -> bool:
-    kinds = [block.kind for block in slot.choices]
-    return BlockKind.IDENTITY in kinds and len(kinds) > 1
 
 
 def _executed(slot: Slot) -> int:

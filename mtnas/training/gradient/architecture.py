@@ -59,9 +59,6 @@ class Architecture(ABC, Generic[SearchT]):
             space: where to search, its inputs known.
             searches: the settings, one per search.
             device: where the parameters live.
-
-        Raises:
-            SpaceError: a space without the choices that the method makes.
         """
         self.space, self.searches, self.device = space, tuple(searches), device
         self.search = self.searches[0]

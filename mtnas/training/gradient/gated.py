@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Junction, Mix, Route, RouteGraph
 from mtnas.routes.nodes import EdgeState
 from mtnas.routes.relaxed import with_gate
@@ -38,19 +37,8 @@ class GatedArchitecture(Architecture[SearchT]):
     kind: GateKind
 
     def __init__(self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device) -> None:
-        """See ``Architecture``.
-
-        Raises:
-            SpaceError: a slot with several blocks, between which gates cannot choose.
-        """
+        """See ``Architecture``."""
         super().__init__(space, searches, device)
-        undecided = [slot.name for slot in space.graph.slots if len(slot.choices) > 1]
-        if undecided:
-            raise SpaceError(
-                expected="slots with one block each, since gates choose connections alone",
-                found=f"several blocks in {undecided[:3]}",
-                where=f"space {space.name!r} under search {self.search.kind!r}",  # type: ignore[attr-defined]
-            )
         self.graph = self.gated(space)
         self._all = Selection.from_routes(
             self.graph, [[_everything(self.graph)]] * len(searches), device=device, gate=self.gate_settings()

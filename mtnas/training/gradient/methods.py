@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mtnas.routes import InputShape
+from mtnas.search.fitness import check_fitness
 from mtnas.search.shared_weights import (
     AdashareSearch,
     AutomtlSearch,
@@ -48,4 +49,5 @@ def make_architecture(
     Raises:
         SpaceError: a space without the choices that the method makes.
     """
+    check_fitness(searches[0], space)  # type: ignore[arg-type]
     return METHODS[type(searches[0])](replace(space, inputs=inputs), searches, device)
