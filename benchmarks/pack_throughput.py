@@ -70,7 +70,7 @@ def main(*, quick: bool) -> None:
     rows: list[dict[str, object]] = []
     for dropout in (0.0, 0.1):
         for batch_size, best in BEST.items():
-            speeds = race(entrants(batch_size, dropout), rounds=2 if quick else 7, seconds=1.0 if quick else 2.0)
+            speeds = race(entrants(batch_size, dropout), rounds=2 if quick else 5, seconds=1.0 if quick else 1.5)
             mine = f"K={best}"
             row: dict[str, object] = {"batch": batch_size, "dropout": dropout, "K": best}
             row |= {"ours, steps/s": median(speeds[mine]), "against (a)": ratio(speeds, mine, "a")}
