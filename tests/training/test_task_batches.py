@@ -4,6 +4,7 @@ them equal those on mixed rows."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Batch, ResidentData
 from mtnas.training.task_batches import TaskBatchStream, own_labels_of, own_rows_in_order
 from mtnas.training.trainer import PackTrainer
+from mtnas.training_options import AuxiliarySpec, FamoBalancer, GdodBalancer, UncertaintyBalancer
 from mtnas.trials import Settings
 from search_spaces.gumbel_matrix import gumbel_matrix_space
 
@@ -121,7 +123,17 @@ def test_evaluation_sees_every_labelled_row_once() -> None:
         assert sorted(seen.tolist()) == sorted(expected[~expected.isnan()].tolist())
 
 
-def test_training_and_metrics_equal_those_of_a_pack_that_shows_every_row_to_every_task() -> None:
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "small towers": {"auxiliary": AuxiliarySpec(gamma=0.5)},
+    "weighed losses": {"balancer": UncertaintyBalancer()},
+    "weighed gradients": {"balancer": GdodBalancer()},
+    "late losses": {"balancer": FamoBalancer()},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_training_and_metrics_equal_those_of_a_pack_that_shows_every_row_to_every_task(variant: dict[str, Any]) -> None:
     """The same rows at every step, once as own rows, once as a mixed batch whose other labels are missing."""
     space = gumbel_matrix_space(TOWERS, layers=2, components=3, width=4)
     space = replace(space, inputs=InputShape(num_numeric=2))
@@ -136,7 +148,7 @@ def test_training_and_metrics_equal_those_of_a_pack_that_shows_every_row_to_ever
             settings=[Settings(lr=0.01)],
             tasks=TASKS,
             data=found,
-            recipe=Recipe(batch_size=4, epochs=2, precision="float64", own_rows=own_rows),
+            recipe=Recipe(batch_size=4, epochs=2, precision="float64", own_rows=own_rows, **variant),
             parts=("train",),
         )
         packs.append(pack)
