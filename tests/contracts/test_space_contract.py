@@ -14,7 +14,8 @@ TASKS = (
     Task(name="rating", kind=TaskKind.MULTICLASS, label="rating", num_classes=3, tower=()),
     Task(name="dwell", kind=TaskKind.REGRESSION, label="dwell", tower=(8, 4)),
 )
-INPUTS = InputShape(vocabularies=(11, 5), embedding_widths=(4, 2), num_numeric=3)
+# As wide as the one channel of twelve steps that spaces over sequences read by default.
+INPUTS = InputShape(vocabularies=(11, 5), embedding_widths=(4, 2), num_numeric=6)
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
