@@ -142,11 +142,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """A trained pack, outcomes in the order of its candidates."""
+    """A trained pack, outcomes in the order of its candidates.
+
+    ``step_seconds`` is what its steps took since it was started or resumed: neither building it nor evaluations.
+    """
 
     key: str
     place: Place
     outcomes: tuple[Outcome, ...]
+    step_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +292,7 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         failure = _why_diverged(evaluations)
         weights = _frozen_bytes(trainer, route, k) if work.keep_weights and failure is None else None
         outcomes.append(Outcome(evaluations=evaluations, failure=failure, weights=weights))
-    yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes))
+    yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes), step_seconds=trainer.step_seconds)
 
 
 def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:

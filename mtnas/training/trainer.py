@@ -5,6 +5,7 @@ Legend: K pack, P elements of one candidate, T tasks.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ class PackTrainer:
         self._step = 0
         self._best_scores = torch.full((len(routes),), -torch.inf, dtype=torch.float64, device=data.device)
         self._best_weights = self._flat.weights.clone()
+        self.step_seconds = 0.0
 
     @property
     def total_steps(self) -> int:
@@ -128,13 +130,16 @@ class PackTrainer:
         """
         end = self.total_steps if until is None else min(until, self.total_steps)
         every = self.recipe.evaluate_every or self._stream.num_batches
+        began = time.monotonic()
         while self._step < end:
             epoch, first = divmod(self._step, self._stream.num_batches)
             for batch in self._stream.epoch(epoch, first_step=first):
                 self._train_step(batch)
                 self._step += 1
                 if self._step % every == 0 or self._step == self.total_steps:
+                    self.step_seconds += time.monotonic() - began
                     yield self._look()
+                    began = time.monotonic()
                 if self._step == end:
                     break
         if end == self.total_steps:
