@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtnas.run.journal import RouteRow
+from mtnas.run.journal import RouteRow, trial_event
 from mtnas.store import Holding, NewRoute, RouteRole, Store, WorkState
 from mtnas.trials import Trial, TrialState
 from workers.trial_json import new_trial, stored_trial, trial_result
@@ -24,6 +24,7 @@ class StoreJournal:
     def __init__(self, store: Store, holding: Holding, check: Callable[[], None]) -> None:
         self._store, self._holding, self._check = store, holding, check
         self._job_id = holding.lease.job_id
+        self._ended: dict[int, Trial] = {}  # reading one takes a while, and none ever changes
 
     def start_phase(self, name: str) -> None:
         """See ``Journal``."""
@@ -48,8 +49,10 @@ class StoreJournal:
     def trials(self) -> list[Trial]:
         """See ``Journal``."""
         self._check()
-        records = self._store.trials.list(self._job_id, limit=None)
-        return [stored_trial(record) for record in records if record.state is not TrialState.RUNNING]
+        for record in self._store.trials.list(self._job_id, limit=None):
+            if record.state is not TrialState.RUNNING and record.number not in self._ended:
+                self._ended[record.number] = stored_trial(record)
+        return [self._ended[number] for number in sorted(self._ended)]
 
     def add_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""
@@ -59,7 +62,8 @@ class StoreJournal:
     def finish_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""
         self._check()
-        self._holding.finish_trials([trial_result(trial) for trial in trials])
+        events = {trial.number: trial_event(trial) for trial in trials}
+        self._holding.finish_trials([trial_result(trial) for trial in trials], events=events)
 
     def checkpoint(self, name: str) -> bytes | None:
         """See ``Journal``."""

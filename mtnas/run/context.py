@@ -319,15 +319,25 @@ class Context:
             self.journal.progress(figures)
 
     def packs(self, planned: Sequence[Planned], orders: Orders) -> list[list[Planned]]:
-        """Candidates that train together: of one shape, in their order, as many as the memory and the device suit."""
+        """Candidates that train together: of one shape, in their order, as many as the memory and the device suit.
+
+        On processors none gets more than a fair share of them all, and the largest packs come first: whoever works in
+        parallel ends at about the same time. (One GPU has its packs one after another, and wants them large.)
+        """
+        fair = -(-len(planned) // self.spec.resources.max_packs) if self.device == "cpu" else len(planned)
         groups: dict[tuple[str, bool], list[Planned]] = {}
         for trial in planned:
             groups.setdefault((_shape(trial).digest, orders.keep_weights(trial)), []).append(trial)
         packs = []
         for group in groups.values():
             size = 1 if needs_lone_candidate(self.spec.training.balancer) else self.sizing.size(_shape(group[0]))
+            size = min(size, fair)
             packs += [group[i : i + size] for i in range(0, len(group), size)]
-        return packs
+        return sorted(packs, key=self._work, reverse=True)
+
+    def _work(self, members: Sequence[Planned]) -> int:
+        """Multiply-accumulates of a row, of all candidates."""
+        return len(members) * self.cost(members[0].graph, members[0].candidate.route).macs
 
     def _too_large(self, planned: Sequence[Planned]) -> dict[int, str]:
         """Why candidates cannot be trained at all, by number."""
@@ -399,13 +409,8 @@ class Context:
         return replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures)
 
     def finish(self, trials: Sequence[Trial]) -> None:
-        """Write down how trials ended, and tell followers."""
+        """Write down how trials ended, which tells followers."""
         self.journal.finish_trials(trials)
-        for trial in trials:
-            self.journal.event(
-                "trial",
-                {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)},
-            )
 
 
 def _shape(planned: Planned) -> RouteGraph:

@@ -35,6 +35,11 @@ class RouteRow:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def trial_event(trial: Trial) -> dict[str, Any]:
+    """What followers hear of a trial that ended."""
+    return {"number": trial.number, "label": trial.label, "state": str(trial.state), "values": dict(trial.values)}
+
+
 class Journal(Protocol):
     """What a job leaves behind; every write is durable when it returns, and writing it again changes nothing.
 
@@ -60,7 +65,10 @@ class Journal(Protocol):
         """Trials that are about to run."""
 
     def finish_trials(self, trials: Sequence[Trial]) -> None:
-        """Trials that ended; a number that has ended before stays as it was."""
+        """Trials that ended; a number that has ended before stays as it was.
+
+        Followers hear of each trial once, by an event of kind ``trial`` (``trial_event``).
+        """
 
     def checkpoint(self, name: str) -> bytes | None:
         """The latest checkpoint of this name."""

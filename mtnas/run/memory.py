@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtnas.run.journal import RouteRow
+from mtnas.run.journal import RouteRow, trial_event
 from mtnas.trials import Trial, TrialState
 
 
@@ -61,6 +61,7 @@ class MemoryJournal:
         for trial in trials:
             if self._trials[trial.number].state is TrialState.RUNNING:
                 self._trials[trial.number] = trial
+                self.events.append(("trial", trial_event(trial)))
 
     def checkpoint(self, name: str) -> bytes | None:
         """See ``Journal``."""

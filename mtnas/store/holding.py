@@ -88,8 +88,14 @@ class Holding:
         with self._held() as (connection, job):
             trials.start_trials(connection, job, numbers, place)
 
-    def finish_trials(self, results: Sequence[TrialResult]) -> tuple[int, ...]:
+    def finish_trials(
+        self, results: Sequence[TrialResult], *, events: Mapping[int, Json] | None = None
+    ) -> tuple[int, ...]:
         """Write how trials ended, all or none; the first end of a trial counts.
+
+        Args:
+            results: how they ended.
+            events: what to tell of a trial by its number, if it has ended just now, as an event of kind ``trial``.
 
         Returns:
             Numbers of the trials that had not ended before.
@@ -98,7 +104,11 @@ class Holding:
             NotFoundError: a trial that was never added.
         """
         with self._held() as (connection, job):
-            return trials.finish_trials(connection, job, results)
+            ended = trials.finish_trials(connection, job, results)
+            for number in ended:
+                if events is not None and number in events:
+                    append_event(connection, job.id, "trial", events[number])
+            return ended
 
     def save_checkpoint(self, name: str, artifact: str, payload: Json | None = None) -> None:
         """Let the checkpoint `name` be the stored file `artifact` from now on.

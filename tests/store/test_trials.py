@@ -164,3 +164,11 @@ def test_trials_of_two_jobs_do_not_mix(store: Store, claim: Callable[..., Holdin
     assert store.trials.get(two.lease.job_id, 0).state is TrialState.RUNNING
     with pytest.raises(NotFoundError):
         store.trials.get(two.lease.job_id, 1)
+
+
+def test_a_trial_is_told_of_once_when_it_ends(holding: Holding, store: Store) -> None:
+    holding.add_trials([new_trial(0), new_trial(1)])
+    holding.finish_trials([complete(0)], events={0: {"number": 0}, 1: {"number": 1}})
+    holding.finish_trials([complete(0), complete(1)], events={0: {"number": "again"}, 1: {"number": 1}})
+    told = [event.payload["number"] for event in store.events.after(holding.lease.job_id) if event.kind == "trial"]
+    assert told == [0, 1]
