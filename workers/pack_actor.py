@@ -11,7 +11,8 @@ import ray
 import torch
 
 from mtnas.data import EncodedData
-from mtnas.errors import TrainingError
+from mtnas.data.cache import CachedData
+from mtnas.errors import DataError, TrainingError
 from mtnas.run.packs import PackEvent, PackFailed, PackTask, execute
 
 
@@ -25,21 +26,29 @@ class PackActor:
     def ready(self) -> None:
         """Answer once the actor has started."""
 
-    def run(self, task: PackTask, data: EncodedData) -> Iterator[PackEvent]:
+    def run(self, task: PackTask, data: EncodedData | CachedData) -> Iterator[PackEvent]:
         """Events of one pack, streamed as they happen."""
         yield from events(task, data)
 
 
-def events(task: PackTask, data: EncodedData) -> Iterator[PackEvent]:
+def travelling(tasks: Sequence[PackTask], data: EncodedData) -> EncodedData | CachedData:
+    """What goes to actors: the arrays, or where to read them if the packs want them streamed."""
+    if data.cache is None or not any(task.streamed for task in tasks):
+        return data
+    return CachedData(cache=data.cache.resolve(), digest=data.digest)
+
+
+def events(task: PackTask, data: EncodedData | CachedData) -> Iterator[PackEvent]:
     """Events of a pack run in this process of a Ray cluster, on the device that Ray has given it."""
     context = ray.get_runtime_context()
     node = f"{platform.node()}/{context.get_node_id()[:8]}"
     try:
         device = own_device(task.device, ray.get_gpu_ids(), os.environ.get("CUDA_VISIBLE_DEVICES"), node=node)
-    except TrainingError as error:
+        found = data.open() if isinstance(data, CachedData) else data
+    except (TrainingError, DataError) as error:
         yield PackFailed(key=task.key, place=None, error=error)
         return
-    yield from execute(replace(task, device=device), data, actor=str(context.get_actor_id()), node=node)
+    yield from execute(replace(task, device=device), found, actor=str(context.get_actor_id()), node=node)
 
 
 def own_device(asked: str, assigned: Sequence[object], visible: str | None, *, node: str) -> str:

@@ -18,6 +18,7 @@ from mtnas.errors import MtnasError, OutOfMemoryError, TrainingError
 from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
 from mtnas.trials import Place
 from workers.actor_pool import ActorPool
+from workers.pack_actor import travelling
 
 LOOK_S = 0.5
 DEATHS = (RayActorError, RayOutOfMemoryError, NodeDiedError, ObjectLostError)
@@ -69,7 +70,7 @@ class RayExecutor:
         if not tasks:
             return
         self.prepare()
-        shared = self._share(data)
+        shared = self._share(tasks, data)
         waiting = deque(_Flight(task=task) for task in tasks)
         running: dict[Any, _Flight] = {}
         try:
@@ -94,10 +95,13 @@ class RayExecutor:
         ready, _ = ray.wait(awaited, num_returns=1, timeout=LOOK_S)
         return [reference for reference in ready if reference in running]
 
-    def _share(self, data: EncodedData) -> Any:
-        """The data in shared memory, put there once a job: actors read it in place, on other nodes from one copy."""
+    def _share(self, tasks: Sequence[PackTask], data: EncodedData) -> Any:
+        """The data in shared memory, put there once a job: actors read it in place, on other nodes from one copy.
+
+        Data that is streamed stays in the cache, which every node must see.
+        """
         if self._shared is None or self._shared[0] is not data:
-            self._shared = (data, ray.put(data))
+            self._shared = (data, ray.put(travelling(tasks, data)))
         return self._shared[1]
 
     def _listen(self, stream: Any, running: dict[Any, _Flight], waiting: deque[_Flight]) -> Iterator[PackEvent]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,29 @@ from mtnas.data.schema import DataSchema
 from mtnas.errors import DataError
 
 _DESCRIPTION = "encoded.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedData:
+    """Encoded data by name: what travels to a process that reads rows as it needs them, instead of all the arrays."""
+
+    cache: Path
+    digest: str
+
+    def open(self) -> EncodedData:
+        """The data, mapped from the cache of the machine where this is called.
+
+        Raises:
+            DataError: it is not there.
+        """
+        found = read_encoded(self.digest, cache=self.cache)
+        if found is None:
+            raise DataError(
+                expected="the cache of encoded data on every node, such as a shared folder, for data that is streamed",
+                found=f"no data {self.digest[:12]} in {self.cache}",
+                where=f"node {platform.node()}",
+            )
+        return found
 
 
 def encoded_folder(cache: Path, digest: str) -> Path:
@@ -77,6 +102,7 @@ def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
         parts={part: arrays[f"part_{part}"] for part in PARTS},
         digest=digest,
         truth=description["truth"],
+        cache=cache,
         warnings=tuple(Problem.from_json(warning) for warning in description["warnings"]),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class EncodedData:
         digest: sha256 of source, encoding, labels and split; equal digests mean equal arrays.
         truth: what a generator planted, such as the tasks' clusters; ``None`` for data from the world.
         warnings: what its owner should look at, such as inputs that give a label away.
+        cache: where the arrays are mapped from, if they are.
     """
 
     schema: DataSchema
@@ -45,6 +47,7 @@ class EncodedData:
     digest: str
     truth: Mapping[str, Any] | None = None
     warnings: tuple[Problem, ...] = ()
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         shape = self.inputs

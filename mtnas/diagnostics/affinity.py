@@ -15,14 +15,14 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.components import shared_mask
 from mtnas.training.losses import task_losses
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 
 
 def affinity(
     net: Supernet,
     selection: Selection,
     route: Route,
-    data: ResidentData,
+    data: TrainingData,
     tasks: Sequence[Task],
     *,
     part: str,

@@ -17,14 +17,14 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.balancing.gdod import gdod_weights
 from mtnas.training.components import components, shared_mask
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 
 
 def conflicts(
     net: Supernet,
     selection: Selection,
     route: Route,
-    data: ResidentData,
+    data: TrainingData,
     tasks: Sequence[Task],
     *,
     part: str,

@@ -20,13 +20,13 @@ from mtnas.supernets.activations import Activations
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.training.batches import rows_in_order
 from mtnas.training.evaluate import evaluation_rows
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 
 UNUSED = 0.1  # a source with less than this share of an even one is under-used
 SILENT = 0.9  # a slot of whose outputs more than this share is zero has collapsed
 
 
-def gate_use(net: Supernet, selection: Selection, route: Route, data: ResidentData, part: str) -> dict[str, Any]:
+def gate_use(net: Supernet, selection: Selection, route: Route, data: TrainingData, part: str) -> dict[str, Any]:
     """How the first candidate's gates mix the rows of a part.
 
     Returns:

@@ -16,10 +16,10 @@ from mtnas.tasks import Task
 from mtnas.training.batches import BatchStream
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
-from mtnas.training.rows import Batch, ResidentData
+from mtnas.training.rows import Batch, TrainingData
 
 
-def some_batches(data: ResidentData, part: str, *, num_batches: int, batch_size: int, seed: int) -> Iterator[Batch]:
+def some_batches(data: TrainingData, part: str, *, num_batches: int, batch_size: int, seed: int) -> Iterator[Batch]:
     """Batches of a part in a random order, no more than an epoch holds."""
     stream = BatchStream(data, parts=(part,), batch_size=batch_size, data_seeds=[seed])
     for _, batch in zip(range(num_batches), stream.epoch(0), strict=False):

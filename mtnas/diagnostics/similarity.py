@@ -14,7 +14,7 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.towers import TowerGroup
 from mtnas.training.batches import rows_in_order
 from mtnas.training.evaluate import evaluation_rows
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import TrainingData
 
 KEPT = 0.99
 
@@ -38,7 +38,7 @@ def covariance_similarity(first_ND: Tensor, second_ND: Tensor, *, kept: float = 
     return float(torch.linalg.matrix_norm(one.T @ two) / size)
 
 
-def input_similarity(net: Supernet, data: ResidentData, part: str) -> list[list[float | None]]:
+def input_similarity(net: Supernet, data: TrainingData, part: str) -> list[list[float | None]]:
     """The score of every two tasks ``[T][T]`` over the encoded inputs of the rows that each has labels for."""
     with torch.no_grad():
         batches = rows_in_order(data, parts=(part,), batch_size=evaluation_rows(net))
@@ -48,7 +48,7 @@ def input_similarity(net: Supernet, data: ResidentData, part: str) -> list[list[
 
 
 def representation_similarity(
-    net: Supernet, selection: Selection, data: ResidentData, part: str
+    net: Supernet, selection: Selection, data: TrainingData, part: str
 ) -> list[list[float | None]]:
     """The score of every two tasks ``[T][T]`` over what their towers read; ``None`` where widths differ."""
     read: dict[str, list[Tensor]] = {}

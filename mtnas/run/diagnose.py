@@ -23,7 +23,8 @@ from mtnas.run.context import Context
 from mtnas.run.retrain import Entrant
 from mtnas.run.statistics import paired
 from mtnas.supernets import Selection, Supernet
-from mtnas.training.rows import ResidentData
+from mtnas.training.rows import ResidentData, TrainingData
+from mtnas.training.streamed import StreamedData
 
 ROWS = 4096  # of ``valid`` (similarity, gates) and of ``search`` (gradients): enough for shares, cheap for any data
 
@@ -74,7 +75,8 @@ def _of_weights(context: Context, entrant: Entrant, weights: bytes) -> dict[str,
     net.load_state_dict(tensors)
     route = entrant.route
     selection = Selection.from_route(net.graph, route)
-    whole = ResidentData.of(context.data, torch.device("cpu"))
+    kind = StreamedData if context.streamed else ResidentData
+    whole: TrainingData = kind.of(context.data, torch.device("cpu"))
     data = replace(whole, parts={name: rows[:ROWS] for name, rows in whole.parts.items()})
     found: dict[str, Any] = {
         "similarity": {

@@ -215,6 +215,12 @@ def execute(
                 yield from _search(task, task.work, data, place)
             case TreesWork():
                 started = time.monotonic()
+                if task.streamed:
+                    raise OutOfMemoryError(
+                        expected="rows that fit into memory, since trees look at all of them at once",
+                        found="rows that are streamed",
+                        where="boosted_trees",
+                    )
                 lr, metrics = boost(task.work, data, seed=0)
                 yield TreesResult(
                     key=task.key,

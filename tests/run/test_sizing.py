@@ -20,7 +20,7 @@ from mtnas.tasks import Task, TaskKind
 from mtnas.training.pack_memory import MIB
 from mtnas.training.recipe import Recipe
 from search_spaces import build
-from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless_trials
+from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless, timeless_trials
 
 TASKS = tuple(Task(name=f"t{t}", kind=TaskKind.BINARY, label=f"t{t}", tower=(4,)) for t in range(2))
 
@@ -110,7 +110,7 @@ class TestData:
 
     @pytest.mark.parametrize("base", [SMALL, SAMPLED], ids=["reinforce", "sampled"])
     def test_a_job_gives_the_same_answer_from_the_cache(self, base: dict[str, Any], access: DataAccess) -> None:
-        journals, asked = [MemoryJournal(), MemoryJournal()], []
+        journals, reports, asked = [MemoryJournal(), MemoryJournal()], [], list[bool]()
 
         class Listening(EagerExecutor):
             def run(self, tasks: Sequence[PackTask], data: EncodedData) -> Iterator[PackEvent]:
@@ -119,6 +119,17 @@ class TestData:
 
         for kind, journal in zip(("resident", "streamed"), journals, strict=True):
             asked.clear()
-            run(spec_of(base=base, resources={"data": kind}), journal, access, Listening())
+            reports.append(run(spec_of(base=base, resources={"data": kind}), journal, access, Listening()))
             assert set(asked) == {kind == "streamed"}
         assert timeless_trials(journals[0].trials()) == timeless_trials(journals[1].trials())
+        one, two = (
+            {name: value for name, value in timeless(report).items() if name != "provenance"} for report in reports
+        )
+        assert one == two
+
+    def test_trees_which_need_all_rows_at_once_are_left_out_with_a_warning(self, access: DataAccess) -> None:
+        journal = MemoryJournal()
+        wanted = {"protocol": SMALL["protocol"] | {"boosted_trees": True}, "resources": {"data": "streamed"}}
+        report = run(spec_of(base=SMALL, **wanted), journal, access)
+        assert "boosted_trees" not in {row["label"] for row in report["rows"]}
+        assert any("rows that are streamed" in payload["text"] for kind, payload in journal.events if kind == "warning")

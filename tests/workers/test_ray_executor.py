@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import pytest
 
 import search_spaces
 from mtnas.data import DataAccess, EncodedData
-from mtnas.errors import LeaseLostError, SpecError, TrainingError
+from mtnas.errors import DataError, LeaseLostError, SpecError, TrainingError
 from mtnas.run import MemoryJournal, run_job
 from mtnas.run.executor import Executor, InProcessExecutor
 from mtnas.run.packs import (
@@ -226,6 +226,17 @@ def test_a_fault_in_the_code_costs_one_pack(executor: Executor, data: EncodedDat
     assert failed.key == "broken"
     assert "nowhere" in str(failed.error)
     assert set(_results(events)) == {"whole"}
+
+
+def test_streamed_rows_are_read_from_the_cache_of_the_actor(executor: Executor, tmp_path: Path) -> None:
+    streamed = planted(tmp_path)
+    task = replace(pack("streamed"), streamed=True)
+    found = _results(list(executor.run([task], streamed)))
+    assert _metrics(found["streamed"]) == _metrics(_alone([pack("streamed")], streamed)["streamed"])
+    missing = replace(streamed, cache=tmp_path / "elsewhere")
+    (failed,) = (event for event in executor.run([task], missing) if isinstance(event, PackFailed))
+    assert isinstance(failed.error, DataError)
+    assert "elsewhere" in str(failed.error)
 
 
 def test_whoever_gets_a_result_may_run_another_pack_at_once(executor: Executor, data: EncodedData) -> None:

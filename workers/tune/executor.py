@@ -20,6 +20,7 @@ from mtnas.data import EncodedData
 from mtnas.errors import ServiceError
 from mtnas.run.packs import PackEnd, PackEvent, PackTask
 from workers.cluster import FOLDER_PREFIX
+from workers.pack_actor import travelling
 from workers.room import ActorSize, RoomWatch
 from workers.tune.adapter import JobStopper, LeaseHolder, PackSearcher
 from workers.tune.flights import Flights
@@ -77,7 +78,7 @@ class TuneExecutor:
             return
         self._begin()
         if self._shared is None or self._shared[0] is not data:
-            self._shared = (data, ray.put(data))
+            self._shared = (data, ray.put(travelling(tasks, data)))
         told, left = self._flights.add(tasks, self._shared[1]), len(tasks)
         try:
             while left:

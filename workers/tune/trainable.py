@@ -10,6 +10,7 @@ import torch
 from ray.tune import Trainable
 
 from mtnas.data import EncodedData
+from mtnas.data.cache import CachedData
 from mtnas.errors import TrainingError
 from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
 from workers.pack_actor import events
@@ -31,7 +32,7 @@ class PackTrainable(Trainable):
         self._events = iter(())
         return True
 
-    def take(self, task: PackTask, data: EncodedData) -> None:
+    def take(self, task: PackTask, data: EncodedData | CachedData) -> None:
         """The pack of this trial, sent ahead of the first step."""
         self._key, self._events = task.key, events(task, data)
 
