@@ -108,7 +108,7 @@ class LeaseHolder(Callback):
 
 
 class JobStopper(Stopper):
-    """Stops packs that nobody listens to, and everything once the job is over or its lease is lost.
+    """Stops trials whose packs have ended or are not listened to, and everything once the job's lease is lost.
 
     Args:
         flights: the packs.
@@ -118,9 +118,8 @@ class JobStopper(Stopper):
         self._flights = flights
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Whether one pack must stop."""
-        flight = self._flights.of(trial_id)
-        return flight is None or flight.is_cancelled
+        """Whether one trial must stop."""
+        return self._flights.must_stop(trial_id)
 
     def stop_all(self) -> bool:
         """Whether everything must."""

@@ -36,8 +36,6 @@ ENVIRONMENT = {
     # The callback tells of trials; tables and traces on the standard output are for people at a keyboard.
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    # Seconds that a stopped actor may still take for its step.
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "2",
 }
 
 _log = logging.getLogger(__name__)

@@ -40,6 +40,8 @@ class Flights:
         self._change = threading.Condition()
         self._waiting: deque[Flight] = deque()
         self._aboard: dict[str, Flight] = {}
+        self._landed: set[str] = set()
+        self._num_promised = 0
         self._is_closed = False
 
     def __reduce__(self) -> tuple[type[Flights], tuple[()]]:
@@ -62,15 +64,27 @@ class Flights:
     def board(self, trial_id: str) -> Flight | None:
         """The next pack, which becomes that trial; ``None`` if there is none.
 
-        While no pack is aboard Tune has nothing to do, and after a ``None`` it would sleep: so the call waits then.
+        While there are no trials Tune has nothing to do, and after a ``None`` it would sleep: so the call waits then.
         """
         with self._change:
-            if not self._aboard:
+            if not self._aboard and not self._landed:
                 self._change.wait_for(lambda: self._waiting or self._is_closed, timeout=PATIENCE_S)
             if self._is_closed or not self._waiting:
                 return None
+            self._num_promised = max(0, self._num_promised - 1)
             flight = self._aboard[trial_id] = self._waiting.popleft()
             return flight
+
+    def must_stop(self, trial_id: str) -> bool:
+        """Whether a trial must stop: nobody listens to its pack, or its pack has ended and its actor is needed."""
+        with self._change:
+            flight = self._aboard.get(trial_id)
+            if self._is_closed or flight is not None:
+                return self._is_closed or (flight is not None and flight.is_cancelled)
+            if trial_id in self._landed and self._num_promised >= len(self._waiting):
+                return False
+            self._num_promised += trial_id in self._landed
+            return True
 
     def of(self, trial_id: str) -> Flight | None:
         """The pack that a trial is."""
@@ -81,7 +95,7 @@ class Flights:
         """Hand an event of a trial's pack on."""
         with self._change:
             flight = self._aboard.get(trial_id)
-            if flight is None or flight.is_cancelled:
+            if flight is None:
                 return
             match event:
                 case PackStarted():
@@ -91,16 +105,20 @@ class Flights:
                 case _ if isinstance(event, PackEnd):
                     # Whatever becomes of the trial after this, the pack is done.
                     del self._aboard[trial_id]
-            flight.told.put(event)
+                    self._landed.add(trial_id)
+            if not flight.is_cancelled:
+                flight.told.put(event)
 
     def land(self, trial_id: str) -> None:
         """A trial has been stopped."""
         with self._change:
             self._aboard.pop(trial_id, None)
+            self._landed.discard(trial_id)
 
     def crash(self, trial_id: str, reason: str) -> None:
         """The actor of a trial has died: its pack goes on in another trial, from its last checkpoint."""
         with self._change:
+            self._landed.discard(trial_id)
             flight = self._aboard.pop(trial_id, None)
             if flight is None or flight.is_cancelled:
                 return

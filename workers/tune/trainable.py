@@ -16,6 +16,7 @@ from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, Pack
 from workers.pack_actor import events
 
 TELL_S = 0.25
+LONGEST_NAP_S = 0.5
 
 
 class PackTrainable(Trainable):
@@ -24,12 +25,12 @@ class PackTrainable(Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Start without a pack."""
         torch.set_num_threads(1)
-        self._key = ""
+        self._key, self._naps = "", 0
         self._events: Iterator[PackEvent] = iter(())
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Become another trial; the pack of the last one, if it was stopped, is let go."""
-        self._events = iter(())
+        self._events, self._naps = iter(()), 0
         return True
 
     def take(self, task: PackTask, data: EncodedData | CachedData) -> None:
@@ -37,7 +38,11 @@ class PackTrainable(Trainable):
         self._key, self._events = task.key, events(task, data)
 
     def step(self) -> dict[str, Any]:
-        """Go on until there is something to tell: a state to resume from, an end, or some progress."""
+        """Go on until there is something to tell: a state to resume from, an end, or some progress.
+
+        A trial whose pack has ended goes on without one until it is stopped because another pack waits: Tune keeps no
+        more than one actor without a trial, and starting one takes seconds.
+        """
         began, told = time.monotonic(), list[PackEvent]()
         try:
             for event in self._events:
@@ -52,4 +57,7 @@ class PackTrainable(Trainable):
                 where=f"pack {self._key!r}",
             )
             told.append(PackFailed(key=self._key, place=None, error=found))
-        return {"events": told, "done": not told or isinstance(told[-1], PackEnd)}
+        if not told:
+            time.sleep(min(LONGEST_NAP_S, 0.02 * self._naps))
+            self._naps += 1
+        return {"events": told}
