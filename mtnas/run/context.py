@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from mtnas.data import EncodedData
 from mtnas.errors import OutOfMemoryError, SearchError
@@ -355,8 +356,15 @@ class Context:
 
     @staticmethod
     def key(members: Sequence[Planned], until: int | None = None) -> str:
-        """The name of a pack within the job, and of its checkpoint."""
-        return f"{members[0].phase}/{members[0].number}+{len(members)}" + ("" if until is None else f"@{until}")
+        """The name of a pack within the job, and of its checkpoint: it tells apart packs of different members.
+
+        ``search/12+4`` are trials 12 to 15; numbers with gaps add a digest; ``@`` is the step of a rung.
+        """
+        numbers = [member.number for member in members]
+        name = f"{members[0].phase}/{numbers[0]}+{len(numbers)}"
+        if numbers[-1] - numbers[0] >= len(numbers):
+            name += f"~{blake2b(repr(numbers).encode(), digest_size=4).hexdigest()}"
+        return name + ("" if until is None else f"@{until}")
 
     def _task(self, key: str, members: Sequence[Planned], orders: Orders, until: int | None) -> PackTask:
         work = TrainWork(

@@ -18,6 +18,7 @@ from mtnas.data.spec import DataSpec
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
 from mtnas.run import packs
+from mtnas.run.context import Context, Planned
 from mtnas.run.packs import (
     PackCheckpoint,
     PackEvent,
@@ -217,3 +218,21 @@ def test_trees_are_work_like_any_other(data: EncodedData) -> None:
     assert isinstance(end, packs.TreesResult)
     assert (end.task, end.lr) == ("t1", 0.1)
     assert end.metrics.keys() == {"valid", "test"}
+
+
+def test_packs_of_different_trials_have_different_names() -> None:
+    """Or a pack might go on from the weights of another."""
+    graph = space().graph
+    route = space().cheapest()
+    candidate = Candidate(route=route, settings=Settings())
+
+    def name(*numbers: int, until: int | None = None) -> str:
+        members = [
+            Planned(number=number, phase="search", label="search", graph=graph, candidate=candidate)
+            for number in numbers
+        ]
+        return Context.key(members, until)
+
+    assert name(12, 13, 14, 15) == "search/12+4"
+    names = [name(12, 13), name(12, 14), name(12, 15), name(12, 13, 15), name(12, 14, 15), name(12, 13, until=5)]
+    assert len(set(names)) == len(names)
