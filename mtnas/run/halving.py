@@ -130,11 +130,13 @@ def _to_rung(
     context.finish([_pruned(trial, note) for trial in judged if trial.number not in going])
     following = plan.rungs[number + 1].steps if number + 1 < len(plan.rungs) else None
     for members in context.packs(chosen, orders):
-        pieces: dict[str, list[int]] = {}
+        pieces: list[tuple[str, list[int]]] = []  # in the order of the members, whatever packs they come from
         for member in members:
             key, place = states[member.number]
-            pieces.setdefault(key, []).append(place)
-        found = [(context.journal.checkpoint(f"pack/{key}"), places) for key, places in pieces.items()]
+            if not pieces or pieces[-1][0] != key:
+                pieces.append((key, []))
+            pieces[-1][1].append(place)
+        found = [(context.journal.checkpoint(f"pack/{key}"), places) for key, places in pieces]
         whole = [(state, places) for state, places in found if state is not None]
         if len(whole) == len(found):  # else they train from the start again, to the same result
             context.journal.save_checkpoint(f"pack/{context.key(members, following)}", cut(whole))

@@ -12,6 +12,7 @@ from mtnas.errors import CancelledError, DataError
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import Holding, JobKind, Store
+from mtnas.trials import TrialState
 from workers.local_backend import LocalBackend
 from workers.profiling import profile_dataset
 from workers.settings import Settings
@@ -97,6 +98,20 @@ def test_an_interrupted_search_gives_the_answer_of_an_undisturbed_one(training: 
     assert _answer(store, disturbed) == _answer(store, undisturbed)
     attempts = {trial.attempt for trial in store.trials.list(disturbed, limit=None)}
     assert len(attempts) >= 2, "trials of earlier attempts were run again"
+
+
+def test_candidates_that_halving_stops_early_are_pruned_trials_of_the_store(training: Training, store: Store) -> None:
+    search = {"kind": "random", "generation": 6, "halving": {"reduction": 2, "min_epochs": 1}}
+    job_id = _submit(store, search=search, training=SPEC["training"] | {"epochs": 4}, budget={"trials": 6})
+    training.search(_claim(store), _go_on)
+    pruned = store.trials.list(job_id, phase="search", state=TrialState.PRUNED)
+    assert store.trials.counts(job_id, phase="search")[TrialState.PRUNED] == len(pruned) == 5
+    for trial in pruned:
+        assert trial.failure is None
+        assert trial.values["mean_gain"] is not None
+        assert trial.notes["pruned"]["step"] == trial.evaluations[0]["costs"]["candidate_steps"]
+    (complete,) = store.trials.list(job_id, phase="search", state=TrialState.COMPLETE)
+    assert complete.evaluations[0]["costs"]["candidate_steps"] > trial.notes["pruned"]["step"]
 
 
 def test_any_route_of_a_search_is_exported_on_demand(training: Training, store: Store, tmp_path: Path) -> None:
