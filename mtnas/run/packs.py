@@ -284,8 +284,7 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
         cuts = tuple(_cut_off(step=step, seconds=seconds) for seconds in seconds_K)
         yield TrainResult(key=task.key, place=place, outcomes=cuts)
         return
-    with trainer.holding_best():
-        found = {part: trainer.evaluate(part) for part in work.evaluate_on}
+    found = trainer.best_metrics(work.evaluate_on)
     if end < trainer.total_steps:
         yield PackCheckpoint(key=task.key, state=_state(trainer, spent_K, started))
     spent_K = spent_K + (time.monotonic() - started) / len(routes)

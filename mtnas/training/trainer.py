@@ -114,6 +114,7 @@ class PackTrainer:
         self._step = 0
         self._best_scores = torch.full((len(routes),), -torch.inf, dtype=torch.float64, device=data.device)
         self._best_weights = self._flat.weights.clone()
+        self._best_metrics: PackMetrics | None = {}  # on ``valid``; None once a state was loaded, which has none
         self.step_seconds = 0.0
 
     @property
@@ -165,6 +166,12 @@ class PackTrainer:
         """Metrics on one part with the weights the net holds now."""
         return evaluate(self.net, self.selection, self.data, self.tasks, (part,))
 
+    def best_metrics(self, parts: Sequence[str]) -> dict[str, PackMetrics]:
+        """By part, metrics of every candidate's best weights so far; those on ``valid`` the looks have seen already."""
+        seen = {self.valid: self._best_metrics} if self._best_metrics else {}
+        with self.holding_best():
+            return {part: seen[part] if part in seen else self.evaluate(part) for part in parts}
+
     def state(self) -> dict[str, Tensor]:
         """All that a later run needs to go on exactly from here; ``pack_state`` cuts it and puts several together."""
         return (
@@ -185,6 +192,7 @@ class PackTrainer:
         self._step = int(state[STEP])
         self._best_scores.copy_(state["best_scores"])
         self._best_weights.copy_(state["best_weights"])
+        self._best_metrics = None
 
     def _train_step(self, batch: Batch) -> None:
         self._noise.at_step(self._step)
@@ -201,6 +209,12 @@ class PackTrainer:
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
         self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
+        if self._best_metrics is not None:
+            new, old = better | (self._best_scores == -torch.inf), self._best_metrics or found
+            self._best_metrics = {
+                task: {name: torch.where(new, value, old[task][name]) for name, value in of_task.items()}
+                for task, of_task in found.items()
+            }
         return Look(step=self._step, total_steps=self.total_steps, scores=scores.cpu())
 
     def _best(self) -> Tensor:

@@ -156,3 +156,29 @@ def test_states_of_different_steps_or_shapes_do_not_join() -> None:
             join([early.state(), wrong])
     with pytest.raises(TrainingError):
         join([])
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_metrics_of_the_best_weights_are_those_of_an_evaluation(resumes: bool) -> None:
+    """On ``valid`` they were seen at the looks, unless a state was loaded; one candidate never has a score."""
+    recipe = replace(SHORT, schedule="constant", evaluate_every=2)
+    graph, routes = routes_of_one_shape(3)
+    lrs = (0.3, 0.01, 1e300)
+    found = trainer(graph, routes, [Settings(lr=lr) for lr in lrs], recipe)
+    run(found, until=8)
+    if resumes:
+        state = found.state()
+        found = trainer(graph, routes, [Settings(lr=lr) for lr in lrs], recipe)
+        found.load_state(state)
+    for until in (12, None):
+        run(found, until=until)
+        shown = found.best_metrics(("valid", "test"))
+        with found.holding_best():
+            for part, metrics in shown.items():
+                for task, values in found.evaluate(part).items():
+                    for name, value in values.items():
+                        assert torch.equal(metrics[task][name].nan_to_num(-9.0), value.nan_to_num(-9.0)), (
+                            part,
+                            task,
+                            name,
+                        )
