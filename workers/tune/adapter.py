@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class LeaseHolder(Callback):
         """An actor is ready: calls of one caller are served in order, so it has the pack before its first step."""
         if trial.storage is not None:
             self._folders.add(Path(trial.storage.experiment_driver_staging_path).parent)
-        flight = self._flights.of(trial.trial_id)
+        flight = self._flights.start(trial.trial_id)
         if flight is not None:
             actor: Any = trial.temporary_state.ray_actor
             self._actors[trial.trial_id] = actor
@@ -96,10 +97,11 @@ class LeaseHolder(Callback):
         _log.warning("actor died", extra={"trial": trial.trial_id, "reason": reason})
         self._flights.crash(trial.trial_id, reason)
 
-    def kill_actors(self) -> None:
-        """End what still runs at once; Tune would wait for its step to end."""
-        for actor in list(self._actors.values()):
-            ray.kill(actor, no_restart=True)
+    def kill_actors(self, trial_ids: Sequence[str]) -> None:
+        """End trials at once; Tune would wait for their steps to end."""
+        for trial_id in trial_ids:
+            if (actor := self._actors.get(trial_id)) is not None:
+                ray.kill(actor, no_restart=True)
 
     def remove_folders(self) -> None:
         """Delete what Tune has written beside its storage: states of trials, with pickles in them."""

@@ -94,9 +94,9 @@ class TuneExecutor:
 
     def close(self) -> None:
         """End the experiment and whatever still runs, and delete what Tune has written."""
-        self._flights.close()
+        running = self._flights.close()
         if self._thread is not None:
-            self._holder.kill_actors()
+            self._holder.kill_actors(running)
             self._thread.join(END_S)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -106,14 +106,15 @@ class TuneExecutor:
         if self._thread is None:
             os.environ.update(ENVIRONMENT)
             self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-tune-"))
-            self._thread = threading.Thread(target=self._experiment, name="tune", daemon=True)
+            at_once = min(self._max_packs, self._room.look(self._size) or self._max_packs)
+            self._thread = threading.Thread(target=self._experiment, args=(at_once,), name="tune", daemon=True)
             self._thread.start()
 
     def _require_tune(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             raise ServiceError(expected="Ray Tune to run as long as the job", found="that it has ended", where="tune")
 
-    def _experiment(self) -> None:
+    def _experiment(self, at_once: int) -> None:
         resources = {"cpu": self._size.num_cpus, "gpu": self._size.num_gpus}
         tuner = tune.Tuner(
             tune.with_resources(PackTrainable, resources),
@@ -121,7 +122,7 @@ class TuneExecutor:
                 search_alg=PackSearcher(self._flights),
                 scheduler=FIFOScheduler(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
-                max_concurrent_trials=self._max_packs,
+                max_concurrent_trials=at_once,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(

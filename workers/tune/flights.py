@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
@@ -14,11 +15,13 @@ from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, Pack
 from mtnas.trials import Place
 
 PATIENCE_S = 600.0
+START_S = 10.0
+"""Longer than an actor takes to start where there is room for it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Flight:
-    """A pack on its way, the data it reads, and whom to tell of its events."""
+    """A pack on its way: the data it reads, whom to tell of its events, when it became a trial, whether that runs."""
 
     task: PackTask
     data: Any
@@ -26,6 +29,8 @@ class Flight:
     deaths: int = 0
     place: Place | None = None
     is_cancelled: bool = False
+    boarded_at: float = 0.0
+    has_actor: bool = False
 
 
 class Flights:
@@ -33,10 +38,11 @@ class Flights:
 
     Args:
         most_deaths: a pack is tried again after so many deaths of its actor; after one more it has failed.
+        now: a clock, in seconds.
     """
 
-    def __init__(self, most_deaths: int = 2) -> None:
-        self._most_deaths = most_deaths
+    def __init__(self, most_deaths: int = 2, now: Callable[[], float] = time.monotonic) -> None:
+        self._most_deaths, self._now = most_deaths, now
         self._change = threading.Condition()
         self._waiting: deque[Flight] = deque()
         self._aboard: dict[str, Flight] = {}
@@ -73,23 +79,37 @@ class Flights:
                 return None
             self._num_promised = max(0, self._num_promised - 1)
             flight = self._aboard[trial_id] = self._waiting.popleft()
+            flight.boarded_at, flight.has_actor = self._now(), False
+            return flight
+
+    def start(self, trial_id: str) -> Flight | None:
+        """A trial has an actor; which pack it is."""
+        with self._change:
+            flight = self._aboard.get(trial_id)
+            if flight is not None:
+                flight.has_actor = True
             return flight
 
     def must_stop(self, trial_id: str) -> bool:
-        """Whether a trial must stop: nobody listens to its pack, or its pack has ended and its actor is needed."""
-        with self._change:
-            flight = self._aboard.get(trial_id)
-            if self._is_closed or flight is not None:
-                return self._is_closed or (flight is not None and flight.is_cancelled)
-            if trial_id in self._landed and self._num_promised >= len(self._waiting):
-                return False
-            self._num_promised += trial_id in self._landed
-            return True
+        """Whether a trial must stop: nobody listens to its pack, or its pack has ended and its actor is needed.
 
-    def of(self, trial_id: str) -> Flight | None:
-        """The pack that a trial is."""
+        It is needed by a pack that waits, and by one that has become a trial but finds no room for an actor.
+        """
         with self._change:
-            return self._aboard.get(trial_id)
+            if self._is_closed:
+                return True
+            if (flight := self._aboard.get(trial_id)) is not None:
+                return flight.is_cancelled
+            if trial_id not in self._landed:
+                return True
+            if self._num_promised < len(self._waiting):
+                self._num_promised += 1
+                return True
+            for other in self._aboard.values():
+                if not other.has_actor and self._now() - other.boarded_at > START_S:
+                    other.boarded_at = self._now()
+                    return True
+            return False
 
     def tell(self, trial_id: str, event: PackEvent) -> None:
         """Hand an event of a trial's pack on."""
@@ -141,11 +161,12 @@ class Flights:
             for flight in self._aboard.values():
                 flight.is_cancelled = flight.is_cancelled or flight.told is told
 
-    def close(self) -> None:
-        """The job is over."""
+    def close(self) -> list[str]:
+        """The job is over; the trials whose packs still run."""
         with self._change:
             self._is_closed = True
             self._waiting.clear()
             for flight in self._aboard.values():
                 flight.is_cancelled = True
             self._change.notify_all()
+            return list(self._aboard)
