@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import search_spaces
 from api.costing import estimate, expected_inputs, typical_cost
 from api.data_checks import KnownData, check_data
@@ -12,7 +14,7 @@ from mtnas.routes import RouteGraph
 from mtnas.routes.widths import least_inputs
 from mtnas.search.fitness import check_fitness
 from mtnas.spaces import Constraints, SearchSpace
-from mtnas.spec import JobSpec
+from mtnas.spec import ConstraintsSpec, JobSpec
 from mtnas.store import Store
 
 
@@ -26,7 +28,8 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     check_constraints(space)
     check_fitness(spec.search, space)
     data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
-    stored = spec.model_copy(update={"space": spec.space.model_copy(update={"graph": space.graph.to_json()})})
+    changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
+    stored = spec.model_copy(update=changes | {"constraints": ConstraintsSpec(**asdict(space.constraints))})
     return Plan(
         spec=stored.model_dump(mode="json"),
         space_size=space.size_text(),
@@ -37,7 +40,7 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
 
 
 def expand_space(spec: JobSpec) -> SearchSpace:
-    """The whole space: the catalogue's by name, or the inline graph.
+    """The whole space: the catalogue's by name with its own limits, or the inline graph; the job's limits hold too.
 
     Raises:
         SpaceError: no such space or option, or a graph whose towers are not the tasks.
@@ -46,7 +49,7 @@ def expand_space(spec: JobSpec) -> SearchSpace:
     limits = Constraints(**spec.constraints.model_dump())
     if spec.space.graph is None:
         built = search_spaces.build(spec.space.name, tasks, spec.space.options)
-        return SearchSpace(name=built.name, graph=built.graph, constraints=limits)
+        return SearchSpace(name=built.name, graph=built.graph, constraints=built.constraints.and_also(limits))
     graph = RouteGraph.from_json(spec.space.graph)
     wanted = [(task.name, task.tower, task.num_outputs) for task in tasks]
     found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.spaces import Constraints, SearchSpace
-from mtnas.spec import JobSpec
+from mtnas.spec import ConstraintsSpec, JobSpec
 
 
 def prepare(
@@ -72,11 +73,7 @@ def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
     found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
     if expected != found:
         raise SpaceError(expected=f"towers {expected} as the tasks say", found=str(found), where="space.graph")
-    limits = Constraints(
-        max_params=spec.constraints.max_params,
-        max_macs=spec.constraints.max_macs,
-        max_in_degree=spec.constraints.max_in_degree,
-    )
+    limits = Constraints(**spec.constraints.model_dump())
     return SearchSpace(name=spec.space.name, graph=graph, constraints=limits, inputs=data.inputs)
 
 
@@ -94,12 +91,13 @@ def size_of(graph: RouteGraph) -> Size | ImageSize:
 
 
 def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:
-    """The specification with its catalogue space written out, so that it is self-contained.
+    """The specification with its catalogue space and that space's own limits written out, so that it is self-contained.
 
     ``build`` is ``search_spaces.build``, which the core does not know.
     """
     if spec.space.graph is not None:
         return spec
     space = build(spec.space.name, [task.to_task() for task in spec.tasks], spec.space.options)
-    graph = space.graph.to_json()
-    return spec.model_copy(update={"space": spec.space.model_copy(update={"graph": graph})})
+    limits = space.constraints.and_also(Constraints(**spec.constraints.model_dump()))
+    changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
+    return spec.model_copy(update=changes | {"constraints": ConstraintsSpec(**asdict(limits))})

@@ -47,6 +47,18 @@ class Constraints:
                     expected="a whole number of at least 1", found=repr(limit), where=f"constraints.{name}"
                 )
 
+    def and_also(self, others: Constraints) -> Constraints:
+        """What keeps to both: the stricter of each two limits."""
+        return Constraints(
+            max_params=_stricter(self.max_params, others.max_params),
+            max_macs=_stricter(self.max_macs, others.max_macs),
+            max_in_degree=_stricter(self.max_in_degree, others.max_in_degree),
+        )
+
+
+def _stricter(first: int | None, second: int | None) -> int | None:
+    return min((limit for limit in (first, second) if limit is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
