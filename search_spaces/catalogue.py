@@ -22,6 +22,7 @@ from search_spaces.joint import joint_space
 from search_spaces.mt_rmn import mt_rmn_space
 from search_spaces.mtnas_layers import mtnas_space
 from search_spaces.snr import snr_space
+from search_spaces.sparse_sharing import sparse_sharing_space
 
 CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
     "adashare": adashare_space,
@@ -36,6 +37,7 @@ CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
     "mt_rmn": mt_rmn_space,
     "mtnas": mtnas_space,
     "snr": snr_space,
+    "sparse_sharing": sparse_sharing_space,
 }
 
 

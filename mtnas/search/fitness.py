@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtnas.errors import SpaceError
 from mtnas.routes import BlockKind, Slot
-from mtnas.search.shared_weights import AdashareSearch, DselectKSearch, SnrSearch
+from mtnas.search.shared_weights import AdashareSearch, DselectKSearch, SnrSearch, SparseSharingSearch
 from mtnas.search.spec import Search
 from mtnas.spaces import SearchSpace
 
@@ -15,17 +15,17 @@ def check_fitness(search: Search, space: SearchSpace) -> None:
     Raises:
         SpaceError: which of them.
     """
-    if isinstance(search, SnrSearch | DselectKSearch):
+    if isinstance(search, SnrSearch | DselectKSearch | SparseSharingSearch):
         undecided = [slot.name for slot in space.graph.slots if len(slot.choices) > 1]
         if undecided:
             raise SpaceError(
-                expected="slots with one block each, since gates choose connections alone",
+                expected="slots with one block each, since this search chooses connections alone",
                 found=f"several blocks in {', '.join(undecided[:3])}",
                 where=f"space {space.name!r} under search {search.kind!r}",
             )
         if all(len(junction.edges) == 1 for junction in space.graph.junctions):
             raise SpaceError(
-                expected="junctions with several sources, between which gates choose",
+                expected="junctions with several sources, to choose from",
                 found="none",
                 where=f"space {space.name!r} under search {search.kind!r}",
             )

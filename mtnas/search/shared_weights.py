@@ -94,6 +94,19 @@ class OneShotSearch(SharedWeightsSearch):
     tournament: Annotated[int, Field(ge=1)] = 8
 
 
+class SparseSharingSearch(SharedWeightsSearch):
+    """Every task prunes a base network by magnitude, on its own (Sparse Sharing: Sun et al., AAAI 2020,
+    https://arxiv.org/abs/1911.05034).
+
+    ``rounds``: how often components are pruned and the weights wound back. ``keep``: share of a task's connections
+    that is left in the end. ``warmup``, ``routes_per_step`` and ``co_training`` have no meaning here.
+    """
+
+    kind: Literal["sparse_sharing"] = "sparse_sharing"
+    rounds: Annotated[int, Field(ge=1)] = 4
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
 class GradientSearch(SharedWeightsSearch):
     """What searches by gradients of architecture parameters have in common.
 

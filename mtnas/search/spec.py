@@ -18,6 +18,7 @@ from mtnas.search.shared_weights import (
     OneShotSearch,
     ReinforceSearch,
     SnrSearch,
+    SparseSharingSearch,
 )
 
 
@@ -68,5 +69,6 @@ SupernetSearch = (
     | AutomtlSearch
     | SnrSearch
     | DselectKSearch
+    | SparseSharingSearch
 )
 Search = Annotated[SupernetSearch | SampledSearch, Field(discriminator="kind")]

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from mtnas.routes import InputShape
-from mtnas.search.shared_weights import GradientSearch, OneShotSearch, ReinforceSearch, SharedWeightsSearch
+from mtnas.search.shared_weights import (
+    GradientSearch,
+    OneShotSearch,
+    ReinforceSearch,
+    SharedWeightsSearch,
+    SparseSharingSearch,
+)
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task
 from mtnas.training.gradient import GradientSearcher
@@ -14,6 +20,7 @@ from mtnas.training.one_shot import OneShotSearcher
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import TrainingData
+from mtnas.training.sparse_sharing import SparseSharingSearcher
 from mtnas.training.supernet_search import SupernetSearch
 from mtnas.trials import Settings
 
@@ -66,6 +73,17 @@ def make_search(
                 recipe=recipe,
                 most_steps=most_steps,
                 searches=cast(Sequence[OneShotSearch], searches),
+            )
+        case SparseSharingSearch():
+            return SparseSharingSearcher(
+                space=space,
+                inputs=inputs,
+                settings=settings,
+                tasks=tasks,
+                data=data,
+                recipe=recipe,
+                most_steps=most_steps,
+                searches=cast(Sequence[SparseSharingSearch], searches),
             )
         case GradientSearch():
             return GradientSearcher(

@@ -20,6 +20,7 @@ from mtnas.search.shared_weights import (
     ReinforceSearch,
     SharedWeightsSearch,
     SnrSearch,
+    SparseSharingSearch,
 )
 from mtnas.spaces import SearchSpace
 from mtnas.training.recipe import Recipe
@@ -46,6 +47,7 @@ SEARCHES: dict[str, SharedWeightsSearch] = {
     "automtl": AutomtlSearch(architecture_rows=32, lr=0.1, warmup=0.25),
     "snr": SnrSearch(architecture_rows=32, lr=0.1, warmup=0.25, l0=0.01),
     "dselect_k": DselectKSearch(architecture_rows=32, lr=0.1, warmup=0.25, k=2),
+    "sparse_sharing": SparseSharingSearch(rounds=3, keep=0.5),
 }
 _SPACES = {
     "reinforce": ("mtnas", {"layers": 2, "subnets": 2, "width": 4}),
@@ -56,6 +58,7 @@ _SPACES = {
     "adashare": ("adashare", {"layers": 3, "width": 4}),
     "automtl": ("automtl", {"experts": 2, "operations": 2, "hidden": [4, 8], "width": 4}),
     "snr": ("snr", {"layers": 2, "subnets": 3, "width": 4}),
+    "sparse_sharing": ("sparse_sharing", {"layers": 2, "groups": 4, "units": 3, "width": 4}),
     "dselect_k": ("dselect_k", {"experts": 3, "k": 2, "layers": 1, "width": 4}),
 }
 
@@ -97,7 +100,9 @@ def finished(made: SupernetSearch) -> SupernetSearch:
 
 
 def learned(made: SupernetSearch) -> Tensor:
-    """Architecture parameters or policy logits ``[K, P]``; the weights for searches that have neither."""
+    """Architecture parameters, policy logits or masks ``[K, P]``; the weights for searches that have none of them."""
     state = made.state()
+    if "mask" in state:
+        return state["mask"].view(len(state["mask"]) // len(TASKS), -1)
     names = [name for name in ("architecture.weights", "policy.weights", "weights.weights") if name in state]
     return state[names[0]]

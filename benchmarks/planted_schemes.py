@@ -1,0 +1,103 @@
+"""The searching schemes of the planted-recovery table: each method in the space that it was made for.
+
+Sub-networks have eight units, too few for the functions of two clusters, so that separation earns something
+(PROTOCOL.md point 7). Every scheme has as many sub-networks, components or experts as could separate the clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import search_spaces
+from mtnas.routes import InputShape
+from mtnas.search.shared_weights import (
+    AdashareSearch,
+    AutomtlSearch,
+    BranchingSearch,
+    DartsSearch,
+    DselectKSearch,
+    GumbelSearch,
+    OneShotSearch,
+    ReinforceSearch,
+    SharedWeightsSearch,
+    SnrSearch,
+    SparseSharingSearch,
+)
+from mtnas.spaces import Constraints, SearchSpace
+from mtnas.tasks import Task
+
+WIDTH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """A search and its space, for so many clusters.
+
+    Attributes:
+        options: of the space, by the number of clusters.
+        max_in_degree: limit on top of the space's own.
+    """
+
+    space: str
+    options: Callable[[int], dict[str, object]]
+    search: SharedWeightsSearch
+    max_in_degree: int | None = None
+
+    def build(self, tasks: Sequence[Task], clusters: int, inputs: InputShape) -> SearchSpace:
+        """The space for these tasks."""
+        built = search_spaces.build(self.space, tasks, self.options(clusters))
+        return replace(built, constraints=Constraints(max_in_degree=self.max_in_degree), inputs=inputs)
+
+
+def _layers(clusters: int) -> dict[str, object]:
+    return {"layers": 2, "subnets": clusters, "width": WIDTH}
+
+
+SCHEMES: dict[str, Scheme] = {
+    "MTNAS (reinforce)": Scheme(
+        space="mtnas", options=_layers, search=ReinforceSearch(routes_per_step=16), max_in_degree=1
+    ),
+    "one-shot + evolution": Scheme(
+        space="mtnas", options=_layers, search=OneShotSearch(evaluations=128), max_in_degree=1
+    ),
+    "Learning to Branch / BMTAS": Scheme(
+        space="branching",
+        options=_layers,
+        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.1, temperature=1.0, temperature_floor=0.3),
+    ),
+    "DARTS": Scheme(space="branching", options=_layers, search=DartsSearch(lr=0.05, entropy=0.01)),
+    "Gumbel-Matrix": Scheme(
+        space="gumbel_matrix",
+        options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH},
+        search=GumbelSearch(
+            budget=0.5, budget_weight=0.3, initial=0.7, routes_per_step=8, lr=0.05, temperature=5.0, entropy=0.02
+        ),
+    ),
+    "SNR-Aver": Scheme(space="snr", options=_layers, search=SnrSearch(l0=0.1, lr=0.05)),
+    "DSelect-k": Scheme(
+        space="dselect_k",
+        options=lambda clusters: {"experts": 2 * clusters, "k": 2, "layers": 2, "width": WIDTH},
+        search=DselectKSearch(k=2, lr=0.05),
+    ),
+    "Sparse Sharing": Scheme(
+        space="sparse_sharing",
+        options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH // 2, "width": WIDTH},
+        search=SparseSharingSearch(rounds=3, keep=0.5),
+    ),
+    "AdaShare": Scheme(
+        space="adashare",
+        options=lambda clusters: {"layers": 2 * clusters, "width": WIDTH},
+        search=AdashareSearch(lr=0.05, temperature=2.0),
+    ),
+    "AutoMTL": Scheme(
+        space="automtl",
+        options=lambda clusters: {"experts": clusters, "operations": 1, "hidden": [WIDTH], "width": WIDTH},
+        search=AutomtlSearch(lr=0.05),
+    ),
+    "joint space (branching)": Scheme(
+        space="joint",
+        options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH, "max_inputs": 1},
+        search=BranchingSearch(routes_per_step=8, lr=0.05, temperature=1.0, temperature_floor=0.3),
+    ),
+}
