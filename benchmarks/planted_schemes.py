@@ -1,6 +1,6 @@
 """The searching schemes of the planted-recovery table: each method in the space that it was made for.
 
-Sub-networks have eight units, too few for the functions of two clusters, so that separation earns something
+Sub-networks have four units, too few for the functions of two clusters, so that separation earns something
 (PROTOCOL.md point 7). Every scheme has as many sub-networks, components or experts as could separate the clusters.
 """
 
@@ -27,7 +27,7 @@ from mtnas.search.shared_weights import (
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task
 
-WIDTH = 8
+WIDTH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def _layers(clusters: int) -> dict[str, object]:
 
 SCHEMES: dict[str, Scheme] = {
     "MTNAS (reinforce)": Scheme(
-        space="mtnas", options=_layers, search=ReinforceSearch(routes_per_step=16), max_in_degree=1
+        space="mtnas", options=_layers, search=ReinforceSearch(routes_per_step=8), max_in_degree=1
     ),
     "one-shot + evolution": Scheme(
         space="mtnas", options=_layers, search=OneShotSearch(evaluations=128), max_in_degree=1
@@ -64,7 +64,7 @@ SCHEMES: dict[str, Scheme] = {
     "Learning to Branch / BMTAS": Scheme(
         space="branching",
         options=_layers,
-        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.1, temperature=1.0, temperature_floor=0.3),
+        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3),
     ),
     "DARTS": Scheme(space="branching", options=_layers, search=DartsSearch(lr=0.05, entropy=0.01)),
     "Gumbel-Matrix": Scheme(
@@ -82,13 +82,13 @@ SCHEMES: dict[str, Scheme] = {
     ),
     "Sparse Sharing": Scheme(
         space="sparse_sharing",
-        options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH // 2, "width": WIDTH},
+        options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH, "width": WIDTH},
         search=SparseSharingSearch(rounds=3, keep=0.5),
     ),
     "AdaShare": Scheme(
         space="adashare",
         options=lambda clusters: {"layers": 2 * clusters, "width": WIDTH},
-        search=AdashareSearch(lr=0.05, temperature=2.0),
+        search=AdashareSearch(lr=0.05, temperature=2.0, sharing=0.05),
     ),
     "AutoMTL": Scheme(
         space="automtl",
@@ -98,6 +98,6 @@ SCHEMES: dict[str, Scheme] = {
     "joint space (branching)": Scheme(
         space="joint",
         options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH, "max_inputs": 1},
-        search=BranchingSearch(routes_per_step=8, lr=0.05, temperature=1.0, temperature_floor=0.3),
+        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3),
     ),
 }

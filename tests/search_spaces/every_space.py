@@ -34,7 +34,7 @@ SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
     "mt_rmn": ("mt_rmn", {"channels": 2, "steps": 3, "subnets": 3, "units": 4, "decoder": 3}, SEQUENCES),
     "mtnas": ("mtnas", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
     "snr": ("snr", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
-    "sparse_sharing": ("sparse_sharing", {"layers": 2, "groups": 3, "units": 2, "width": 4}, VECTORS),
+    "sparse_sharing": ("sparse_sharing", {"layers": 2, "groups": 3, "units": 8, "width": 8}, VECTORS),
     "snr trans": ("snr", {"layers": 2, "subnets": 3, "width": 4, "transform": True}, VECTORS),
 }
 
