@@ -128,7 +128,7 @@ def test_data_travels_once_to_every_node_and_not_by_its_path(pool: "ActorPool", 
     events = list(executor.run([pack(f"p{n}", epochs=10) for n in range(10)], data))
     places = {event.place.process: event.place.node for event in events if isinstance(event, TrainResult)}
     assert len(places) > len(set(places.values())) == 2
-    reference = executor._share(data)
+    reference = executor._share([], data)
     assert len(get_object_locations([reference])[reference]["node_ids"]) == 2
 
 
