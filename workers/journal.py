@@ -76,6 +76,11 @@ class StoreJournal:
         self._check()
         self._holding.save_checkpoint(name, self._store.artifacts.put_bytes(data))
 
+    def forget_checkpoints(self, names: Sequence[str]) -> None:
+        """See ``Journal``."""
+        self._check()
+        self._holding.forget_checkpoints(names)
+
     def add_graphs(self, graphs: Mapping[str, Mapping[str, Any]]) -> None:
         """See ``Journal``."""
         self._check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -130,6 +130,7 @@ class Context:
             evaluated_rows=max(len(data.parts[part]) for part in ("search", "valid", "test")),
             data_bytes=data_bytes(data, streamed=self.streamed),
         )
+        self._checkpointed: set[str] = set()
         self._progress = PhaseProgress()
         self._last_report = 0.0
 
@@ -209,8 +210,12 @@ class Context:
         if waiting:
             self.announce(waiting)
             waiting = self._without_known(waiting, keep_weights)
-            for finished in self.outcomes(waiting, orders, stretch.part(1 - len(waiting) / len(planned), 1)):
+            done = {trial.number: trial for trial in self.journal.trials()}
+            own = [p for p in planned if p.number not in done or "from" not in done[p.number].notes]
+            share = stretch.part(1 - len(waiting) / len(planned), 1)
+            for finished in self.outcomes(own, orders, share, done=done):
                 self.finish([self.trial_of(*end, values) for end in finished])
+                self.forget_packs([self.key([member for member, _, _ in finished])])
         done = {trial.number: trial for trial in self.journal.trials()}
         trials = [done[p.number] for p in planned]
         if not may_all_fail:
@@ -242,13 +247,31 @@ class Context:
             self.journal.finish_trials(taken)
         return left
 
+    def forget_packs(self, keys: Iterable[str]) -> None:
+        """Let go of the checkpoints of packs that nobody will go on from, if there are any."""
+        known = [key for key in dict.fromkeys(keys) if key in self._checkpointed]
+        if known:
+            self._checkpointed.difference_update(known)
+            self.journal.forget_checkpoints([f"pack/{key}" for key in known])
+
+    def save_pack(self, key: str, state: bytes) -> None:
+        """Keep a pack's state to go on from."""
+        self._checkpointed.add(key)
+        self.journal.save_checkpoint(f"pack/{key}", state)
+
     def announce(self, planned: Sequence[Planned]) -> None:
         """Write down trials that are about to run."""
         self.journal.add_graphs({p.graph.digest: p.graph.to_json() for p in planned})
         self.journal.add_trials([self._trial(p) for p in planned])
 
     def outcomes(
-        self, planned: Sequence[Planned], orders: Orders, stretch: Stretch = WHOLE, *, until: int | None = None
+        self,
+        planned: Sequence[Planned],
+        orders: Orders,
+        stretch: Stretch = WHOLE,
+        *,
+        until: int | None = None,
+        done: Collection[int] = (),
     ) -> Iterator[list[tuple[Planned, Outcome, Place | None]]]:
         """What became of candidates, pack by pack as they end; every pack goes on from its checkpoint if it has one.
 
@@ -257,13 +280,16 @@ class Context:
             orders: how to train them.
             stretch: what share of the phase this is.
             until: the step of a rung to stop at; their states are then checkpoints under their packs' keys.
+            done: numbers of those that have ended before. They are left out, but counted when packs are made: so a
+                second attempt has the packs of the first, and their results to the last bit.
         """
         too_large = self._too_large(planned)
-        if too_large:
-            unfit = [member for member in planned if member.number in too_large]
+        unfit = [member for member in planned if member.number in too_large and member.number not in done]
+        if unfit:
             yield [(member, Outcome(failure=too_large[member.number]), None) for member in unfit]
-        fit = [member for member in planned if member.number not in too_large]
-        waiting = {self.key(members, until): members for members in self.packs(fit, orders)}
+        packs = self.packs([member for member in planned if member.number not in too_large], orders)
+        left = [[member for member in members if member.number not in done] for members in packs]
+        waiting = {self.key(members, until): members for members in left if members}
         meter = self._meter(len(waiting), stretch)
         while waiting:
             tasks = [self._task(key, members, orders, until) for key, members in waiting.items()]
@@ -290,12 +316,13 @@ class Context:
             replace(task, streamed=self.streamed, resume=self.journal.checkpoint(f"pack/{task.key}") or task.resume)
             for task in tasks
         ]
+        self._checkpointed |= {task.key for task in resumed if task.resume is not None}
         events = self.executor.run(resumed, self.data)
         try:
             for event in events:
                 match event:
                     case PackCheckpoint():
-                        self.journal.save_checkpoint(f"pack/{event.key}", event.state)
+                        self.save_pack(event.key, event.state)
                     case TrainResult() | SupernetResult() | TreesResult() | PackFailed():
                         meter.note(event)
                         self._tell(meter)
@@ -388,7 +415,8 @@ class Context:
             half_key = self.key(half, until)
             halves[half_key] = half
             if state is not None and self.journal.checkpoint(f"pack/{half_key}") is None:
-                self.journal.save_checkpoint(f"pack/{half_key}", cut([(state, places)]))
+                self.save_pack(half_key, cut([(state, places)]))
+        self.forget_packs([key])
         return halves
 
     def _trial(self, planned: Planned) -> Trial:

@@ -92,8 +92,9 @@ def train_by_halving(
         if number < done or not alive:
             continue
         share = stretch.part(_spent(plan, planned, number) / whole, _spent(plan, planned, number + 1) / whole)
-        alive = _to_rung(context, alive, orders, plan, number, of=len(planned), stretch=share)
+        alive, left = _to_rung(context, alive, orders, plan, number, of=len(planned), stretch=share)
         context.journal.save_checkpoint(name, _record(number + 1, alive))
+        context.forget_packs(left)
         context.journal.event("rung", {"step": rung.steps, "alive": [member.number for member in alive]})
     if alive:
         share = stretch.part(_spent(plan, planned, len(plan.rungs)) / whole, 1)
@@ -111,8 +112,12 @@ def _to_rung(
     *,
     of: int,
     stretch: Stretch,
-) -> list[Planned]:
-    """Train to a rung, end the trials that do not go on, and prepare the packs of those that do."""
+) -> tuple[list[Planned], list[str]]:
+    """Train to a rung, end the trials that do not go on, and prepare the packs of those that do.
+
+    Returns:
+        Who goes on, and the packs that they leave.
+    """
     rung = plan.rungs[number]
     states: dict[int, tuple[str, int]] = {}
     trials: dict[int, Trial] = {}
@@ -139,15 +144,15 @@ def _to_rung(
         found = [(context.journal.checkpoint(f"pack/{key}"), places) for key, places in pieces]
         whole = [(state, places) for state, places in found if state is not None]
         if len(whole) == len(found):  # else they train from the start again, to the same result
-            context.journal.save_checkpoint(f"pack/{context.key(members, following)}", cut(whole))
-    return chosen
+            context.save_pack(context.key(members, following), cut(whole))
+    return chosen, [key for key, _ in states.values()]
 
 
 def _to_the_end(context: Context, alive: Sequence[Planned], orders: Orders, stretch: Stretch) -> None:
     finished = {trial.number for trial in context.journal.trials()}
-    waiting = [member for member in alive if member.number not in finished]
-    for ended in context.outcomes(waiting, orders, stretch):
+    for ended in context.outcomes(alive, orders, stretch, done=finished):
         context.finish([context.trial_of(*end, orders.values) for end in ended])
+        context.forget_packs([context.key([member for member, _, _ in ended])])
 
 
 def _pruned(trial: Trial, note: dict[str, int]) -> Trial:

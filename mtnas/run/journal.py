@@ -76,6 +76,9 @@ class Journal(Protocol):
     def save_checkpoint(self, name: str, data: bytes) -> None:
         """Replace the checkpoint of this name."""
 
+    def forget_checkpoints(self, names: Sequence[str]) -> None:
+        """Let go of checkpoints that nobody will go on from; names that are not there change nothing."""
+
     def add_graphs(self, graphs: Mapping[str, Mapping[str, Any]]) -> None:
         """Graphs by digest, as JSON; before the routes that need them."""
 

@@ -71,6 +71,11 @@ class MemoryJournal:
         """See ``Journal``."""
         self._checkpoints[name] = data
 
+    def forget_checkpoints(self, names: Sequence[str]) -> None:
+        """See ``Journal``."""
+        for name in names:
+            self._checkpoints.pop(name, None)
+
     def add_graphs(self, graphs: Mapping[str, Mapping[str, Any]]) -> None:
         """See ``Journal``."""
         self.graphs |= graphs

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select
 
 from mtnas.store.artifacts import Artifacts
 from mtnas.store.database import Database
@@ -46,3 +48,8 @@ def save_checkpoint(
     refer_to(connection, artifacts, artifact)
     row = {"job_id": job.id, "name": name, "artifact": artifact, "payload": payload}
     insert_or_replace(connection, CHECKPOINTS, [row])
+
+
+def forget_checkpoints(connection: Connection, job: JobRecord, names: Sequence[str]) -> None:
+    """Drop the job's checkpoints of these names, if they are there."""
+    connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job.id, CHECKPOINTS.c.name.in_(names)))

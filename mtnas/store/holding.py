@@ -121,6 +121,11 @@ class Holding:
                 connection, self._artifacts, job, name=name, artifact=artifact, payload=payload or {}
             )
 
+    def forget_checkpoints(self, names: Sequence[str]) -> None:
+        """Drop checkpoints; files that no row names any more are garbage. Names that are not there change nothing."""
+        with self._held() as (connection, job):
+            checkpoints.forget_checkpoints(connection, job, names)
+
     def add_graphs(self, graphs: Mapping[str, Json]) -> None:
         """Store route graphs by their digest; before the routes that live in them."""
         with self._held() as (connection, _):

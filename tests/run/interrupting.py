@@ -73,6 +73,10 @@ class InterruptedJournal:
         """See ``Journal``."""
         self._write("save_checkpoint", name, data)
 
+    def forget_checkpoints(self, names: Sequence[str]) -> None:
+        """See ``Journal``."""
+        self._write("forget_checkpoints", names)
+
     def add_graphs(self, graphs: Mapping[str, Mapping[str, Any]]) -> None:
         """See ``Journal``."""
         self._write("add_graphs", graphs)

@@ -50,6 +50,7 @@ def undisturbed(request: pytest.FixtureRequest, access: DataAccess) -> Undisturb
 
 def test_every_kind_of_write_is_among_those_interrupted(undisturbed: Undisturbed) -> None:
     kinds = {"start_phase", "event", "search_ended", "add_trials", "finish_trials", "save_checkpoint", "add_graphs"}
+    kinds.add("forget_checkpoints")
     assert set(undisturbed.writes) == kinds | {"add_routes", "put_report", "count_test_read"}
 
 

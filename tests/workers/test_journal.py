@@ -84,6 +84,9 @@ def test_the_latest_checkpoint_counts(journal: Journal) -> None:
     journal.save_checkpoint("pack/a", b"two")
     journal.save_checkpoint("pack/b", b"other")
     assert journal.checkpoint("pack/a") == b"two"
+    journal.forget_checkpoints(["pack/a", "pack/never"])
+    assert journal.checkpoint("pack/a") is None
+    assert journal.checkpoint("pack/b") == b"other"
 
 
 def test_an_export_is_known_once_it_is_ready(journal: Journal, tmp_path: Path) -> None:
@@ -128,6 +131,7 @@ def test_every_method_asks_whether_to_go_on(store: Store, tmp_path: Path) -> Non
         "finish_trials": lambda: journal.finish_trials([]),
         "checkpoint": lambda: journal.checkpoint("x"),
         "save_checkpoint": lambda: journal.save_checkpoint("x", b""),
+        "forget_checkpoints": lambda: journal.forget_checkpoints(["x"]),
         "add_graphs": lambda: journal.add_graphs({}),
         "add_routes": lambda: journal.add_routes([], data_digest="d"),
         "put_report": lambda: journal.put_report({}),
