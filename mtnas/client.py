@@ -95,6 +95,10 @@ class Client:
         """Ask for a job to stop; a queued one stops at once."""
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
 
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its trials, events, report and exports."""
+        self._request("DELETE", f"/v1/jobs/{_quoted(job_id)}")
+
     def pause(self, job_id: str) -> m.Job:
         """Ask a running job to rest; it gives its worker back with the next heartbeat."""
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/pause")

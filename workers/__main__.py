@@ -13,6 +13,7 @@ from mtnas.errors import MtnasError
 from mtnas.processes import end_with_parent, set_on_signal
 from mtnas.store import Store
 from workers import logs
+from workers.janitor import Janitor
 from workers.loop import Worker
 from workers.reaper import Reaper
 from workers.settings import Settings
@@ -36,10 +37,13 @@ def main() -> int:
             set_on_signal(shutdown)
             reaper = Reaper(store, every_s=settings.reap_s, shutdown=shutdown)
             reaper.start()
+            janitor = Janitor(store, settings, shutdown=shutdown)
+            janitor.start()
             name = f"{socket.gethostname()}/{os.getpid()}"
             _log.info("worker ready", extra={"worker": name})
             Worker(store, settings, name=name, work_by_kind=work_by_kind, shutdown=shutdown, rest=rest).run()
             reaper.join()
+            janitor.join()
     except MtnasError as error:
         _log.error(str(error))
         return 2

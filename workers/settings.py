@@ -25,6 +25,9 @@ class Settings(Places):
         ray_cpus: processors for Ray; ``None`` takes the physical ones this process may use.
         ray_object_store_mib: shared memory for the data that actors read.
         ray_wait_s: seconds a job waits for a node that can hold its packs, in a cluster that others have started.
+        tidy_s: seconds between two looks for files that nothing refers to.
+        garbage_age_s: seconds after which such a file is deleted, and encoded data may be.
+        cache_mib: what encoded data may take on disk; ``None`` for no limit.
         ray_rest_s: seconds without a job after which this worker's actors leave such a cluster to others.
     """
 
@@ -39,6 +42,9 @@ class Settings(Places):
     ray_object_store_mib: Annotated[int, Field(ge=80)] = 300
     ray_wait_s: Annotated[float, Field(ge=0)] = 60.0
     ray_rest_s: Annotated[float, Field(ge=0)] = 10.0
+    tidy_s: Annotated[float, Field(gt=0)] = 3600.0
+    garbage_age_s: Annotated[float, Field(gt=0)] = 86_400.0
+    cache_mib: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeat(self) -> Settings:

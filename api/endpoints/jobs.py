@@ -63,6 +63,12 @@ def cancel_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     return store.jobs.request_cancel(job_id)
 
 
+@router.delete("/{job_id}", status_code=204)
+def delete_job(job_id: Identifier, store: StoreParam) -> None:
+    """Delete a job that has ended, with its trials, events, report and exports. That it read test data stays noted."""
+    store.jobs.delete(job_id)
+
+
 @router.post("/{job_id}/pause", status_code=202, response_model=Job)
 def pause_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     """Ask a running job to give its worker back with the next heartbeat. What is finished stays; it can be resumed."""

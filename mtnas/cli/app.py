@@ -117,6 +117,14 @@ def cancel(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
 
 
 @app.command()
+def delete(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
+    """Delete a job that has ended, with all that it found."""
+    from mtnas.cli import jobs
+
+    jobs.delete(job, url=url, token=token)
+
+
+@app.command()
 def pause(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
     """Ask a running job to rest; what is finished stays."""
     from mtnas.cli import jobs

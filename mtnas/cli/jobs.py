@@ -90,6 +90,13 @@ def cancel(job_id: str, *, url: str, token: str | None) -> None:
     console.print(f"job {job.id}: {asked}", highlight=False)
 
 
+def delete(job_id: str, *, url: str, token: str | None) -> None:
+    """Delete a job that has ended."""
+    with connect(url, token) as client:
+        client.delete(job_id)
+    console.print(f"job {job_id}: deleted", highlight=False)
+
+
 def pause(job_id: str, *, url: str, token: str | None) -> None:
     """Ask a running job to rest."""
     with connect(url, token) as client:

@@ -21,7 +21,7 @@ from mtnas.data.problem import Problem
 from mtnas.data.schema import DataSchema
 from mtnas.errors import DataError
 
-_DESCRIPTION = "encoded.json"
+DESCRIPTION = "encoded.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def write_encoded(data: EncodedData, *, cache: Path) -> None:
             "warnings": [warning.to_json() for warning in data.warnings],
             "size_bytes": sizes,
         }
-        with (draft / _DESCRIPTION).open("w", encoding="utf-8") as file:
+        with (draft / DESCRIPTION).open("w", encoding="utf-8") as file:
             json.dump(description, file, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
@@ -84,12 +84,14 @@ def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
     """The data of that digest, its arrays mapped from disk; ``None`` if it is not there whole."""
     folder = encoded_folder(cache, digest)
     try:
-        description: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         sizes: dict[str, int] = description["size_bytes"]
         if any((folder / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
             return None
         arrays = {name: _map_array(folder / f"{name}.npy") for name in sizes}
         schema = DataSchema.from_json(description["schema"])
+        with suppress(PermissionError):
+            os.utime(folder / DESCRIPTION)  # when it was last read decides what is evicted first
     except (FileNotFoundError, json.JSONDecodeError, KeyError, DataError):
         return None
     return EncodedData(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
+from mtnas.store.deletion import delete_job
 from mtnas.store.finite_json import clean, clean_text
 from mtnas.store.identifiers import new_id
 from mtnas.store.insertion import insert_missing
@@ -148,6 +149,16 @@ class Jobs:
                 expected = f"a job that is {JobState.PAUSED} (or {JobState.QUEUED} or {JobState.RUNNING} already)"
                 raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
             return move(connection, job, JobState.QUEUED)
+
+    def delete(self, job_id: str, *, owner: str | None = None) -> None:
+        """Delete a job that has ended, and all that it left behind; see ``deletion.py`` for what stays.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has not ended, or something still needs it.
+        """
+        with self._database.write() as connection:
+            delete_job(connection, _job(connection, job_id, owner=owner, lock=True))
 
 
 def insert_job(

@@ -213,3 +213,14 @@ def test_the_client_speaks_of_all_three(client: TestClient) -> None:
 
 def _json(value: Any) -> str:
     return json.dumps(value).replace("Infinity", "1e400")
+
+
+def test_an_ended_job_is_deleted_and_others_are_not(client: TestClient) -> None:
+    done, waiting = _finished(client), _submit(client)
+    ours = Client(http=client)
+    ours.delete(done)
+    assert client.get(f"/v1/jobs/{done}").status_code == 404
+    assert client.delete(f"/v1/jobs/{done}").status_code == 404
+    refused = client.delete(f"/v1/jobs/{waiting}")
+    assert (refused.status_code, refused.json()["found"]) == (409, "queued")
+    assert [job.id for job in ours.jobs().items] == [waiting]

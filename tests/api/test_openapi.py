@@ -9,6 +9,7 @@ from tests.api.service import running
 
 OPERATIONS = {
     "cancel_job": "POST /v1/jobs/{job_id}:cancel",
+    "delete_job": "DELETE /v1/jobs/{job_id}",
     "download_export": "GET /v1/exports/{export_id}/download",
     "extend_job": "POST /v1/jobs/{job_id}/extend",
     "get_dataset": "GET /v1/datasets/{name}",
