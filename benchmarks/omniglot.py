@@ -35,7 +35,7 @@ SMALL = Setting(
     size=28,
     layers=4,
     channels=8,
-    rounds=250,
+    rounds=200,
     lr=2e-3,
     router_lr=2e-2,
     temperature=5.0,
@@ -177,7 +177,8 @@ def reading(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows[1:]:
         low, high = row["change low"], row["change high"]
         verdict = "ahead of" if low > 0 else "behind" if high < 0 else "not told apart from"
-        said.append(f"{row['method']} is {verdict} full sharing ({row['against full sharing']:+.4f})")
+        used = f", {row['components used']:.0%} of its components in use" if "gumbel" in row["method"] else ""
+        said.append(f"{row['method']} is {verdict} full sharing ({row['against full sharing']:+.4f}{used})")
     return "Accuracy on test, paired by seed (95 % interval of the difference): " + "; ".join(said) + "."
 
 
