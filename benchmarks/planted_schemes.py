@@ -64,21 +64,32 @@ SCHEMES: dict[str, Scheme] = {
     "Learning to Branch / BMTAS": Scheme(
         space="branching",
         options=_layers,
-        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3),
+        search=BranchingSearch(
+            architecture_every=1, routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3
+        ),
     ),
-    "DARTS": Scheme(space="branching", options=_layers, search=DartsSearch(lr=0.05, entropy=0.01)),
+    "DARTS": Scheme(
+        space="branching", options=_layers, search=DartsSearch(architecture_every=1, lr=0.05, entropy=0.01)
+    ),
     "Gumbel-Matrix": Scheme(
         space="gumbel_matrix",
         options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH},
         search=GumbelSearch(
-            budget=0.5, budget_weight=0.3, initial=0.7, routes_per_step=8, lr=0.05, temperature=5.0, entropy=0.02
+            architecture_every=1,
+            budget=0.5,
+            budget_weight=0.3,
+            initial=0.7,
+            routes_per_step=8,
+            lr=0.05,
+            temperature=5.0,
+            entropy=0.02,
         ),
     ),
-    "SNR-Aver": Scheme(space="snr", options=_layers, search=SnrSearch(l0=0.1, lr=0.05)),
+    "SNR-Aver": Scheme(space="snr", options=_layers, search=SnrSearch(architecture_every=1, l0=0.1, lr=0.05)),
     "DSelect-k": Scheme(
         space="dselect_k",
         options=lambda clusters: {"experts": 2 * clusters, "k": 2, "layers": 2, "width": WIDTH},
-        search=DselectKSearch(k=2, lr=0.05),
+        search=DselectKSearch(architecture_every=1, k=2, lr=0.05),
     ),
     "Sparse Sharing": Scheme(
         space="sparse_sharing",
@@ -88,16 +99,18 @@ SCHEMES: dict[str, Scheme] = {
     "AdaShare": Scheme(
         space="adashare",
         options=lambda clusters: {"layers": 2 * clusters, "width": WIDTH},
-        search=AdashareSearch(lr=0.05, temperature=2.0, sharing=0.05),
+        search=AdashareSearch(architecture_every=1, lr=0.05, temperature=2.0, sharing=0.05),
     ),
     "AutoMTL": Scheme(
         space="automtl",
         options=lambda clusters: {"experts": clusters, "operations": 1, "hidden": [WIDTH], "width": WIDTH},
-        search=AutomtlSearch(lr=0.05),
+        search=AutomtlSearch(architecture_every=1, lr=0.05),
     ),
     "joint space (branching)": Scheme(
         space="joint",
         options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH, "max_inputs": 1},
-        search=BranchingSearch(routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3),
+        search=BranchingSearch(
+            architecture_every=1, routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3
+        ),
     ),
 }

@@ -43,7 +43,7 @@ SAMPLED = ("random", "evolution", "tpe")
 SHARED: dict[str, SharedWeightsSearch] = {
     "one-shot": OneShotSearch(evaluations=128),
     "reinforce": ReinforceSearch(),
-    "gradient (branching)": BranchingSearch(lr=0.05, cost=0.0),
+    "gradient (branching)": BranchingSearch(lr=0.05, cost=0.0, architecture_every=1),
 }
 
 

@@ -116,7 +116,7 @@ class GradientSearch(SharedWeightsSearch):
 
     routes_per_step: Annotated[int, Field(ge=1)] = 4
     architecture_rows: Annotated[int, Field(ge=1)] = 256
-    architecture_every: Annotated[int, Field(ge=1)] = 1
+    architecture_every: Annotated[int, Field(ge=1)] = 2
     lr: Positive = 0.02
 
     NUMBERS = frozenset({"lr"})

@@ -70,6 +70,13 @@ class SupernetSearch(ABC):
     def run(self) -> Iterator[Pulse]:
         """Search to the end, from wherever the state is; a pulse every twentieth of the way."""
         every = max(1, self.total_steps // 20)
+        for _ in self.steps():
+            if self._step % every == 0 or self._step == self.total_steps:
+                entropy = self.entropy().detach().cpu()
+                yield Pulse(step=self._step, total_steps=self.total_steps, entropy=entropy)
+
+    def steps(self) -> Iterator[None]:
+        """Search to the end, one step of the weights, and of whatever else learns, at a time."""
         for step, batch in self.weights.batches(self._step):
             num_groups = equal_groups(batch.num_rows, self._routes_per_step)
             with torch.no_grad():
@@ -77,9 +84,7 @@ class SupernetSearch(ABC):
             self.weights.learn(batch, selection, step=step)
             self.search_step(step)
             self._step = step + 1
-            if self._step % every == 0 or self._step == self.total_steps:
-                entropy = self.entropy().detach().cpu()
-                yield Pulse(step=self._step, total_steps=self.total_steps, entropy=entropy)
+            yield
 
     @abstractmethod
     def sample(self, num_groups: int, *, step: int) -> Selection:

@@ -38,15 +38,22 @@ SETTINGS = (
 SEARCHES: dict[str, SharedWeightsSearch] = {
     "reinforce": ReinforceSearch(routes_per_step=4, reward_rows=32, lr=0.1, warmup=0.25),
     "one_shot": OneShotSearch(routes_per_step=4, evaluations=12, population=4, tournament=2),
-    "darts": DartsSearch(architecture_rows=32, lr=0.1, warmup=0.25, entropy=0.01),
+    "darts": DartsSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25, entropy=0.01),
     "gumbel": GumbelSearch(
-        architecture_rows=32, lr=0.1, warmup=0.25, initial=0.6, temperature=2.0, budget_weight=0.1, entropy=0.01
+        architecture_rows=32,
+        architecture_every=1,
+        lr=0.1,
+        warmup=0.25,
+        initial=0.6,
+        temperature=2.0,
+        budget_weight=0.1,
+        entropy=0.01,
     ),
-    "branching": BranchingSearch(architecture_rows=32, lr=0.1, warmup=0.25),
-    "adashare": AdashareSearch(architecture_rows=32, lr=0.1, warmup=0.25),
-    "automtl": AutomtlSearch(architecture_rows=32, lr=0.1, warmup=0.25),
-    "snr": SnrSearch(architecture_rows=32, lr=0.1, warmup=0.25, l0=0.01),
-    "dselect_k": DselectKSearch(architecture_rows=32, lr=0.1, warmup=0.25, k=2),
+    "branching": BranchingSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25),
+    "adashare": AdashareSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25),
+    "automtl": AutomtlSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25),
+    "snr": SnrSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25, l0=0.01),
+    "dselect_k": DselectKSearch(architecture_rows=32, architecture_every=1, lr=0.1, warmup=0.25, k=2),
     "sparse_sharing": SparseSharingSearch(rounds=3, keep=0.5),
 }
 _SPACES = {
