@@ -1,7 +1,8 @@
 """Packs on two nodes: shares of a GPU, data that travels once, and a node that dies in the middle of a search."""
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from mtnas.errors import TrainingError
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
 from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackStarted, PackTask, TrainResult
 from mtnas.run.prepare import expanded
-from mtnas.spec import JobSpec
+from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.trials import TrialState
 from tests.workers.nodes import Nodes, two_nodes
 from tests.workers.packs import pack, planted
@@ -130,6 +131,36 @@ def test_data_travels_once_to_every_node_and_not_by_its_path(pool: "ActorPool", 
     assert len(places) > len(set(places.values())) == 2
     reference = executor._share([], data)
     assert len(get_object_locations([reference])[reference]["node_ids"]) == 2
+
+
+def test_a_worker_without_a_job_leaves_a_shared_cluster_to_others(
+    nodes: Nodes, pool: "ActorPool", data: EncodedData, tmp_path: Path
+) -> None:
+    import ray
+
+    from workers.ray_backend import RayBackend
+    from workers.settings import Settings
+
+    pool.close()
+    settings = Settings(home=tmp_path, ray_address=nodes.ray.address, ray_rest_s=1)
+    backend = RayBackend(settings)
+    resources = ResourcesSpec(max_packs=1)
+    for _ in range(2):
+        with backend.executor(resources, device="cpu", check=lambda: None) as executor:
+            list(executor.run([pack("p")], data))
+        backend.rest()
+        assert ray.available_resources()["CPU"] == 4, "the next job would have to start an actor again"
+    time.sleep(1)
+    backend.rest()
+    assert _in_time(lambda: ray.available_resources()["CPU"] == 5)
+
+
+def _in_time(condition: Callable[[], bool]) -> bool:
+    for _ in range(100):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class _Hurried:
