@@ -24,7 +24,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 
 EPOCH = 174_336
-BATCH, PACKED = 1024, 2
+BATCH, PACKED = 1024, 4
 PEERS = ("torch-rechub", "deepctr-torch")
 SIZES = {
     "shared_bottom": Size(layers=len(BOTTOM), width=BOTTOM[0]),

@@ -13,7 +13,7 @@ from mtnas.tasks import Task
 from mtnas.training.pack_memory import MIB, PackMemory, pack_memory
 from mtnas.training.recipe import Recipe
 
-CPU_ROWS = 2048  # of all candidates in a step: measured best at batches of 256, 1,024 and 4,096 (pack_throughput)
+CPU_ROWS = 4096  # of all candidates in a step: measured best at batches of 256, 1,024 and 4,096 (pack_throughput)
 CPU_SIZES = 2, 16
 GPU_SIZE = 64  # from 16 to 32 on, memory traffic is the limit
 

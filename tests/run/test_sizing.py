@@ -43,7 +43,7 @@ def graph(width: int = 8) -> RouteGraph:
 
 def test_a_cpu_gets_as_many_rows_in_a_step_as_its_cache_likes() -> None:
     sizes = {rows: sizing(batch_size=rows).size(graph()) for rows in (64, 256, 1024, 4096, 100_000)}
-    assert sizes == {64: 16, 256: CPU_ROWS // 256, 1024: 2, 4096: 2, 100_000: 2}
+    assert sizes == {64: 16, 256: 16, 1024: CPU_ROWS // 1024, 4096: 2, 100_000: 2}
     assert sizing(batch_size=512, own_rows=True).size(graph()) == sizing(batch_size=1024).size(graph())
 
 
