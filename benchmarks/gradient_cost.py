@@ -71,9 +71,9 @@ def main() -> None:
         "gradient_cost",
         title="Cost of a search step",
         reading=(
-            f"Weights' and architecture's step of one search, in steps of an MMoE with {SUBNETS} experts of two layers of "
-            f"{WIDTH} units. Supernets run as many sub-networks of that width; where every task has a stream of its own, "
-            f"that is half as many components ({len(TASKS)} tasks)."
+            f"Weights' and architecture's step of one search, in steps of an MMoE with {SUBNETS} experts of two layers "
+            f"of {WIDTH} units. Supernets run as many sub-networks of that width; where every task has a stream of its "
+            f"own, that is half as many components ({len(TASKS)} tasks)."
         ),
         facts={"batch": BATCH, "steps a turn": STEPS, "turns": ROUNDS, "architecture rows": 256},
         rows=rows,

@@ -152,7 +152,7 @@ def test_a_candidate_measures_the_same_in_any_chunk(monkeypatch: pytest.MonkeyPa
     labels = _labels(rng, 40)
     logits = torch.from_numpy(rng.normal(size=(7, 40)).astype(np.float32))
     together = [measure(logits, labels) for measure in (metrics.auc, metrics.log_loss)]
-    monkeypatch.setattr(metrics, "_ELEMENTS_AT_ONCE", 80)
+    monkeypatch.setattr(metrics, "ELEMENTS_AT_ONCE", 80)
     chunked = [measure(logits, labels) for measure in (metrics.auc, metrics.log_loss)]
     for whole, part in zip(together, chunked, strict=True):
         torch.testing.assert_close(part, whole, rtol=1e-15, atol=0)
