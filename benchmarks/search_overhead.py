@@ -93,8 +93,13 @@ def main(trials: int = TRIALS) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(home=Path(scratch), ray_cpus=ACTORS)
         with cluster(settings), Store.open(settings.database, artifacts=settings.artifacts) as store:
+            # Not before the cluster is there: ray reads its environment when it is imported.
+            from workers.ray_backend import RayBackend
+
+            # One for both, whose actors hold the processors.
+            backend = RayBackend(settings)
             for kind in ("tpe", "random"):
-                rows.append(measured(kind, trials, settings, store))
+                rows.append(measured(kind, trials, settings, store, backend))
                 print(rows[-1], flush=True)
     if trials < TRIALS:
         return 0
@@ -112,13 +117,10 @@ def main(trials: int = TRIALS) -> int:
     return 0
 
 
-def measured(kind: str, trials: int, settings: Settings, store: Store) -> dict[str, Any]:
+def measured(kind: str, trials: int, settings: Settings, store: Store, backend: Backend) -> dict[str, Any]:
     """One search, and what its time went into."""
-    # Not before the cluster is there: ray reads its environment when it is imported.
-    from workers.ray_backend import RayBackend
-
     times = Times()
-    training = Training(settings, store, TimedBackend(RayBackend(settings), times))
+    training = Training(settings, store, TimedBackend(backend, times))
     spec = expanded(
         JobSpec.model_validate({**SPEC, "name": kind, "search": {"kind": kind}, "budget": {"trials": trials}}),
         search_spaces.build,
