@@ -47,7 +47,7 @@ class Flights:
         self._waiting: deque[Flight] = deque()
         self._aboard: dict[str, Flight] = {}
         self._landed: set[str] = set()
-        self._num_promised = 0
+        self._num_promised, self._is_crowded = 0, False
         self._is_closed = False
 
     def __reduce__(self) -> tuple[type[Flights], tuple[()]]:
@@ -77,7 +77,6 @@ class Flights:
                 self._change.wait_for(lambda: self._waiting or self._is_closed, timeout=PATIENCE_S)
             if self._is_closed or not self._waiting:
                 return None
-            self._num_promised = max(0, self._num_promised - 1)
             flight = self._aboard[trial_id] = self._waiting.popleft()
             flight.boarded_at, flight.has_actor = self._now(), False
             return flight
@@ -88,12 +87,15 @@ class Flights:
             flight = self._aboard.get(trial_id)
             if flight is not None:
                 flight.has_actor = True
+                self._num_promised = max(0, self._num_promised - 1)
             return flight
 
     def must_stop(self, trial_id: str) -> bool:
         """Whether a trial must stop: nobody listens to its pack, or its pack has ended and its actor is needed.
 
-        It is needed by a pack that waits, and by one that has become a trial but finds no room for an actor.
+        It is needed by a pack that waits, and by one that has become a trial but finds no room for an actor. Not while
+        actors are about to start: Tune would give this one to their trials, and end them before they have begun. Once
+        a trial has found no room, the cluster counts as crowded and nothing is waited for.
         """
         with self._change:
             if self._is_closed:
@@ -102,13 +104,14 @@ class Flights:
                 return flight.is_cancelled
             if trial_id not in self._landed:
                 return True
-            if self._num_promised < len(self._waiting):
+            without_actor = [other for other in self._aboard.values() if not other.has_actor]
+            if without_actor and not self._is_crowded:
+                self._is_crowded = any(self._now() - other.boarded_at > START_S for other in without_actor)
+                if not self._is_crowded:
+                    return False
+            if self._num_promised < len(self._waiting) + len(without_actor):
                 self._num_promised += 1
                 return True
-            for other in self._aboard.values():
-                if not other.has_actor and self._now() - other.boarded_at > START_S:
-                    other.boarded_at = self._now()
-                    return True
             return False
 
     def tell(self, trial_id: str, event: PackEvent) -> None:

@@ -16,7 +16,7 @@ from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, Pack
 from workers.pack_actor import events
 
 TELL_S = 0.25
-LONGEST_NAP_S = 0.5
+LONGEST_NAP_S = 0.2
 
 
 class PackTrainable(Trainable):

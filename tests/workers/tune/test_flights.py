@@ -116,8 +116,31 @@ def test_an_actor_without_a_pack_makes_room_for_a_trial_that_finds_none(flights:
     assert flights.must_stop("a")
     flights.start("b")
     clock.now = 10 * START_S
+    flights.add([pack("next")], None)
+    flights.board("c")
+    flights.tell("b", _end("p1"))
+    assert flights.must_stop("b"), "the cluster is known to be crowded"
+    flights.start("c")
+    flights.tell("c", _end("next"))
+    assert not flights.must_stop("c")
+
+
+def test_an_actor_that_no_pack_needs_is_kept(flights: Flights, clock: Clock) -> None:
+    flights.add(_tasks(2), None)
+    _fly(flights, "a")
+    flights.board("b")
+    flights.start("b")
     flights.tell("b", _end("p1"))
     assert not flights.must_stop("b")
+
+
+def test_an_actor_without_a_pack_waits_for_others_that_are_about_to_start(flights: Flights) -> None:
+    flights.add(_tasks(3), None)
+    _fly(flights, "a")
+    flights.board("b")
+    assert not flights.must_stop("a"), "Tune would give its actor to b, and end b's own"
+    flights.start("b")
+    assert flights.must_stop("a")
 
 
 def test_packs_that_nobody_listens_to_are_dropped_or_stopped(flights: Flights) -> None:
