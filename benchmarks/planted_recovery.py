@@ -4,7 +4,7 @@ Six tasks by the generator of the MMoE paper (PROTOCOL.md point 7) in two or thr
 1 - Jaccard of the parameters that they reach, and compared with the truth by the adjusted Rand index at correlation 0;
 at correlation 1 all tasks are one, and the mean Jaccard index tells how much they share. Every scheme runs four
 searches in one pack. Their derived routes are trained anew with three seeds, and the cheapest of those whose median
-error on ``valid`` is within 2 % of the lowest is the answer.
+error on ``valid`` is within 5 % of the lowest is the answer.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from mtnas.training.rows import ResidentData
 from mtnas.training.searchers import make_search
 from mtnas.trials import Settings
 
-SEEDS, SEARCHES, RETRAINED, LR, TOLERANCE = 5, 4, 3, 2e-2, 0.02
+SEEDS, SEARCHES, RETRAINED, LR, TOLERANCE = 5, 4, 3, 2e-2, 0.05
 PLANTED = ((0.0, 2), (0.0, 3), (1.0, 2))
 TASKS = [Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=()) for i in range(6)]
-RECIPE = Recipe(batch_size=256, epochs=12)
+RECIPE = Recipe(batch_size=256, epochs=20)
 NAME = "planted_recovery"
 
 
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--schemes", nargs="*", default=list(SCHEMES))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache, ProcessPoolExecutor(asked.processes) as pool:
         data = [load_planted(seed, p, c, Path(cache)) for p, c in PLANTED for seed in range(asked.seeds)]
@@ -59,13 +60,14 @@ def main() -> None:
             pool.submit(measure, scheme, seed, correlation, clusters, Path(cache))
             for correlation, clusters in PLANTED
             for seed in range(asked.seeds)
-            for scheme in SCHEMES
+            for scheme in asked.schemes
         ]
         found = []
         for number, run in enumerate(runs, start=1):
             found.append(run.result())
             print(f"{number}/{len(runs)} {found[-1]}", flush=True)
-    rows = [summary(scheme, found) for scheme in SCHEMES]
+    rows = [summary(scheme, found) for scheme in asked.schemes]
+    if len(asked.schemes) < len(SCHEMES): return
     publish(
         NAME,
         title="Planted recovery",
@@ -131,12 +133,13 @@ def measure(scheme: str, seed: int, correlation: float, clusters: int, cache: Pa
 
 def searched(scheme: str, space: SearchSpace, data: EncodedData, seed: int) -> list[Route]:
     """The derived route of every search."""
-    settings = [Settings(lr=LR, seed=seed * 100 + k, data_seed=seed * 100 + k) for k in range(SEARCHES)]
+    variants = SCHEMES[scheme].search.variants()
+    searches = [variants[k % len(variants)] for k in range(SEARCHES)]
     made = make_search(
-        [SCHEMES[scheme].search] * SEARCHES,
+        searches,
         space=space,
         inputs=data.inputs,
-        settings=settings,
+        settings=[Settings(lr=LR, seed=seed * 100 + k, data_seed=seed * 100 + k) for k in range(SEARCHES)],
         tasks=TASKS,
         data=ResidentData.of(data, torch.device("cpu")),
         recipe=RECIPE,

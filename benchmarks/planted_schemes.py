@@ -54,6 +54,9 @@ def _layers(clusters: int) -> dict[str, object]:
     return {"layers": 2, "subnets": clusters, "width": WIDTH}
 
 
+BRANCHING = BranchingSearch(
+    architecture_every=1, routes_per_step=8, lr=0.1, vary={"cost": (0.02, 0.3)}, temperature=1.0, temperature_floor=0.3
+)
 SCHEMES: dict[str, Scheme] = {
     "MTNAS (reinforce)": Scheme(
         space="mtnas", options=_layers, search=ReinforceSearch(routes_per_step=8), max_in_degree=1
@@ -64,9 +67,7 @@ SCHEMES: dict[str, Scheme] = {
     "Learning to Branch / BMTAS": Scheme(
         space="branching",
         options=_layers,
-        search=BranchingSearch(
-            architecture_every=1, routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3
-        ),
+        search=BRANCHING,
     ),
     "DARTS": Scheme(
         space="branching", options=_layers, search=DartsSearch(architecture_every=1, lr=0.05, entropy=0.01)
@@ -99,7 +100,7 @@ SCHEMES: dict[str, Scheme] = {
     "AdaShare": Scheme(
         space="adashare",
         options=lambda clusters: {"layers": 2 * clusters, "width": WIDTH},
-        search=AdashareSearch(architecture_every=1, lr=0.05, temperature=2.0, sharing=0.05),
+        search=AdashareSearch(architecture_every=1, lr=0.05, temperature=2.0, vary={"sharing": (0.02, 0.1)}),
     ),
     "AutoMTL": Scheme(
         space="automtl",
@@ -109,8 +110,6 @@ SCHEMES: dict[str, Scheme] = {
     "joint space (branching)": Scheme(
         space="joint",
         options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH, "max_inputs": 1},
-        search=BranchingSearch(
-            architecture_every=1, routes_per_step=8, lr=0.1, cost=0.3, temperature=1.0, temperature_floor=0.3
-        ),
+        search=BRANCHING,
     ),
 }
