@@ -23,6 +23,7 @@ from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import ResidentData
+from mtnas.training.shared_weights import Ground
 from mtnas.trials import Settings
 from search_spaces import build
 
@@ -46,13 +47,15 @@ def main() -> None:
     reference: list[float] = []
     for strength in STRENGTHS:
         searcher = ReinforceSearcher(
-            space=space,
-            inputs=data.inputs,
-            settings=settings,
-            tasks=TASKS,
-            data=ResidentData.of(data, torch.device("cpu")),
-            recipe=RECIPE,
-            searches=[ReinforceSearch(prior=strength, reward_rows=256, policy_every=2)] * SEEDS,
+            Ground(
+                space=space,
+                inputs=data.inputs,
+                settings=settings,
+                tasks=TASKS,
+                data=ResidentData.of(data, torch.device("cpu")),
+                recipe=RECIPE,
+            ),
+            [ReinforceSearch(prior=strength, reward_rows=256, policy_every=2)] * SEEDS,
         )
         for _ in searcher.run():
             pass

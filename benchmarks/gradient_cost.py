@@ -32,6 +32,7 @@ from mtnas.search.shared_weights import (
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
 from mtnas.training.searchers import make_search
+from mtnas.training.shared_weights import Ground
 from mtnas.trials import Settings
 
 BATCH, STEPS, ROUNDS = 1024, 4, 9
@@ -111,13 +112,15 @@ def search_steps(name: str) -> Iterator[None]:
     rows = census_rows(train=BATCH * 32, valid=BATCH * 4)
     rows = replace(rows, parts={**rows.parts, "search": rows.parts["valid"]})
     made = make_search(
+        Ground(
+            space=replace(search_spaces.build(space_name, TASKS, options), inputs=INPUTS),
+            inputs=INPUTS,
+            settings=[Settings(dropout=0.1)],
+            tasks=TASKS,
+            data=ResidentData.of(rows, torch.device("cpu")),
+            recipe=Recipe(batch_size=BATCH, epochs=1000),
+        ),
         [search],
-        space=replace(search_spaces.build(space_name, TASKS, options), inputs=INPUTS),
-        inputs=INPUTS,
-        settings=[Settings(dropout=0.1)],
-        tasks=TASKS,
-        data=ResidentData.of(rows, torch.device("cpu")),
-        recipe=Recipe(batch_size=BATCH, epochs=1000),
     )
     yield from made.steps()
 

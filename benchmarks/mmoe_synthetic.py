@@ -24,6 +24,7 @@ from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import ReinforceSearcher
 from mtnas.training.rows import ResidentData
+from mtnas.training.shared_weights import Ground
 from mtnas.trials import Settings
 from search_spaces import build
 
@@ -90,13 +91,15 @@ def report(rows: list[dict[str, object]], digests: list[str]) -> None:
 def search(data: EncodedData, space: SearchSpace) -> list[Route]:
     """One derived route per seed."""
     searcher = ReinforceSearcher(
-        space=space,
-        inputs=data.inputs,
-        settings=settings(0.01),
-        tasks=TASKS,
-        data=ResidentData.of(data, torch.device("cpu")),
-        recipe=RECIPE,
-        searches=[ReinforceSearch(reward_rows=256, policy_every=2)] * len(settings(0.01)),
+        Ground(
+            space=space,
+            inputs=data.inputs,
+            settings=settings(0.01),
+            tasks=TASKS,
+            data=ResidentData.of(data, torch.device("cpu")),
+            recipe=RECIPE,
+        ),
+        [ReinforceSearch(reward_rows=256, policy_every=2)] * len(settings(0.01)),
     )
     for _ in searcher.run():
         pass

@@ -37,12 +37,13 @@ from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
 from mtnas.training.searchers import make_search
+from mtnas.training.shared_weights import Ground
 from mtnas.trials import Settings
 
 SEEDS, SEARCHES, RETRAINED, LR, TOLERANCE = 5, 4, 3, 2e-2, 0.05
 PLANTED = ((0.0, 2), (0.0, 3), (1.0, 2))
 TASKS = [Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=()) for i in range(6)]
-RECIPE = Recipe(batch_size=256, epochs=20)
+RECIPE = Recipe(batch_size=256, epochs=15)
 NAME = "planted_recovery"
 
 
@@ -134,13 +135,15 @@ def searched(scheme: str, space: SearchSpace, data: EncodedData, seed: int) -> l
     variants = SCHEMES[scheme].search.variants()
     searches = [variants[k % len(variants)] for k in range(SEARCHES)]
     made = make_search(
+        Ground(
+            space=space,
+            inputs=data.inputs,
+            settings=[Settings(lr=LR, seed=seed * 100 + k, data_seed=seed * 100 + k) for k in range(SEARCHES)],
+            tasks=TASKS,
+            data=ResidentData.of(data, torch.device("cpu")),
+            recipe=RECIPE,
+        ),
         searches,
-        space=space,
-        inputs=data.inputs,
-        settings=[Settings(lr=LR, seed=seed * 100 + k, data_seed=seed * 100 + k) for k in range(SEARCHES)],
-        tasks=TASKS,
-        data=ResidentData.of(data, torch.device("cpu")),
-        recipe=RECIPE,
     )
     for _ in made.run():
         pass

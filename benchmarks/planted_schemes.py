@@ -59,10 +59,10 @@ BRANCHING = BranchingSearch(
 )
 SCHEMES: dict[str, Scheme] = {
     "MTNAS (reinforce)": Scheme(
-        space="mtnas", options=_layers, search=ReinforceSearch(routes_per_step=8), max_in_degree=1
+        space="mtnas", options=_layers, search=ReinforceSearch(policy_every=2), max_in_degree=1
     ),
     "one-shot + evolution": Scheme(
-        space="mtnas", options=_layers, search=OneShotSearch(evaluations=128), max_in_degree=1
+        space="mtnas", options=_layers, search=OneShotSearch(evaluations=64), max_in_degree=1
     ),
     "Learning to Branch / BMTAS": Scheme(
         space="branching",

@@ -34,6 +34,7 @@ from mtnas.training.evaluate import of_candidate
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
 from mtnas.training.searchers import make_search
+from mtnas.training.shared_weights import Ground
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
@@ -192,13 +193,15 @@ def shared(
 ) -> Route:
     """The derived route of a supernet that learned for as many steps as so many trainings have."""
     searcher = make_search(
+        Ground(
+            space=space,
+            inputs=data.inputs,
+            settings=[settings],
+            tasks=problem.tasks,
+            data=ResidentData.of(data, torch.device("cpu")),
+            recipe=replace(problem.recipe, epochs=problem.recipe.epochs * trainings),
+        ),
         [spec],
-        space=space,
-        inputs=data.inputs,
-        settings=[settings],
-        tasks=problem.tasks,
-        data=ResidentData.of(data, torch.device("cpu")),
-        recipe=replace(problem.recipe, epochs=problem.recipe.epochs * trainings),
     )
     for _ in searcher.run():
         pass

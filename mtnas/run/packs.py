@@ -26,6 +26,7 @@ from mtnas.training.pack_state import STEP, join, keep
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.searchers import make_search
+from mtnas.training.shared_weights import Ground
 from mtnas.training.streamed import StreamedData
 from mtnas.training.supernet_search import Proposal, SupernetSearch
 from mtnas.training.trainer import PackTrainer
@@ -302,8 +303,7 @@ def _train(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> 
 
 def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
     started = time.monotonic()
-    searcher = make_search(
-        work.searches,
+    ground = Ground(
         space=work.space,
         inputs=data.inputs,
         settings=work.settings,
@@ -312,6 +312,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
         recipe=task.recipe,
         most_steps=work.most_steps,
     )
+    searcher = make_search(ground, work.searches)
     begun, spent = _resumed(task, searcher)
     saved, out_of_time = time.monotonic(), False
     for pulse in searcher.run():

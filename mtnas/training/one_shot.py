@@ -15,20 +15,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mtnas.routes import InputShape, Route
+from mtnas.routes import Route
 from mtnas.search.evolution import EvolutionSearcher
 from mtnas.search.shared_weights import OneShotSearch
-from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.tasks import Direction, Objective, Task
+from mtnas.tasks import Direction, Objective
 from mtnas.training.evaluate import label_scales, score
 from mtnas.training.policy import RoutePolicy
-from mtnas.training.recipe import Recipe
-from mtnas.training.rows import TrainingData
 from mtnas.training.seeds import derived_seed
-from mtnas.training.shared_weights import SharedWeights
+from mtnas.training.shared_weights import Ground, SharedWeights
 from mtnas.training.supernet_search import SupernetSearch
-from mtnas.trials import Candidate, Settings, Trial, TrialState
+from mtnas.trials import Candidate, Trial, TrialState
 
 _SCORE = "score"
 
@@ -36,45 +33,17 @@ _SCORE = "score"
 class OneShotSearcher(SupernetSearch):
     """K supernets in one pack; when they are trained, K evolutions go on side by side."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        inputs: InputShape,
-        settings: Sequence[Settings],
-        tasks: Sequence[Task],
-        data: TrainingData,
-        recipe: Recipe,
-        searches: Sequence[OneShotSearch],
-        most_steps: int | None = None,
-    ) -> None:
+    def __init__(self, ground: Ground, searches: Sequence[OneShotSearch]) -> None:
         """Build the supernets.
 
         Args:
-            space: where to search.
-            inputs: shape of the data's features.
-            settings: one per search: seeds, learning rate of the weights, dropout.
-            tasks: in the order of the space's towers.
-            data: with parts ``train`` and ``search``.
-            recipe: batch size, epochs and schedule of the weights.
+            ground: what to search on.
             searches: settings of the evolution; the first's for all.
-            most_steps: weight steps at most; see ``make_search``.
         """
         self.search = searches[0]
-        weights = SharedWeights(
-            graph=space.graph,
-            inputs=inputs,
-            settings=settings,
-            tasks=tasks,
-            data=data,
-            recipe=recipe,
-            most_steps=most_steps,
-        )
-        super().__init__(
-            space, weights, routes_per_step=self.search.routes_per_step, co_training=self.search.co_training
-        )
-        self._paths = RoutePolicy(space, len(settings), data.device)
-        self._scales = label_scales(data, tasks, ("train",))
+        super().__init__(ground.space, SharedWeights(ground), self.search)
+        self._paths = RoutePolicy(ground.space, len(searches), ground.data.device)
+        self._scales = label_scales(ground.data, ground.tasks, ("train",))
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``: fair paths."""

@@ -14,21 +14,17 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mtnas.routes import InputShape, Route
+from mtnas.routes import Route
 from mtnas.search.shared_weights import ReinforceSearch
-from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.tasks import Task
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
 from mtnas.training.optimiser import PackAdamW
 from mtnas.training.policy import RoutePolicy
-from mtnas.training.recipe import Recipe
 from mtnas.training.route_prior import cosines, edge_prior, task_groups
-from mtnas.training.rows import Batch, TrainingData
-from mtnas.training.shared_weights import RelativeLoss, SharedWeights, endless, equal_groups, repeated
+from mtnas.training.rows import Batch
+from mtnas.training.shared_weights import Ground, RelativeLoss, SharedWeights, endless, equal_groups, repeated
 from mtnas.training.supernet_search import SupernetSearch
-from mtnas.trials import Settings
 
 _AFFINITY_BATCHES = 8
 
@@ -36,53 +32,25 @@ _AFFINITY_BATCHES = 8
 class ReinforceSearcher(SupernetSearch):
     """K searches of one space in one pack; they differ in seeds, settings and the numbers of ``searches``."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        inputs: InputShape,
-        settings: Sequence[Settings],
-        tasks: Sequence[Task],
-        data: TrainingData,
-        recipe: Recipe,
-        searches: Sequence[ReinforceSearch],
-        most_steps: int | None = None,
-    ) -> None:
+    def __init__(self, ground: Ground, searches: Sequence[ReinforceSearch]) -> None:
         """Build supernets and policies.
 
         Args:
-            space: where to search.
-            inputs: shape of the data's features.
-            settings: one per search: seeds, learning rate of the weights, dropout.
-            tasks: in the order of the space's towers.
-            data: with parts ``train`` and ``search``.
-            recipe: batch size, epochs and schedule of the weights.
+            ground: what to search on.
             searches: settings of the policies, one per search; what is no number is the first's for all.
-            most_steps: weight steps at most; see ``make_search``.
         """
-        self.search = searches[0]
-        weights = SharedWeights(
-            graph=space.graph,
-            inputs=inputs,
-            settings=settings,
-            tasks=tasks,
-            data=data,
-            recipe=recipe,
-            most_steps=most_steps,
-        )
-        super().__init__(
-            space, weights, routes_per_step=self.search.routes_per_step, co_training=self.search.co_training
-        )
-        self.policy = RoutePolicy(space, len(settings), data.device)
+        self.search, device = searches[0], ground.data.device
+        super().__init__(ground.space, SharedWeights(ground), self.search)
+        self.policy = RoutePolicy(ground.space, len(searches), device)
         self._flat = FlatParameters(self.policy, decays=lambda _: False)
         self._optimiser = PackAdamW(
             self._flat, lr=[s.lr for s in searches], weight_decay=[0.0] * len(searches), betas=(0.5, 0.99)
         )
-        self._entropy_K = torch.tensor([s.entropy for s in searches], device=data.device)
+        self._entropy_K = torch.tensor([s.entropy for s in searches], device=device)
         self._prior = [s.prior for s in searches]
-        self._held_out = weights.held_out(self.search.reward_rows)
+        self._held_out = self.weights.held_out(self.search.reward_rows)
         self._rewards = endless(self._held_out)
-        self._relative = RelativeLoss(tasks, len(settings), data.device)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""

@@ -6,12 +6,13 @@ Legend: K pack, T tasks, B batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Route, RouteGraph
+from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.selection import settings_of
 from mtnas.tasks import Task
@@ -28,6 +29,29 @@ from mtnas.training.task_batches import TaskBatchStream, training_batches
 from mtnas.trials import Settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a pack of searches works on.
+
+    Attributes:
+        space: where to search.
+        inputs: shape of the data's features.
+        settings: one per search: seeds, learning rate of the weights, dropout.
+        tasks: in the order of the space's towers.
+        data: with parts ``train`` and ``search``.
+        recipe: batch size, epochs and schedule of the weights.
+        most_steps: weight steps at most, where the recipe's epochs have more; the schedule shrinks with them.
+    """
+
+    space: SearchSpace
+    inputs: InputShape
+    settings: Sequence[Settings]
+    tasks: Sequence[Task]
+    data: TrainingData
+    recipe: Recipe
+    most_steps: int | None = None
+
+
 class SharedWeights:
     """K supernets of one graph on the rows of ``train``; they differ in seeds and settings.
 
@@ -39,38 +63,27 @@ class SharedWeights:
     """
 
     def __init__(
-        self,
-        *,
-        graph: RouteGraph,
-        inputs: InputShape,
-        settings: Sequence[Settings],
-        tasks: Sequence[Task],
-        data: TrainingData,
-        recipe: Recipe,
-        most_steps: int | None = None,
-        takes: Callable[[str], bool] = lambda _: True,
+        self, ground: Ground, graph: RouteGraph | None = None, *, takes: Callable[[str], bool] = lambda _: True
     ) -> None:
         """Build the supernets.
 
         Args:
-            graph: what routes may use.
-            inputs: shape of the data's features.
-            settings: one per search.
-            tasks: in the order of the graph's towers.
-            data: with parts ``train`` and ``search``.
-            recipe: how the weights are trained.
-            most_steps: steps at most, where the recipe's epochs have more; the schedule shrinks with them.
+            ground: what to search on.
+            graph: what routes may use, if not the space's graph.
             takes: whether a parameter is a weight, by its name; a search trains the others.
         """
-        self.data, self.tasks, self.recipe = data, tuple(tasks), recipe
-        self._most_steps = most_steps
+        settings, recipe, data = ground.settings, ground.recipe, ground.data
+        self.data, self.tasks, self.recipe = data, tuple(ground.tasks), recipe
+        self._most_steps = ground.most_steps
         self.seeds = tuple(s.seed for s in settings)
         self.data_seeds = tuple(s.data_seed for s in settings)
-        self.net = Supernet(graph, inputs, self.seeds, device=data.device, own_rows=recipe.own_rows)
+        self.net = Supernet(
+            graph or ground.space.graph, ground.inputs, self.seeds, device=data.device, own_rows=recipe.own_rows
+        )
         self._stream = self._batches("train", recipe.batch_size)
         self.objective = Objective(
             net=self.net,
-            tasks=tasks,
+            tasks=self.tasks,
             data=data,
             recipe=recipe,
             settings=settings,

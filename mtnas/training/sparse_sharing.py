@@ -18,61 +18,35 @@ from math import ceil, isfinite
 import torch
 from torch import Tensor
 
-from mtnas.routes import GateKind, InputShape, Mix, Route, task_path
+from mtnas.routes import GateKind, Mix, Route, task_path
 from mtnas.search.shared_weights import SparseSharingSearch
-from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.tasks import Task
-from mtnas.training.recipe import Recipe
-from mtnas.training.rows import TrainingData
-from mtnas.training.shared_weights import SharedWeights
+from mtnas.training.shared_weights import Ground, SharedWeights
 from mtnas.training.supernet_search import Proposal, SupernetSearch
-from mtnas.trials import Settings
 
 
 class SparseSharingSearcher(SupernetSearch):
     """K searches, each a base network per task; only a task's own loss reaches its network."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        inputs: InputShape,
-        settings: Sequence[Settings],
-        tasks: Sequence[Task],
-        data: TrainingData,
-        recipe: Recipe,
-        searches: Sequence[SparseSharingSearch],
-        most_steps: int | None = None,
-    ) -> None:
+    def __init__(self, ground: Ground, searches: Sequence[SparseSharingSearch]) -> None:
         """Build the base networks.
 
         Args:
-            space: where to search; its slots have one block each.
-            inputs: shape of the data's features.
-            settings: one per search: seeds, learning rate of the weights, dropout.
-            tasks: in the order of the space's towers.
-            data: with parts ``train`` and ``search``.
-            recipe: batch size and epochs, of all rounds together.
+            ground: what to search on; slots have one block each, and the epochs are those of all rounds together.
             searches: settings of the pruning; the first's for all.
-            most_steps: weight steps at most; see ``make_search``.
         """
         self.search = searches[0]
-        alone = [{task.name: float(task.name == own.name) for task in tasks} for own in tasks]
-        weights = SharedWeights(
-            graph=space.graph,
-            inputs=inputs,
-            settings=[replace(of_search, task_weights=only) for of_search in settings for only in alone],
-            tasks=tasks,
-            data=data,
-            recipe=replace(recipe, schedule="constant"),
-            most_steps=most_steps,
+        alone = [{task.name: float(task.name == own.name) for task in ground.tasks} for own in ground.tasks]
+        base = replace(
+            ground,
+            settings=[replace(of_search, task_weights=only) for of_search in ground.settings for only in alone],
+            recipe=replace(ground.recipe, schedule="constant"),
         )
-        super().__init__(space, weights, routes_per_step=1, co_training=0.0)
+        weights = SharedWeights(base)
+        super().__init__(ground.space, weights, self.search)
         self._initial = weights.state()
         self._edges = self._prunable()
-        num_edges = len(self.net.layout.edges)
-        self._mask = torch.ones(len(weights.seeds), num_edges, device=data.device)
+        self._mask = torch.ones(len(weights.seeds), len(self.net.layout.edges), device=ground.data.device)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """The masks as they are."""

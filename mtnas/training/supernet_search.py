@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route, canonical_route
+from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
 from mtnas.training.evaluate import of_candidate
@@ -43,18 +44,17 @@ class Proposal:
 class SupernetSearch(ABC):
     """K searches of one space in one pack; subclasses say how a step goes and what is best."""
 
-    def __init__(self, space: SearchSpace, weights: SharedWeights, *, routes_per_step: int, co_training: float) -> None:
+    def __init__(self, space: SearchSpace, weights: SharedWeights, search: SharedWeightsSearch) -> None:
         """Begin.
 
         Args:
             space: where to search.
             weights: what the routes share.
-            routes_per_step: G, at most; as many as divide a batch.
-            co_training: share of them that is drawn at random from the space.
+            search: how many routes a step has, and how many of them are drawn at random from the space.
         """
         self.space, self.weights = replace(space, inputs=weights.net.inputs), weights
         self.net, self.tasks, self.data = weights.net, weights.tasks, weights.data
-        self._routes_per_step, self._co_training = routes_per_step, co_training
+        self._routes_per_step, self._co_training = search.routes_per_step, search.co_training
         self._step = 0
 
     @property

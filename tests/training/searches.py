@@ -25,6 +25,7 @@ from mtnas.search.shared_weights import (
 from mtnas.spaces import SearchSpace
 from mtnas.training.recipe import Recipe
 from mtnas.training.searchers import make_search
+from mtnas.training.shared_weights import Ground
 from mtnas.training.supernet_search import SupernetSearch
 from mtnas.trials import Settings
 from tests.training.problem import INPUTS, TASKS, Arrays, resident
@@ -87,8 +88,7 @@ def search(
     most_steps: int | None = None,
 ) -> SupernetSearch:
     """Searches of this kind, one per settings."""
-    return make_search(
-        searches or [SEARCHES[name]] * len(settings),
+    ground = Ground(
         space=within or space_of(name),
         inputs=INPUTS,
         settings=settings,
@@ -97,6 +97,7 @@ def search(
         recipe=recipe,
         most_steps=most_steps,
     )
+    return make_search(ground, searches or [SEARCHES[name]] * len(settings))
 
 
 def finished(made: SupernetSearch) -> SupernetSearch:

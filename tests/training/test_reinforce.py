@@ -21,6 +21,7 @@ from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.training.reinforce import ReinforceSearcher, leave_one_out
 from mtnas.training.rows import ResidentData
+from mtnas.training.shared_weights import Ground
 from mtnas.training.supernet_search import Proposal
 from mtnas.trials import Settings
 from tests.training.problem import INPUTS, TASKS, Arrays, arrays, resident, space, with_labels
@@ -44,13 +45,15 @@ def searcher(
     within: SearchSpace | None = None,
 ) -> ReinforceSearcher:
     return ReinforceSearcher(
-        space=within or space(),
-        inputs=INPUTS,
-        settings=settings,
-        tasks=TASKS,
-        data=resident(found, dtype=torch.float32),
-        recipe=recipe,
-        searches=[search] * len(settings),
+        Ground(
+            space=within or space(),
+            inputs=INPUTS,
+            settings=settings,
+            tasks=TASKS,
+            data=resident(found, dtype=torch.float32),
+            recipe=recipe,
+        ),
+        [search] * len(settings),
     )
 
 
@@ -117,13 +120,15 @@ def product_search(search: ReinforceSearch, blocks: tuple[Any, ...]) -> Reinforc
     )
     towers = [Tower(task="t", reads="", hidden=())]
     return ReinforceSearcher(
-        space=SearchSpace(name="product", graph=layered_graph(towers, subnets=(1,), choices=blocks)),
-        inputs=InputShape(vocabularies=(), embedding_widths=(), num_numeric=2),
-        settings=[Settings(lr=0.03, seed=1)],
-        tasks=[Task(name="t", kind=TaskKind.BINARY, label="t")],
-        data=ResidentData.of(found, torch.device("cpu")),
-        recipe=Recipe(batch_size=64, epochs=10, schedule="constant"),
-        searches=[search],
+        Ground(
+            space=SearchSpace(name="product", graph=layered_graph(towers, subnets=(1,), choices=blocks)),
+            inputs=InputShape(vocabularies=(), embedding_widths=(), num_numeric=2),
+            settings=[Settings(lr=0.03, seed=1)],
+            tasks=[Task(name="t", kind=TaskKind.BINARY, label="t")],
+            data=ResidentData.of(found, torch.device("cpu")),
+            recipe=Recipe(batch_size=64, epochs=10, schedule="constant"),
+        ),
+        [search],
     )
 
 

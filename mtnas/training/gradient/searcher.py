@@ -14,20 +14,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mtnas.routes import InputShape, Route
+from mtnas.routes import Route
 from mtnas.search.shared_weights import GradientSearch
-from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.tasks import Task
 from mtnas.training.gradient.architecture import Course
 from mtnas.training.gradient.methods import make_architecture
 from mtnas.training.noise import Noise
 from mtnas.training.optimiser import PackAdamW
-from mtnas.training.recipe import Recipe
-from mtnas.training.rows import Batch, TrainingData
-from mtnas.training.shared_weights import RelativeLoss, SharedWeights, endless, equal_groups
+from mtnas.training.rows import Batch
+from mtnas.training.shared_weights import Ground, RelativeLoss, SharedWeights, endless, equal_groups
 from mtnas.training.supernet_search import SupernetSearch
-from mtnas.trials import Settings
 
 _STEEPEST = 10.0  # bound on the norm of an architecture's gradient, against the odd sample of a nearly closed gate
 
@@ -35,48 +31,20 @@ _STEEPEST = 10.0  # bound on the norm of an architecture's gradient, against the
 class GradientSearcher(SupernetSearch):
     """K searches of one space in one pack by one method; they differ in seeds, settings and numbers."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        inputs: InputShape,
-        settings: Sequence[Settings],
-        tasks: Sequence[Task],
-        data: TrainingData,
-        recipe: Recipe,
-        searches: Sequence[GradientSearch],
-        most_steps: int | None = None,
-    ) -> None:
+    def __init__(self, ground: Ground, searches: Sequence[GradientSearch]) -> None:
         """Build supernets and architectures.
 
         Args:
-            space: where to search.
-            inputs: shape of the data's features.
-            settings: one per search: seeds, learning rate of the weights, dropout.
-            tasks: in the order of the space's towers.
-            data: with parts ``train`` and ``search``.
-            recipe: batch size, epochs and schedule of the weights.
+            ground: what to search on.
             searches: settings of the method, one per search; what is no number is the first's for all.
-            most_steps: weight steps at most; see ``make_search``.
 
         Raises:
             SpaceError: a space without the choices that the method makes.
         """
-        self.search = searches[0]
-        self.architecture = make_architecture(space, inputs, searches, data.device)
-        weights = SharedWeights(
-            graph=self.architecture.graph,
-            inputs=inputs,
-            settings=settings,
-            tasks=tasks,
-            data=data,
-            recipe=recipe,
-            most_steps=most_steps,
-            takes=self.architecture.is_weight,
-        )
-        super().__init__(
-            space, weights, routes_per_step=self.search.routes_per_step, co_training=self.search.co_training
-        )
+        self.search, device = searches[0], ground.data.device
+        self.architecture = make_architecture(ground.space, ground.inputs, searches, device)
+        weights = SharedWeights(ground, self.architecture.graph, takes=self.architecture.is_weight)
+        super().__init__(ground.space, weights, self.search)
         self._flat = self.architecture.flat(weights)
         self._optimiser = PackAdamW(
             self._flat,
@@ -85,10 +53,10 @@ class GradientSearcher(SupernetSearch):
             betas=(0.5, 0.99),
             max_norm=[_STEEPEST] * len(searches),
         )
-        self._noise = Noise(seeds=weights.seeds, dropout=[0.0] * len(settings), device=data.device)
+        self._noise = Noise(seeds=weights.seeds, dropout=[0.0] * len(searches), device=device)
         self._held_out = weights.held_out(self.search.architecture_rows)
         self._rows = endless(self._held_out)
-        self._relative = RelativeLoss(tasks, len(settings), data.device)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""
