@@ -14,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -43,7 +45,7 @@ from mtnas.trials import Settings
 SEEDS, SEARCHES, RETRAINED, LR, TOLERANCE = 5, 4, 3, 2e-2, 0.05
 PLANTED = ((0.0, 2), (0.0, 3), (1.0, 2))
 TASKS = [Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=()) for i in range(6)]
-RECIPE = Recipe(batch_size=256, epochs=15)
+RECIPE = Recipe(batch_size=256, epochs=12)
 NAME = "planted_recovery"
 
 
@@ -53,19 +55,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as cache, ProcessPoolExecutor(asked.processes) as pool:
-        data = [load_planted(seed, p, c, Path(cache)) for p, c in PLANTED for seed in range(asked.seeds)]
-        assert len({found.digest for found in data}) == len(data)
-        runs = [
-            pool.submit(measure, scheme, seed, correlation, clusters, Path(cache))
-            for correlation, clusters in PLANTED
-            for seed in range(asked.seeds)
-            for scheme in SCHEMES
-        ]
-        found = []
-        for number, run in enumerate(runs, start=1):
-            found.append(run.result())
-            print(f"{number}/{len(runs)} {found[-1]}", flush=True)
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(asked.processes) as pool:
+        for seed in range(asked.seeds):
+            for correlation, clusters in PLANTED:
+                load_planted(seed, correlation, clusters, Path(folder))
+            runs = [
+                pool.submit(measure, scheme, seed, *instance, Path(folder))
+                for instance in PLANTED
+                for scheme in SCHEMES
+            ]
+            for run in runs:
+                found.append(run.result())
+                print(f"{len(found)}/{len(runs) * asked.seeds} {found[-1]}", flush=True)
+            tell(found, seeds=seed + 1, processes=asked.processes)
+
+
+def tell(found: Sequence[dict[str, Any]], *, seeds: int, processes: int) -> None:
+    """Publish what is known after so many seeds."""
     rows = [summary(scheme, found) for scheme in SCHEMES]
     publish(
         NAME,
@@ -73,30 +80,31 @@ def main() -> None:
         reading=reading(rows),
         facts={
             "tasks": len(TASKS),
-            "seeds": asked.seeds,
+            "seeds": seeds,
             "searches per seed": SEARCHES,
             "width": WIDTH,
             "learning rate": LR,
-            "runs": found,
+            "epochs": RECIPE.epochs,
         },
         rows=rows,
+        runs=found,
         chart=plot(found),
-        device=f"cpu, {asked.processes} processes of one thread",
+        device=f"cpu, {processes} processes of one thread",
     )
 
 
-def load_planted(seed: int, correlation: float, clusters: int, cache: Path) -> EncodedData:
+def load_planted(seed: int, correlation: float, clusters: int, folder: Path) -> EncodedData:
     """The rows of one planted instance."""
     options = {"num_tasks": len(TASKS), "clusters": clusters, "correlation": correlation, "seed": seed}
     return load(
-        DataSpec(source=CatalogueSource(name="planted", options=options)), TASKS, access=DataAccess(cache=cache)
+        DataSpec(source=CatalogueSource(name="planted", options=options)), TASKS, access=DataAccess(cache=folder)
     )
 
 
-def measure(scheme: str, seed: int, correlation: float, clusters: int, cache: Path) -> dict[str, Any]:
+def measure(scheme: str, seed: int, correlation: float, clusters: int, folder: Path) -> dict[str, Any]:
     """One scheme on one instance."""
     torch.set_num_threads(1)
-    data = load_planted(seed, correlation, clusters, cache)
+    data = load_planted(seed, correlation, clusters, folder)
     space = SCHEMES[scheme].build(TASKS, clusters, data.inputs)
     begun = time.process_time()
     routes = searched(scheme, space, data, seed)
@@ -108,10 +116,7 @@ def measure(scheme: str, seed: int, correlation: float, clusters: int, cache: Pa
         for text, found in trained.items()
     }
     answer = cheapest_of_the_best(space, of_route, errors)
-    single = NAMED_ROUTES["single_task"](towers(TASKS), Size(layers=2, width=WIDTH))
-    begun = time.process_time()
-    reference = retrain(data, single.graph, single.route)
-    training_seconds = (time.process_time() - begun) / RETRAINED
+    single = reference(seed, correlation, clusters, folder)
     overlap = jaccard(space, answer)
     assert data.truth is not None
     truth = data.truth["clusters"]
@@ -122,12 +127,34 @@ def measure(scheme: str, seed: int, correlation: float, clusters: int, cache: Pa
         "seed": seed,
         "adjusted_rand": adjusted_rand_score(truth, clustered(overlap, clusters)),
         "mean_jaccard": float(overlap[~np.eye(len(TASKS), dtype=bool)].mean()),
-        "gain": gain(trained[answer.text], reference),
-        "parameters": space.cost(answer).num_params / cost(single.graph, single.route, data.inputs).num_params,
-        "search_trainings": search_seconds / training_seconds,
+        "gain": gain(trained[answer.text], single.trained),
+        "parameters": space.cost(answer).num_params / single.num_params,
+        "search_trainings": search_seconds / single.seconds,
         "of_each_search": [adjusted_rand_score(truth, clustered(jaccard(space, route), clusters)) for route in routes],
         "route": answer.text,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Single-task networks of the same width: figures, parameters, and processor seconds of one training."""
+
+    trained: Sequence[Trained]
+    num_params: int
+    seconds: float
+
+
+@cache
+def reference(seed: int, correlation: float, clusters: int, folder: Path) -> Reference:
+    """What gains are measured against, once per process and instance."""
+    data = load_planted(seed, correlation, clusters, folder)
+    single = NAMED_ROUTES["single_task"](towers(TASKS), Size(layers=2, width=WIDTH))
+    begun = time.process_time()
+    trained = retrain(data, single.graph, single.route)
+    seconds = (time.process_time() - begun) / RETRAINED
+    return Reference(
+        trained=trained, num_params=cost(single.graph, single.route, data.inputs).num_params, seconds=seconds
+    )
 
 
 def searched(scheme: str, space: SearchSpace, data: EncodedData, seed: int) -> list[Route]:

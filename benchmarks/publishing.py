@@ -24,6 +24,7 @@ def publish(
     title: str,
     facts: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]] = (),
     chart: altair.TopLevelMixin | None = None,
     reading: str = "",
     device: str = "",
@@ -36,6 +37,7 @@ def publish(
         title: heading of the table.
         facts: settings, seeds, data digest.
         rows: the table.
+        runs: what the table summarises; kept in the JSON file alone.
         chart: the plot.
         reading: what the figures say, in one or two sentences.
         device: what it ran on, if not one process on a CPU.
@@ -48,7 +50,15 @@ def publish(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "device": device or f"cpu, {torch.get_num_threads()} thread(s)",
     }
-    document = {"title": title, "reading": reading, "facts": dict(facts), "made": made, "rows": list(rows)}
+    document: dict[str, Any] = {
+        "title": title,
+        "reading": reading,
+        "facts": dict(facts),
+        "made": made,
+        "rows": list(rows),
+    }
+    if runs:
+        document["runs"] = list(runs)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, default=str) + "\n")
     columns = list(rows[0])
     lines = [f"# {title}", "", reading, "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]

@@ -101,8 +101,9 @@ def main() -> None:
             "Mean test error (root mean squared error on planted, 1 - AUC on flights, means over tasks) of the route "
             "held after so many trainings, with 95 % intervals over seeds; lower is better."
         ),
-        facts={"seeds": asked.seeds, "marks": list(MARKS), "generation": GENERATION, "runs": found},
+        facts={"seeds": asked.seeds, "marks": list(MARKS), "generation": GENERATION},
         rows=rows,
+        runs=found,
         chart=plot(found),
         device=f"cpu, {asked.processes} processes of one thread",
     )
