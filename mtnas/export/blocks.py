@@ -11,7 +11,7 @@ from mtnas.routes import Block, BlockKind
 from mtnas.routes.convolutions import POOL, norm_groups, stages
 from mtnas.supernets.banks import Bank, MlpBank
 from mtnas.supernets.images import ConvolutionBank, GroupNormBank
-from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank
+from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank, PartBank
 from mtnas.supernets.sequences import RecurrentBank
 
 Named = tuple[str, Tensor]
@@ -29,6 +29,10 @@ def layers_of(block: Block, in_width: int) -> list[str]:
             return [layer for of_width in layers for layer in of_width if layer]
         case BlockKind.LINEAR:
             return [f"nn.Linear({in_width}, {block.widths[0]}, bias=False)"]
+        case BlockKind.PART:
+            columns = block.columns(in_width)
+            product = f"nn.Linear({len(columns)}, {block.widths[2]}, bias=False)"
+            return [f"Columns({columns.start}, {columns.stop})", product]
         case BlockKind.CROSS:
             return [f"CrossNetwork({in_width}, {list(block.widths)})"]
         case BlockKind.MASK:
@@ -72,6 +76,8 @@ def weights_of(bank: Bank, index: int) -> Iterator[Named]:
                     yield f"{step * depth + 1}.bias", bank.norm_shifts[depth][0, index]
         case LinearBank():
             yield "0.weight", bank.weight[0, index].T
+        case PartBank():
+            yield "1.weight", bank.weight[0, index].T
         case CrossBank():
             for depth, (down, up, bias) in enumerate(zip(bank.downs, bank.ups, bank.biases, strict=True)):
                 yield f"0.downs.{depth}.weight", down[0, index].T

@@ -67,6 +67,18 @@ class CrossNetwork(nn.Module):
             x = x + first * up(down(x))
         return x
 ''',
+    "Columns": '''
+class Columns(nn.Module):
+    """Some neighbouring units of a vector."""
+
+    def __init__(self, begin: int, end: int) -> None:
+        super().__init__()
+        self.begin, self.end = begin, end
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width] to [B, end - begin]."""
+        return x[:, self.begin : self.end]
+''',
     "MaskBlock": '''
 class MaskBlock(nn.Module):
     """relu(norm(W (mask * norm(x)))), where a small perceptron makes the mask of x."""

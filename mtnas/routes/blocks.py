@@ -18,6 +18,7 @@ class BlockKind(StrEnum):
     MLP = "mlp"
     IDENTITY = "identity"
     LINEAR = "linear"
+    PART = "part"
     CROSS = "cross"
     MASK = "mask"
     FACTORISATION_MACHINE = "fm"
@@ -47,6 +48,7 @@ class BlockKind(StrEnum):
 _NUMBERS = {
     BlockKind.IDENTITY: 0,
     BlockKind.LINEAR: 1,
+    BlockKind.PART: 3,
     BlockKind.MASK: 2,
     BlockKind.FACTORISATION_MACHINE: 1,
     BlockKind.MAX_POOL: 4,
@@ -66,6 +68,7 @@ class Block:
     | mlp | of each layer | per width: linear, layer normalisation if ``norm``, ReLU |
     | identity | none | its input |
     | linear | output | a product without bias |
+    | part | number, of how many, output | a product of one of so many equal parts of the input, without bias |
     | cross | rank of each layer | x <- x0 * (U V^T x + b) + x (DCN-v2; Wang et al., 2021, arXiv 2008.13535) |
     | mask | aggregation, output | relu(norm(W (mask * norm(x)))), mask = W2 relu(W1 x) (MaskNet; Wang et al., 2021,
     |      |                     | arXiv 2102.07619) |
@@ -96,6 +99,9 @@ class Block:
         if not fits or any(width < 1 for width in self.widths):
             count = {None: "positive widths", 0: "no widths"}.get(wanted, f"{wanted} positive numbers")
             raise SpaceError(expected=count, found=str(self.widths), where=f"block of kind {self.kind}")
+        if self.kind is BlockKind.PART and self.widths[0] > self.widths[1]:
+            expected = f"a part's number of at most {self.widths[1]}"
+            raise SpaceError(expected=expected, found=str(self.widths[0]), where="block of kind part")
         if not (self.norm or self.kind.normalises):
             raise SpaceError(expected="no 'norm' without layers", found="False", where=f"block of kind {self.kind}")
 
@@ -152,6 +158,11 @@ class Block:
             case _:
                 return stages(self.kind, self.widths)[-1].result.size if self.kind.convolves else self.widths[-1]
 
+    def columns(self, in_width: int) -> range:
+        """What a block of kind ``part`` reads of an input of this width."""
+        number, count = self.widths[:2]
+        return range(in_width * (number - 1) // count, in_width * number // count)
+
     def num_params(self, in_width: int) -> int:
         """Parameters for an input of this width."""
         per_unit = 3 if self.norm and self.kind.normalises else 1
@@ -166,6 +177,8 @@ class Block:
                 return mask + (2 * in_width if self.norm else 0) + in_width * width + per_unit * width
             case BlockKind.LINEAR:
                 return in_width * self.widths[0]
+            case BlockKind.PART:
+                return len(self.columns(in_width)) * self.widths[2]
             case BlockKind.FACTORISATION_MACHINE:
                 return 2 * in_width * self.widths[0] + self.widths[0]
             case BlockKind.GROUP_NORM:
@@ -183,6 +196,8 @@ class Block:
         match self.kind:
             case BlockKind.MLP | BlockKind.LINEAR:
                 return sum(a * b for a, b in self._maps(in_width))
+            case BlockKind.PART:
+                return len(self.columns(in_width)) * self.widths[2]
             case BlockKind.CROSS:
                 return sum(2 * in_width * rank + in_width for rank in self.widths)
             case BlockKind.MASK:

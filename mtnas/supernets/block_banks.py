@@ -8,7 +8,7 @@ from mtnas.routes import Block, BlockKind
 from mtnas.supernets.banks import Bank, IdentityBank, MlpBank
 from mtnas.supernets.images import ConvolutionBank, GroupNormBank, PoolBank
 from mtnas.supernets.initial import Initial
-from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank
+from mtnas.supernets.interactions import CrossBank, FactorisationBank, LinearBank, MaskBank, PartBank
 from mtnas.supernets.sequences import RecurrentBank
 
 
@@ -21,6 +21,8 @@ def make_bank(sites: Sequence[str], block: Block, in_width: int, initial: Initia
             return IdentityBank()
         case BlockKind.LINEAR:
             return LinearBank(sites, block, in_width, initial)
+        case BlockKind.PART:
+            return PartBank(sites, block, in_width, initial)
         case BlockKind.CROSS:
             return CrossBank(sites, block, in_width, initial)
         case BlockKind.MASK:

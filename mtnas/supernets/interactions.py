@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtnas.errors import SpaceError
 from mtnas.routes import Block
 from mtnas.supernets.banks import Bank, picked
 from mtnas.supernets.draws import Draws
@@ -29,6 +30,24 @@ class LinearBank(Bank):
     def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
         """See ``Bank``."""
         return x @ picked(self.weight, chosen)
+
+
+class PartBank(Bank):
+    """I products, without bias, of one stretch of the input's units."""
+
+    def __init__(self, sites: Sequence[str], block: Block, in_width: int, initial: Initial) -> None:
+        super().__init__()
+        columns = block.columns(in_width)
+        self.begin, self.length = columns.start, len(columns)
+        self.weight = _map(initial, [f"{site}/0" for site in sites], max(self.length, 1), block.widths[2])
+        if not self.length:
+            raise SpaceError(
+                expected=f"an input of at least {block.widths[1]} units", found=str(in_width), where=sites[0]
+            )
+
+    def forward(self, x: Tensor, noise: Draws | None, chosen: Sequence[int] | None = None) -> Tensor:
+        """See ``Bank``."""
+        return x.narrow(-1, self.begin, self.length) @ picked(self.weight, chosen)
 
 
 class CrossBank(Bank):

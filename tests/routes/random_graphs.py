@@ -36,6 +36,7 @@ BLOCKS = (
     Block(kind=BlockKind.MLP, widths=(3, WIDTH)),
     Block(kind=BlockKind.IDENTITY),
     Block(kind=BlockKind.LINEAR, widths=(WIDTH,)),
+    Block(kind=BlockKind.PART, widths=(2, 3, WIDTH)),
     Block(kind=BlockKind.CROSS, widths=(2, 3)),
     Block(kind=BlockKind.MASK, widths=(4, WIDTH)),
     Block(kind=BlockKind.MASK, widths=(4, WIDTH), norm=False),

@@ -22,6 +22,11 @@ IMAGES = InputShape(num_numeric=2 * 6 * 5)
 SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
     "adashare": ("adashare", {"layers": 3, "width": 4}, VECTORS),
     "automtl": ("automtl", {"experts": 3, "operations": 2, "hidden": (2, 5), "width": 4}, VECTORS),
+    "automtl masks": (
+        "automtl",
+        {"feature_parts": 2, "experts": 3, "operations": 2, "hidden": (2, 5), "width": 4},
+        VECTORS,
+    ),
     "branching": ("branching", {"layers": 3, "subnets": 3, "width": 4}, VECTORS),
     "compositional": ("compositional", {"depth": 2, "pool": 2, "width": 4}, VECTORS),
     "controller": ("controller", {"experts": 4, "layers": 1, "width": 4, "rank": 2}, VECTORS),

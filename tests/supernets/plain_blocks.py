@@ -60,6 +60,20 @@ class PlainLinear(PlainBlock):
         return self.linear(x)
 
 
+class PlainPart(PlainBlock):
+    """A product of some neighbouring units."""
+
+    def __init__(self, width: int, block: Block) -> None:
+        super().__init__()
+        number, count, self.out_width = block.widths
+        self.begin, self.end = width * (number - 1) // count, width * number // count
+        self.linear = nn.Linear(self.end - self.begin, self.out_width, bias=False)
+        self.macs = (self.end - self.begin) * self.out_width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x[..., self.begin : self.end])
+
+
 class PlainCross(PlainBlock):
     """DCN-v2, eq. 5: x_{l+1} = x_0 * (U V^T x_l + b) + x_l."""
 
@@ -144,6 +158,8 @@ def plain_block(block: Block, width: int) -> PlainBlock:
             return PlainIdentity(width, block)
         case BlockKind.LINEAR:
             return PlainLinear(width, block)
+        case BlockKind.PART:
+            return PlainPart(width, block)
         case BlockKind.CROSS:
             return PlainCross(width, block)
         case BlockKind.MASK:

@@ -17,6 +17,7 @@ from tests.supernets.plain_blocks import (
     PlainLinear,
     PlainMask,
     PlainMlp,
+    PlainPart,
     PlainRecurrent,
 )
 from tests.supernets.plain_route import PlainRoute
@@ -93,7 +94,7 @@ def _block_pairs(name: str, block: PlainBlock, bank: Any, k: int, i: int) -> Ite
                 if isinstance(block.norms[depth], nn.LayerNorm):
                     scale, shift = bank.norm_scales[depth], bank.norm_shifts[depth]
                     yield from _norm(f"{name}/{depth}", block.norms[depth], scale, shift, k, i)
-        case PlainLinear():
+        case PlainLinear() | PlainPart():
             yield _map(name, block.linear, bank.weight, k, i)
         case PlainCross():
             for depth, (down, up) in enumerate(zip(block.downs, block.ups, strict=True)):
