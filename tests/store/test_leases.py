@@ -26,6 +26,7 @@ WRITES: dict[str, Callable[[Holding, str], object]] = {
     "start_trials": lambda holding, _: holding.start_trials([0], PLACE),
     "finish_trials": lambda holding, _: holding.finish_trials([complete(0, gain=1.0)]),
     "save_checkpoint": lambda holding, sha: holding.save_checkpoint("policy", sha),
+    "forget_checkpoints": lambda holding, _: holding.forget_checkpoints(["policy"]),
     "add_graphs": lambda holding, _: holding.add_graphs({"other": GRAPH}),
     "add_routes": lambda holding, _: holding.add_routes([new_route("r")]),
     "put_report": lambda holding, _: holding.put_report({}),
