@@ -30,7 +30,7 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "evolution", "generation": 4, "halving": {"reduction": 2, "min_epochs": 7}},
-    "training": {"batch_size": 64, "epochs": 30, "lr": 0.01, "evaluate_every": 5},
+    "training": {"batch_size": 16, "epochs": 30, "lr": 0.01, "evaluate_every": 20},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
     "budget": {"trials": 8},
     "resources": {"pack_size": 1, "max_packs": 2},
@@ -186,8 +186,10 @@ class _Hurried:
                 self._nodes.kill_second()
 
     def _is_the_moment(self, event: PackCheckpoint) -> bool:
+        """A pack's first look, so that most of it is still to come; a pack runs ahead of what it tells."""
         searching = len(self._journal.trials()) >= 4 and event.key.startswith("search/")
-        return searching and self.places[event.key].endswith(self._nodes.second_id)
+        looks = sum(isinstance(known, PackCheckpoint) and known.key == event.key for known in self.events)
+        return searching and looks == 1 and self.places[event.key].endswith(self._nodes.second_id)
 
 
 def test_a_node_that_dies_in_a_search_costs_no_trial_and_changes_no_answer(
