@@ -326,7 +326,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
             key=task.key,
             step=pulse.step,
             total_steps=pulse.total_steps,
-            candidate_steps=(pulse.step - begun) * len(work.settings),
+            candidate_steps=(pulse.step - begun) * searcher.num_networks,
             seconds=float(spent) + time.monotonic() - started,
         )
         if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
@@ -342,7 +342,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
         key=task.key,
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
-        candidate_steps=searcher.step * len(work.settings),
+        candidate_steps=searcher.step * searcher.num_networks,
         seconds=float(spent) + time.monotonic() - started,
         out_of_time=out_of_time,
     )

@@ -44,7 +44,7 @@ def search_with_shared_weights(
         finished = {trial.number: trial for trial in context.journal.trials()}
         return [finished[number] for number in record["numbers"]], record["cost"], stop_from_json(record["stop"])
     recipe = replace(context.recipe, epochs=spec.epochs or context.recipe.epochs)
-    limits = gradient_limits(context, searches=spec.num_searches, epochs=recipe.epochs)
+    limits = gradient_limits(context, searches=spec.num_networks(len(context.tasks)), epochs=recipe.epochs)
     base = settings(context, lr=known.typical_lr, seed=0)
     of_seeds = [replace(base, seed=base.seed + n, data_seed=base.data_seed + n) for n in range(spec.searches)]
     pairs = [(variant, of_seed) for variant in spec.variants() for of_seed in of_seeds]

@@ -41,6 +41,10 @@ class SharedWeightsSearch(Part):
         """All searches of the pack."""
         return self.searches * math.prod(len(values) for values in self.vary.values())
 
+    def num_networks(self, num_tasks: int) -> int:
+        """Networks that take a step when every search does: what a budget of candidate-steps counts."""
+        return self.num_searches
+
     def variants(self) -> list[Self]:
         """One specification per combination of the values that vary."""
         names = list(self.vary)
@@ -105,6 +109,10 @@ class SparseSharingSearch(SharedWeightsSearch):
     kind: Literal["sparse_sharing"] = "sparse_sharing"
     rounds: Annotated[int, Field(ge=1)] = 4
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    def num_networks(self, num_tasks: int) -> int:
+        """One per search and task."""
+        return self.num_searches * num_tasks
 
 
 class GradientSearch(SharedWeightsSearch):

@@ -67,6 +67,11 @@ class SupernetSearch(ABC):
         """Weight steps taken so far."""
         return self._step
 
+    @property
+    def num_networks(self) -> int:
+        """Networks that take a step together."""
+        return len(self.weights.seeds)
+
     def run(self) -> Iterator[Pulse]:
         """Search to the end, from wherever the state is; a pulse every twentieth of the way."""
         every = max(1, self.total_steps // 20)

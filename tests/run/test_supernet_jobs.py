@@ -23,6 +23,7 @@ SPACES: dict[str, dict[str, Any]] = {
     "sparse_sharing": {"name": "sparse_sharing", "options": {"layers": 1, "groups": 3, "units": 4, "width": 4}},
 }
 VARIED: dict[str, dict[str, Any]] = {"gumbel": {"vary": {"budget": [0.3, 0.6]}}, "snr": {"vary": {"l0": [0.0, 0.1]}}}
+STEPS = 3  # of one epoch of SMALL
 
 
 @pytest.mark.parametrize("kind", SPACES)
@@ -39,6 +40,9 @@ def test_a_job_ends_with_finalists_of_its_search(kind: str, access: DataAccess) 
     if kind in VARIED:
         ((name, values),) = VARIED[kind]["vary"].items()
         assert [trial.notes["search"][name] for trial in derived] == [value for value in values for _ in range(2)]
+    # What an equal-budget random search gets: the steps of every network that was trained.
+    networks = num_searches * (len(spec.tasks) if kind == "sparse_sharing" else 1)
+    assert report["search"]["candidate_steps"] == networks * STEPS
     finalists = [entrant for entrant in report["rows"] if entrant["label"].startswith("finalist")]
     assert finalists
     assert {entrant["route_digest"] for entrant in finalists} <= {trial.route_digest for trial in found}
