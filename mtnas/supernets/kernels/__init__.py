@@ -1,0 +1,10 @@
+"""Loops over rows compiled for a CPU (numba): what takes torch many passes over memory takes one here.
+
+The operations of ``normalise`` and ``mixing`` use them where ``compiled`` says so; elsewhere, and where numba is not
+installed, they are made of torch's own operations, which these kernels equal up to rounding.
+"""
+
+from mtnas.supernets.kernels.availability import compiled
+from mtnas.supernets.kernels.memory import elements, rowwise, strides
+
+__all__ = ["compiled", "elements", "rowwise", "strides"]
