@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mtnas.supernets.kernels import compiled, elements, rowwise, strides
+from mtnas.supernets.kernels import Elements, compiled, elements, rowwise, strides, unsigned
 from mtnas.supernets.products import small_products
 
 
@@ -38,10 +39,10 @@ class _CompiledSum(torch.autograd.Function):
     def forward(ctx: Any, values_KJNB: Tensor, sources_KRNBW: Tensor) -> Tensor:
         from mtnas.supernets.kernels import weighted_sums as kernel
 
-        K, R, N, B, W = sources_KRNBW.shape
-        ctx.shape = (K, values_KJNB.shape[1], R, N, B, W)
-        sums_KJBW = sources_KRNBW.new_empty((K, values_KJNB.shape[1], B, W))
-        kernel.sums(*_seen(values_KJNB, last=False), *_seen(sources_KRNBW), *_seen(sums_KJBW), ctx.shape)
+        (K, J), (_, R, N, B, W) = values_KJNB.shape[:2], sources_KRNBW.shape
+        ctx.shape = unsigned((K, J, R, N, B, W))
+        sums_KJBW = sources_KRNBW.new_empty((K, J, B, W))
+        kernel.sums(*_seen(values_KJNB, 4), *_seen(sources_KRNBW, 4), *_seen(sums_KJBW, 3), ctx.shape)
         ctx.save_for_backward(values_KJNB, sources_KRNBW)
         return sums_KJBW
 
@@ -51,21 +52,18 @@ class _CompiledSum(torch.autograd.Function):
         from mtnas.supernets.kernels import weighted_sums as kernel
 
         values_KJNB, sources_KRNBW = ctx.saved_tensors
-        K, J, R, N, B, W = ctx.shape
+        K, J, N, B = values_KJNB.shape
         grad = rowwise(grad)
         of_values = of_sources = None
         if ctx.needs_input_grad[0]:
             of_values = grad.new_empty((K, B, J, N)).permute(0, 2, 3, 1)  # as a gate's logits lie in memory
-            kernel.gradients_of_values(
-                *_seen(grad), *_seen(sources_KRNBW), *_seen(of_values, last=False), ctx.shape
-            )
+            kernel.gradients_of_values(*_seen(grad, 3), *_seen(sources_KRNBW, 4), *_seen(of_values, 4), ctx.shape)
         if ctx.needs_input_grad[1]:
-            of_sources = torch.empty_like(sources_KRNBW)
-            of_sources = of_sources if of_sources.stride(-1) == 1 else of_sources.contiguous()
-            kernel.gradients_of_sources(*_seen(grad), *_seen(values_KJNB, last=False), *_seen(of_sources), ctx.shape)
+            of_sources = rowwise(torch.empty_like(sources_KRNBW))
+            kernel.gradients_of_sources(*_seen(grad, 3), *_seen(values_KJNB, 4), *_seen(of_sources, 4), ctx.shape)
         return of_values, of_sources
 
 
-def _seen(tensor: Tensor, *, last: bool = True) -> tuple[Any, tuple[int, ...]]:
-    """What a kernel gets of a tensor: elements, and the strides of all axes, or of all but the last one."""
-    return elements(tensor), strides(tensor) if last else tensor.stride()
+def _seen(tensor: Tensor, num_axes: int) -> tuple[Elements, tuple[np.uintp, ...]]:
+    """What a kernel gets of a tensor: its elements, and the strides of its first axes."""
+    return elements(tensor), strides(tensor, num_axes)

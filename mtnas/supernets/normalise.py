@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mtnas.supernets.kernels import compiled, elements, rowwise, strides
+from mtnas.supernets.kernels import compiled, elements, rowwise, strides, unsigned
 
 EPSILON = 1e-5
 
@@ -52,13 +52,13 @@ class _CompiledNormalisedRelu(torch.autograd.Function):
         means, rates = x_KBIW.new_empty(x_KBIW.shape[:3]), x_KBIW.new_empty(x_KBIW.shape[:3])
         kernel.forward(
             elements(x_KBIW),
-            strides(x_KBIW),
+            strides(x_KBIW, 3),
             *map(elements, parameters),
             elements(outputs),
-            strides(outputs),
+            strides(outputs, 3),
             elements(means),
             elements(rates),
-            tuple(x_KBIW.shape),
+            unsigned(x_KBIW.shape),
             EPSILON,
         )
         ctx.save_for_backward(x_KBIW, *parameters, means, rates)
@@ -76,16 +76,16 @@ class _CompiledNormalisedRelu(torch.autograd.Function):
         of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
         kernel.backward(
             elements(grad),
-            strides(grad),
+            strides(grad, 3),
             elements(x_KBIW),
-            strides(x_KBIW),
+            strides(x_KBIW, 3),
             *map(elements, parameters),
             elements(means),
             elements(rates),
             elements(grad_x),
-            strides(grad_x),
+            strides(grad_x, 3),
             *map(elements, of_parameters),
-            tuple(x_KBIW.shape),
+            unsigned(x_KBIW.shape),
         )
         return grad_x, *of_parameters
 

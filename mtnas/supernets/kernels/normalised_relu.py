@@ -14,7 +14,8 @@ from numba import njit
 from mtnas.supernets.kernels.memory import Elements
 
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums in any order; NaN and infinity keep their meaning
-Strides = tuple[int, int, int]
+Strides = tuple[np.uintp, np.uintp, np.uintp]
+Shape = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
 
 
 @njit(cache=True, fastmath=_FAST, error_model="numpy")
@@ -28,7 +29,7 @@ def forward(
     out_strides: Strides,
     means: Elements,
     rates: Elements,
-    shape: tuple[int, int, int, int],
+    shape: Shape,
     epsilon: float,
 ) -> None:
     """``relu(scale * (x + bias - mean) * rate + shift)`` into ``out``; means and rates ``[K, B, I]`` of the rows."""
@@ -38,26 +39,21 @@ def forward(
     for k in range(K):
         for b in range(B):
             for i in range(I):
-                start = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
-                end = k * out_strides[0] + b * out_strides[1] + i * out_strides[2]
-                of = (k * I + i) * W
-                x_W, out_W = x[start : start + W], out[end : end + W]
-                bias_W, scale_W, shift_W = bias[of : of + W], scale[of : of + W], shift[of : of + W]
+                row, of = (k * B + b) * I + i, (k * I + i) * W
+                at = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
+                to = k * out_strides[0] + b * out_strides[1] + i * out_strides[2]
                 mean = number(0)
                 for w in range(W):
-                    unit = x_W[w] + bias_W[w]
-                    units[w] = unit
-                    mean += unit
+                    units[w] = x[at + w] + bias[of + w]
+                    mean += units[w]
                 mean /= number(W)
                 square = number(0)
                 for w in range(W):
-                    unit = units[w] - mean
-                    square += unit * unit
+                    square += (units[w] - mean) * (units[w] - mean)
                 rate = number(1) / np.sqrt(square / number(W) + number(epsilon))
                 for w in range(W):
-                    y = (units[w] - mean) * rate * scale_W[w] + shift_W[w]
-                    out_W[w] = number(0) if y <= number(0) else y
-                row = (k * B + b) * I + i
+                    y = (units[w] - mean) * rate * scale[of + w] + shift[of + w]
+                    out[to + w] = number(0) if y <= number(0) else y
                 means[row], rates[row] = mean, rate
 
 
@@ -77,7 +73,7 @@ def backward(
     grad_bias: Elements,
     grad_scale: Elements,
     grad_shift: Elements,
-    shape: tuple[int, int, int, int],
+    shape: Shape,
 ) -> None:
     """The gradient of ``x``, and those of the parameters, added to what is in them.
 
@@ -89,26 +85,22 @@ def backward(
     for k in range(K):
         for b in range(B):
             for i in range(I):
-                start = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
+                row, of = (k * B + b) * I + i, (k * I + i) * W
+                at = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
                 above = k * grad_strides[0] + b * grad_strides[1] + i * grad_strides[2]
-                end = k * grad_x_strides[0] + b * grad_x_strides[1] + i * grad_x_strides[2]
-                of = (k * I + i) * W
-                x_W, grad_W, grad_x_W = x[start : start + W], grad[above : above + W], grad_x[end : end + W]
-                bias_W, scale_W, shift_W = bias[of : of + W], scale[of : of + W], shift[of : of + W]
-                row = (k * B + b) * I + i
+                to = k * grad_x_strides[0] + b * grad_x_strides[1] + i * grad_x_strides[2]
                 mean, rate = means[row], rates[row]
                 for w in range(W):
-                    units[w] = (x_W[w] + bias_W[w] - mean) * rate
+                    units[w] = (x[at + w] + bias[of + w] - mean) * rate
                 for w in range(W):
-                    slope = grad_W[w]
-                    slopes[w] = number(0) if units[w] * scale_W[w] + shift_W[w] <= number(0) else slope
-                grad_shift_W, grad_scale_W = grad_shift[of : of + W], grad_scale[of : of + W]
+                    slope = grad[above + w]
+                    slopes[w] = number(0) if units[w] * scale[of + w] + shift[of + w] <= number(0) else slope
                 for w in range(W):
-                    grad_shift_W[w] += slopes[w]
+                    grad_shift[of + w] += slopes[w]
                 for w in range(W):
-                    grad_scale_W[w] += slopes[w] * units[w]
+                    grad_scale[of + w] += slopes[w] * units[w]
                 for w in range(W):
-                    slopes[w] = slopes[w] * scale_W[w]
+                    slopes[w] = slopes[w] * scale[of + w]
                 along = number(0)
                 for w in range(W):
                     along += slopes[w]
@@ -118,7 +110,6 @@ def backward(
                 along /= number(W)
                 across /= number(W)
                 for w in range(W):
-                    grad_x_W[w] = rate * (slopes[w] - along - units[w] * across)
-                grad_bias_W = grad_bias[of : of + W]
+                    grad_x[to + w] = rate * (slopes[w] - along - units[w] * across)
                 for w in range(W):
-                    grad_bias_W[w] += grad_x_W[w]
+                    grad_bias[of + w] += grad_x[to + w]
