@@ -3,8 +3,9 @@
 Where a processor has AVX-512 but the default library takes its slower paths (MKL on processors of other makers), oneDNN
 computes the same products twice as fast: measured on an AMD EPYC of 2024, 206 against 85 GFLOP/s on one thread. torch
 hands float32 products to oneDNN only when they may be rounded to bfloat16; without AMX, oneDNN then computes in float32
-all the same, which is tested here, not assumed. Many tiny products are the other way round: oneDNN takes two to three
-times as long for a thousand of 4 x 64 by 64 x 4.
+all the same, which is tested here, not assumed. Where it does round, it computes on AMX: two to four times as fast, and
+sums and results are float32; that is what precision ``bfloat16`` asks for. Many tiny products are the other way round:
+oneDNN takes two to three times as long for a thousand of 4 x 64 by 64 x 4.
 """
 
 from __future__ import annotations
@@ -23,13 +24,25 @@ _TOLERANCE = 1e-5  # relative to the largest entry; bfloat16 rounding gives 1e-3
 
 
 @contextmanager
-def products(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Compute products with the faster library inside this block, forward or backward, at no loss of precision."""
-    if dtype != torch.float32 or device.type != "cpu" or not onednn_keeps_float32():
+def products(dtype: torch.dtype, device: torch.device, *, rounded: bool = False) -> Iterator[None]:
+    """Compute products with the faster library inside this block, forward or backward.
+
+    Args:
+        dtype: of the operands.
+        device: where they are.
+        rounded: whether operands of float32 products are rounded to bfloat16, where :func:`rounds_by_itself`;
+            otherwise nothing loses precision.
+    """
+    if dtype != torch.float32 or device.type != "cpu" or not (onednn_keeps_float32() or rounded):
         yield
         return
     with _using("bf16"):
         yield
+
+
+def rounds_by_itself(device: torch.device) -> bool:
+    """Whether the library rounds the operands of float32 products when it is told to, so that nobody has to cast."""
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and not onednn_keeps_float32()  # type: ignore[no-untyped-call]
 
 
 def small_products(first: Tensor, second: Tensor) -> Tensor:

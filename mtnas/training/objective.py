@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mtnas.routes import Route
 from mtnas.supernets import Selection, Supernet
-from mtnas.supernets.products import products
+from mtnas.supernets.products import products, rounds_by_itself
 from mtnas.tasks import Task
 from mtnas.training.balancing import PackShape, make_balancer
 from mtnas.training.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
@@ -72,7 +72,7 @@ class Objective:
             TrainingError: a balancer that needs full Jacobians, and several candidates.
         """
         self._net, self._tasks, self._recipe, self._routes = net, tuple(tasks), recipe, routes
-        self._device = data.device
+        self._device, self._bfloat16 = data.device, recipe.precision == "bfloat16"
         dtype = next(net.parameters()).dtype
         self._seeds = tuple(s.seed for s in settings)
         self._small, gamma = None, [self._gamma(s) for s in settings]
@@ -97,9 +97,9 @@ class Objective:
 
     def measure(self, batch: Batch, selection: Selection, noise: Noise | None) -> tuple[Tensor, Tensor | None]:
         """Losses as above, and what the gates add to them: a scalar summed over candidates, None without such gates."""
-        bfloat16 = self._recipe.precision == "bfloat16"
         labels = batch.for_candidates(batch.labels)
-        with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16):
+        casts = self._bfloat16 and not rounds_by_itself(self._device)
+        with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=casts):
             trunk = self._net.trunk(batch, selection, noise)
             outputs = self._net.read_out(trunk)
             small = None if self._small is None else self._small(self._net, trunk)
@@ -153,7 +153,7 @@ class Objective:
         self._balancer.load_state(own)
 
     def _products(self) -> AbstractContextManager[None]:
-        return products(self._weights_KT.dtype, self._device)
+        return products(self._weights_KT.dtype, self._device, rounded=self._bfloat16)
 
     def _gamma(self, settings: Settings) -> float:
         if self._recipe.auxiliary is None:
