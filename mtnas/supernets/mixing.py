@@ -54,13 +54,10 @@ class _CompiledSum(torch.autograd.Function):
         values_KJNB, sources_KRNBW = ctx.saved_tensors
         K, J, N, B = values_KJNB.shape
         grad = rowwise(grad)
-        of_values = of_sources = None
-        if ctx.needs_input_grad[0]:
-            of_values = grad.new_empty((K, B, J, N)).permute(0, 2, 3, 1)  # as a gate's logits lie in memory
-            kernel.gradients_of_values(*_seen(grad, 3), *_seen(sources_KRNBW, 4), *_seen(of_values, 4), ctx.shape)
-        if ctx.needs_input_grad[1]:
-            of_sources = rowwise(torch.empty_like(sources_KRNBW))
-            kernel.gradients_of_sources(*_seen(grad, 3), *_seen(values_KJNB, 4), *_seen(of_sources, 4), ctx.shape)
+        of_values = grad.new_empty((K, B, J, N)).permute(0, 2, 3, 1)  # as a gate's logits lie in memory
+        of_sources = rowwise(torch.empty_like(sources_KRNBW))
+        read = (*_seen(grad, 3), *_seen(values_KJNB, 4), *_seen(sources_KRNBW, 4))
+        kernel.gradients(*read, *_seen(of_values, 4), *_seen(of_sources, 4), ctx.shape)
         return of_values, of_sources
 
 

@@ -13,7 +13,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over
+from mtnas.supernets.gates.gate import Gate, Gated, Mixing
+from mtnas.supernets.gates.softmax_values import softmax_over
 from mtnas.supernets.initial import Initial
 
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
-from mtnas.supernets.gates.gate import Gate, Gated, Mixing, softmax_over, straight_through
+from mtnas.supernets.gates.gate import Gate, Gated, Mixing, straight_through
 from mtnas.supernets.gates.logits import over_queries
+from mtnas.supernets.gates.softmax_values import softmax_over
 from mtnas.supernets.initial import Initial
 
 

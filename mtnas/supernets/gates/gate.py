@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
 from mtnas.routes.nodes import MEAN_QUERY
@@ -109,22 +108,6 @@ class Gate(nn.Module, ABC):
     def per_source(self, name: str) -> bool:
         """Whether the last axis of this parameter of a junction is that of the sources."""
         return True
-
-
-def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
-    """e^logit * edge / sum(e^logit * edge) ``[K, J, N, B]``, for relaxed edges as well; zeros where none is active.
-
-    The slope along an edge that is off is that of a source with the highest active logit at most: the true one grows
-    as e^(logit - highest), which says nothing about the edge being on and drowns every other gradient of a
-    straight-through sample.
-    """
-    logits_KBJN, edges_KBJN = logits_KJNB.permute(0, 3, 1, 2), edges_KJNB.permute(0, 3, 1, 2)  # as they lie in memory
-    seen = logits_KBJN.detach()
-    highest = seen.masked_fill(edges_KBJN == 0, -torch.inf).amax(3, keepdim=True)
-    shift = highest.where(highest > -torch.inf, seen.amax(3, keepdim=True))
-    weighted = (logits_KBJN - shift).clamp(max=0).exp() * edges_KBJN
-    total = weighted.sum(3, keepdim=True)
-    return (weighted / total.where(total > 0, 1)).permute(0, 2, 3, 1)
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:

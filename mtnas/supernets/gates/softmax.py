@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mtnas.supernets.gates.gate import Gated, Mixing, softmax_over
+from mtnas.supernets.gates.gate import Gated, Mixing
 from mtnas.supernets.gates.logits import LogitGate
+from mtnas.supernets.gates.softmax_values import softmax_over
 
 
 class SoftmaxGate(LogitGate):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+FAST = {"reassoc", "contract", "nsz", "arcp"}  # what kernels may do: sums in any order; NaN and infinity stay such
 Elements = npt.NDArray[np.floating[Any]]
 
 

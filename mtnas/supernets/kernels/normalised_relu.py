@@ -3,7 +3,7 @@
 Loops over the units of a row each write one array: that is what the compiler turns into vector instructions. Sums over
 rows go from the first row to the last, whatever K is. NaN goes through (``relu`` and its slope as torch has them).
 
-Legend: K pack, B rows, I instances, W units. Strides are those of K, B and I.
+Legend: K pack, B rows, M instances, W units. Strides are those of K, B and M.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtnas.supernets.kernels.memory import Elements
+from mtnas.supernets.kernels.memory import FAST, Elements
 
-_FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums in any order; NaN and infinity keep their meaning
 Strides = tuple[np.uintp, np.uintp, np.uintp]
 Shape = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def forward(
     x: Elements,
     x_strides: Strides,
@@ -32,16 +31,16 @@ def forward(
     shape: Shape,
     epsilon: float,
 ) -> None:
-    """``relu(scale * (x + bias - mean) * rate + shift)`` into ``out``; means and rates ``[K, B, I]`` of the rows."""
-    K, B, I, W = shape
+    """``relu(scale * (x + bias - mean) * rate + shift)`` into ``out``; means and rates ``[K, B, M]`` of the rows."""
+    K, B, M, W = shape
     number = x.dtype.type
     units = np.empty(W, x.dtype)
     for k in range(K):
         for b in range(B):
-            for i in range(I):
-                row, of = (k * B + b) * I + i, (k * I + i) * W
-                at = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
-                to = k * out_strides[0] + b * out_strides[1] + i * out_strides[2]
+            for m in range(M):
+                row, of = (k * B + b) * M + m, (k * M + m) * W
+                at = k * x_strides[0] + b * x_strides[1] + m * x_strides[2]
+                to = k * out_strides[0] + b * out_strides[1] + m * out_strides[2]
                 mean = number(0)
                 for w in range(W):
                     units[w] = x[at + w] + bias[of + w]
@@ -57,7 +56,7 @@ def forward(
                 means[row], rates[row] = mean, rate
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def backward(
     grad: Elements,
     grad_strides: Strides,
@@ -79,16 +78,16 @@ def backward(
 
     With n the normalised units and g their gradient: rate * (g - mean(g) - n * mean(g n)).
     """
-    K, B, I, W = shape
+    K, B, M, W = shape
     number = x.dtype.type
     units, slopes = np.empty(W, x.dtype), np.empty(W, x.dtype)
     for k in range(K):
         for b in range(B):
-            for i in range(I):
-                row, of = (k * B + b) * I + i, (k * I + i) * W
-                at = k * x_strides[0] + b * x_strides[1] + i * x_strides[2]
-                above = k * grad_strides[0] + b * grad_strides[1] + i * grad_strides[2]
-                to = k * grad_x_strides[0] + b * grad_x_strides[1] + i * grad_x_strides[2]
+            for m in range(M):
+                row, of = (k * B + b) * M + m, (k * M + m) * W
+                at = k * x_strides[0] + b * x_strides[1] + m * x_strides[2]
+                above = k * grad_strides[0] + b * grad_strides[1] + m * grad_strides[2]
+                to = k * grad_x_strides[0] + b * grad_x_strides[1] + m * grad_x_strides[2]
                 mean, rate = means[row], rates[row]
                 for w in range(W):
                     units[w] = (x[at + w] + bias[of + w] - mean) * rate

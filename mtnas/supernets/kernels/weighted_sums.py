@@ -9,15 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtnas.supernets.kernels.memory import Elements
+from mtnas.supernets.kernels.memory import FAST, Elements
 
-_FAST = {"reassoc", "contract", "nsz", "arcp"}  # sums in any order; NaN and infinity keep their meaning
 Strides3 = tuple[np.uintp, np.uintp, np.uintp]
 Strides4 = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
 Shape = tuple[np.uintp, np.uintp, np.uintp, np.uintp, np.uintp, np.uintp]
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, fastmath=FAST, error_model="numpy")
 def sums(
     values: Elements,
     values_strides: Strides4,
@@ -47,60 +46,52 @@ def sums(
                     out[to + w] = total[w]
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
-def gradients_of_values(
-    grad: Elements,
-    grad_strides: Strides3,
-    sources: Elements,
-    sources_strides: Strides4,
-    grad_values: Elements,
-    grad_values_strides: Strides4,
-    shape: Shape,
-) -> None:
-    """``grad_values[k, j, n, b] = sum over w of grad[k, j, b, w] * sources[k, r, n, b, w]``."""
-    K, J, R, N, B, W = shape
-    users = J // R
-    for k in range(K):
-        for b in range(B):
-            for j in range(J):
-                above = k * grad_strides[0] + j * grad_strides[1] + b * grad_strides[2]
-                first = k * sources_strides[0] + (j // users) * sources_strides[1] + b * sources_strides[3]
-                of_row = k * grad_values_strides[0] + j * grad_values_strides[1] + b * grad_values_strides[3]
-                for n in range(N):
-                    at = first + n * sources_strides[2]
-                    total = grad.dtype.type(0)
-                    for w in range(W):
-                        total += grad[above + w] * sources[at + w]
-                    grad_values[of_row + n * grad_values_strides[2]] = total
-
-
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
-def gradients_of_sources(
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def gradients(
     grad: Elements,
     grad_strides: Strides3,
     values: Elements,
     values_strides: Strides4,
+    sources: Elements,
+    sources_strides: Strides4,
+    grad_values: Elements,
+    grad_values_strides: Strides4,
     grad_sources: Elements,
     grad_sources_strides: Strides4,
     shape: Shape,
 ) -> None:
-    """``grad_sources[k, r, n, b] = sum over the list's j of values[k, j, n, b] * grad[k, j, b]``."""
+    """The gradients of values and sources.
+
+    ``grad_values[k, j, n, b] = sum over w of grad[k, j, b, w] * sources[k, r, n, b, w]``, and
+    ``grad_sources[k, r, n, b] = sum over the list's j of values[k, j, n, b] * grad[k, j, b]``.
+    """
     K, J, R, N, B, W = shape
     users = J // R
     total = np.empty(W, grad.dtype)
     for k in range(K):
         for b in range(B):
+            of_grad = k * grad_strides[0] + b * grad_strides[2]
             for r in range(R):
-                of_list = k * grad_sources_strides[0] + r * grad_sources_strides[1] + b * grad_sources_strides[3]
                 for n in range(N):
-                    to = of_list + n * grad_sources_strides[2]
-                    of_row = k * values_strides[0] + n * values_strides[2] + b * values_strides[3]
+                    at = (
+                        k * sources_strides[0]
+                        + r * sources_strides[1]
+                        + n * sources_strides[2]
+                        + b * sources_strides[3]
+                    )
+                    of_value = k * values_strides[0] + n * values_strides[2] + b * values_strides[3]
+                    to_value = k * grad_values_strides[0] + n * grad_values_strides[2] + b * grad_values_strides[3]
                     for w in range(W):
                         total[w] = 0
-                    for j in range(r * users, (r * users) + users):
-                        above = k * grad_strides[0] + j * grad_strides[1] + b * grad_strides[2]
-                        value = values[of_row + j * values_strides[1]]
+                    for j in range(r * users, r * users + users):
+                        above, value = of_grad + j * grad_strides[1], values[of_value + j * values_strides[1]]
+                        product = grad.dtype.type(0)
+                        for w in range(W):
+                            product += grad[above + w] * sources[at + w]
                         for w in range(W):
                             total[w] += value * grad[above + w]
+                        grad_values[to_value + j * grad_values_strides[1]] = product
+                    to_list = k * grad_sources_strides[0] + r * grad_sources_strides[1]
+                    to = to_list + n * grad_sources_strides[2] + b * grad_sources_strides[3]
                     for w in range(W):
                         grad_sources[to + w] = total[w]

@@ -9,7 +9,7 @@ from torch import Tensor
 from mtnas.routes import GateKind
 from mtnas.routes.named import full_route
 from mtnas.supernets import Layout, Selection
-from mtnas.supernets.gates.gate import softmax_over
+from mtnas.supernets.gates.softmax_values import softmax_over
 from tests.supernets.gates.one_junction import batch, gated_graph, pack
 from tests.supernets.weights import randomise
 
