@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mtnas.supernets.kernels import Elements, compiled, elements, rowwise, strides, unsigned
+from mtnas.supernets.kernels import compiled, rowwise, seen, unsigned
 from mtnas.supernets.products import small_products
 
 
@@ -42,7 +41,7 @@ class _CompiledSum(torch.autograd.Function):
         (K, J), (_, R, N, B, W) = values_KJNB.shape[:2], sources_KRNBW.shape
         ctx.shape = unsigned((K, J, R, N, B, W))
         sums_KJBW = sources_KRNBW.new_empty((K, J, B, W))
-        kernel.sums(*_seen(values_KJNB, 4), *_seen(sources_KRNBW, 4), *_seen(sums_KJBW, 3), ctx.shape)
+        kernel.sums(seen(values_KJNB, 4), seen(sources_KRNBW, 4), seen(sums_KJBW, 3), ctx.shape)
         ctx.save_for_backward(values_KJNB, sources_KRNBW)
         return sums_KJBW
 
@@ -56,11 +55,6 @@ class _CompiledSum(torch.autograd.Function):
         grad = rowwise(grad)
         of_values = grad.new_empty((K, B, J, N)).permute(0, 2, 3, 1)  # as a gate's logits lie in memory
         of_sources = rowwise(torch.empty_like(sources_KRNBW))
-        read = (*_seen(grad, 3), *_seen(values_KJNB, 4), *_seen(sources_KRNBW, 4))
-        kernel.gradients(*read, *_seen(of_values, 4), *_seen(of_sources, 4), ctx.shape)
+        written = seen(of_values, 4), seen(of_sources, 4)
+        kernel.gradients(seen(grad, 3), seen(values_KJNB, 4), seen(sources_KRNBW, 4), *written, ctx.shape)
         return of_values, of_sources
-
-
-def _seen(tensor: Tensor, num_axes: int) -> tuple[Elements, tuple[np.uintp, ...]]:
-    """What a kernel gets of a tensor: its elements, and the strides of its first axes."""
-    return elements(tensor), strides(tensor, num_axes)

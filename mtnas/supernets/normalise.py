@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mtnas.supernets.kernels import compiled, elements, rowwise, strides, unsigned
+from mtnas.supernets.kernels import compiled, elements, rowwise, seen, unsigned
 
 EPSILON = 1e-5
 
@@ -47,21 +47,13 @@ class _CompiledNormalisedRelu(torch.autograd.Function):
         """See ``normalised_relu``."""
         from mtnas.supernets.kernels import normalised_relu as kernel
 
-        parameters = tuple(parameter.contiguous() for parameter in (bias_KIW, scale_KIW, shift_KIW))
+        bias, scale, shift = (parameter.contiguous() for parameter in (bias_KIW, scale_KIW, shift_KIW))
         outputs = _like(x_KBIW)
         means, rates = x_KBIW.new_empty(x_KBIW.shape[:3]), x_KBIW.new_empty(x_KBIW.shape[:3])
-        kernel.forward(
-            elements(x_KBIW),
-            strides(x_KBIW, 3),
-            *map(elements, parameters),
-            elements(outputs),
-            strides(outputs, 3),
-            elements(means),
-            elements(rates),
-            unsigned(x_KBIW.shape),
-            EPSILON,
-        )
-        ctx.save_for_backward(x_KBIW, *parameters, means, rates)
+        parameters = elements(bias), elements(scale), elements(shift)
+        written = seen(outputs, 3), elements(means), elements(rates)
+        kernel.forward(seen(x_KBIW, 3), parameters, *written, unsigned(x_KBIW.shape), EPSILON)
+        ctx.save_for_backward(x_KBIW, bias, scale, shift, means, rates)
         return outputs
 
     @staticmethod
@@ -70,24 +62,13 @@ class _CompiledNormalisedRelu(torch.autograd.Function):
         """See ``_NormalisedRelu``."""
         from mtnas.supernets.kernels import normalised_relu as kernel
 
-        x_KBIW, *parameters, means, rates = ctx.saved_tensors
-        grad = rowwise(grad)
-        grad_x = _like(x_KBIW)
-        of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
-        kernel.backward(
-            elements(grad),
-            strides(grad, 3),
-            elements(x_KBIW),
-            strides(x_KBIW, 3),
-            *map(elements, parameters),
-            elements(means),
-            elements(rates),
-            elements(grad_x),
-            strides(grad_x, 3),
-            *map(elements, of_parameters),
-            unsigned(x_KBIW.shape),
-        )
-        return grad_x, *of_parameters
+        x_KBIW, bias, scale, shift, means, rates = ctx.saved_tensors
+        of_x, of_bias, of_scale, of_shift = _like(x_KBIW), *(torch.zeros_like(p) for p in (bias, scale, shift))
+        parameters = elements(bias), elements(scale), elements(shift)
+        read = seen(rowwise(grad), 3), seen(x_KBIW, 3), parameters, elements(means), elements(rates)
+        written = elements(of_bias), elements(of_scale), elements(of_shift)
+        kernel.backward(*read, seen(of_x, 3), written, unsigned(x_KBIW.shape))
+        return of_x, of_bias, of_scale, of_shift
 
 
 def _like(x_KBIW: Tensor) -> Tensor:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mtnas.supernets.kernels import Elements, compiled, elements, strides, unsigned
+from mtnas.supernets.kernels import compiled, elements, seen, unsigned
 
 
 def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
@@ -24,12 +23,11 @@ def softmax_over(logits_KJNB: Tensor, edges_KJNB: Tensor) -> Tensor:
     """
     logits_KBJN, edges_KBJN = logits_KJNB.permute(0, 3, 1, 2), edges_KJNB.permute(0, 3, 1, 2)  # as they lie in memory
     if compiled(logits_KJNB, edges_KJNB):
-        shape = torch.broadcast_shapes(logits_KBJN.shape, edges_KBJN.shape)
-        values: Tensor = _CompiledSoftmax.apply(logits_KBJN.expand(shape), edges_KBJN.expand(shape))  # type: ignore[no-untyped-call]
+        values: Tensor = _CompiledSoftmax.apply(*torch.broadcast_tensors(logits_KBJN, edges_KBJN))  # type: ignore[no-untyped-call]
         return values.permute(0, 2, 3, 1)
-    seen = logits_KBJN.detach()
-    highest = seen.masked_fill(edges_KBJN == 0, -torch.inf).amax(3, keepdim=True)
-    shift = highest.where(highest > -torch.inf, seen.amax(3, keepdim=True))
+    fixed = logits_KBJN.detach()
+    highest = fixed.masked_fill(edges_KBJN == 0, -torch.inf).amax(3, keepdim=True)
+    shift = highest.where(highest > -torch.inf, fixed.amax(3, keepdim=True))
     weighted = (logits_KBJN - shift).clamp(max=0).exp() * edges_KBJN
     total = weighted.sum(3, keepdim=True)
     return (weighted / total.where(total > 0, 1)).permute(0, 2, 3, 1)
@@ -44,7 +42,7 @@ class _CompiledSoftmax(torch.autograd.Function):
 
         ctx.shape = unsigned(logits_KBJN.shape)
         values = logits_KBJN.new_empty(logits_KBJN.shape)
-        kernel.forward(*_seen(logits_KBJN), *_seen(edges_KBJN), elements(values), ctx.shape)
+        kernel.forward(seen(logits_KBJN, 4), seen(edges_KBJN, 4), elements(values), ctx.shape)
         ctx.save_for_backward(logits_KBJN, edges_KBJN, values)
         return values
 
@@ -57,13 +55,9 @@ class _CompiledSoftmax(torch.autograd.Function):
         of_logits = of_edges = None
         if ctx.needs_input_grad[0]:
             of_logits = torch.empty_like(values)
-            kernel.gradients_of_logits(*_seen(grad), elements(values), elements(of_logits), ctx.shape)
+            kernel.gradients_of_logits(seen(grad, 4), elements(values), elements(of_logits), ctx.shape)
         if ctx.needs_input_grad[1]:
             of_edges = torch.empty_like(values)
-            seen = (*_seen(grad), *_seen(logits_KBJN), *_seen(edges_KBJN))
-            kernel.gradients_of_edges(*seen, elements(values), elements(of_edges), ctx.shape)
+            read = seen(grad, 4), seen(logits_KBJN, 4), seen(edges_KBJN, 4)
+            kernel.gradients_of_edges(*read, elements(values), elements(of_edges), ctx.shape)
         return of_logits, of_edges
-
-
-def _seen(tensor: Tensor) -> tuple[Elements, tuple[np.uintp, ...]]:
-    return elements(tensor), strides(tensor, 4)

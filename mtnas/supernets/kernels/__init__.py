@@ -5,6 +5,6 @@ installed, they are made of torch's own operations, which these kernels equal up
 """
 
 from mtnas.supernets.kernels.availability import compiled
-from mtnas.supernets.kernels.memory import Elements, elements, rowwise, strides, unsigned
+from mtnas.supernets.kernels.memory import elements, rowwise, seen, unsigned
 
-__all__ = ["Elements", "compiled", "elements", "rowwise", "strides", "unsigned"]
+__all__ = ["compiled", "elements", "rowwise", "seen", "unsigned"]

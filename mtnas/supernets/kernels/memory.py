@@ -17,6 +17,13 @@ from torch import Tensor
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}  # what kernels may do: sums in any order; NaN and infinity stay such
 Elements = npt.NDArray[np.floating[Any]]
+Strides = tuple[np.uintp, ...]
+Seen = tuple[Elements, Strides]
+
+
+def seen(tensor: Tensor, num_axes: int) -> Seen:
+    """The tensor's elements, and how many of them lie between neighbours of each of its first axes."""
+    return elements(tensor), unsigned(tensor.stride()[:num_axes])
 
 
 def elements(tensor: Tensor) -> Elements:
@@ -27,12 +34,7 @@ def elements(tensor: Tensor) -> Elements:
     return torch.as_strided(tensor.detach(), (size,), (1,)).numpy()
 
 
-def strides(tensor: Tensor, num_axes: int) -> tuple[np.uintp, ...]:
-    """Elements between neighbours of each of the first axes."""
-    return unsigned(tensor.stride()[:num_axes])
-
-
-def unsigned(numbers: Iterable[int]) -> tuple[np.uintp, ...]:
+def unsigned(numbers: Iterable[int]) -> Strides:
     """What lengths and strides are to a kernel."""
     return tuple(map(np.uintp, numbers))
 

@@ -11,27 +11,25 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Elements
+from mtnas.supernets.kernels.memory import FAST, Elements, Seen, Strides
 
-Strides = tuple[np.uintp, np.uintp, np.uintp]
-Shape = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
+Parameters = tuple[Elements, Elements, Elements]  # bias, scale, shift
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def forward(
-    x: Elements,
-    x_strides: Strides,
-    bias: Elements,
-    scale: Elements,
-    shift: Elements,
-    out: Elements,
-    out_strides: Strides,
+    x_seen: Seen,
+    parameters: Parameters,
+    out_seen: Seen,
     means: Elements,
     rates: Elements,
-    shape: Shape,
+    shape: Strides,
     epsilon: float,
 ) -> None:
     """``relu(scale * (x + bias - mean) * rate + shift)`` into ``out``; means and rates ``[K, B, M]`` of the rows."""
+    x, x_strides = x_seen
+    out, out_strides = out_seen
+    bias, scale, shift = parameters
     K, B, M, W = shape
     number = x.dtype.type
     units = np.empty(W, x.dtype)
@@ -58,26 +56,24 @@ def forward(
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def backward(
-    grad: Elements,
-    grad_strides: Strides,
-    x: Elements,
-    x_strides: Strides,
-    bias: Elements,
-    scale: Elements,
-    shift: Elements,
+    grad_seen: Seen,
+    x_seen: Seen,
+    parameters: Parameters,
     means: Elements,
     rates: Elements,
-    grad_x: Elements,
-    grad_x_strides: Strides,
-    grad_bias: Elements,
-    grad_scale: Elements,
-    grad_shift: Elements,
-    shape: Shape,
+    grad_x_seen: Seen,
+    grad_parameters: Parameters,
+    shape: Strides,
 ) -> None:
     """The gradient of ``x``, and those of the parameters, added to what is in them.
 
     With n the normalised units and g their gradient: rate * (g - mean(g) - n * mean(g n)).
     """
+    grad, grad_strides = grad_seen
+    x, x_strides = x_seen
+    grad_x, grad_x_strides = grad_x_seen
+    bias, scale, shift = parameters
+    grad_bias, grad_scale, grad_shift = grad_parameters
     K, B, M, W = shape
     number = x.dtype.type
     units, slopes = np.empty(W, x.dtype), np.empty(W, x.dtype)

@@ -8,21 +8,19 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Elements
-
-Four = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
+from mtnas.supernets.kernels.memory import FAST, Elements, Seen, Strides
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def forward(
-    logits: Elements,
-    logits_strides: Four,
-    edges: Elements,
-    edges_strides: Four,
+    logits_seen: Seen,
+    edges_seen: Seen,
     values: Elements,
-    shape: Four,
+    shape: Strides,
 ) -> None:
     """``edge * e^(logit - highest) / sum`` of the active sources into ``values`` (in a row); zeros where none is."""
+    logits, logits_strides = logits_seen
+    edges, edges_strides = edges_seen
     K, B, J, N = shape
     number = logits.dtype.type
     for k in range(K):
@@ -50,8 +48,9 @@ def forward(
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def gradients_of_logits(grad: Elements, grad_strides: Four, values: Elements, grad_logits: Elements, shape: Four) -> None:
+def gradients_of_logits(grad_seen: Seen, values: Elements, grad_logits: Elements, shape: Strides) -> None:
     """``value * (grad - sum of value * grad)``, in a row as the values are."""
+    grad, grad_strides = grad_seen
     K, B, J, N = shape
     for k in range(K):
         for b in range(B):
@@ -67,20 +66,20 @@ def gradients_of_logits(grad: Elements, grad_strides: Four, values: Elements, gr
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def gradients_of_edges(
-    grad: Elements,
-    grad_strides: Four,
-    logits: Elements,
-    logits_strides: Four,
-    edges: Elements,
-    edges_strides: Four,
+    grad_seen: Seen,
+    logits_seen: Seen,
+    edges_seen: Seen,
     values: Elements,
     grad_edges: Elements,
-    shape: Four,
+    shape: Strides,
 ) -> None:
     """``e^(logit - highest) / total * (grad - sum of value * grad)``, the power 1 at most, in a row as the values are.
 
     Where no edge is active the total counts as 1 and the highest logit of all as the highest.
     """
+    grad, grad_strides = grad_seen
+    logits, logits_strides = logits_seen
+    edges, edges_strides = edges_seen
     K, B, J, N = shape
     number = logits.dtype.type
     for k in range(K):

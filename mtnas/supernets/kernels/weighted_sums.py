@@ -9,24 +9,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Elements
-
-Strides3 = tuple[np.uintp, np.uintp, np.uintp]
-Strides4 = tuple[np.uintp, np.uintp, np.uintp, np.uintp]
-Shape = tuple[np.uintp, np.uintp, np.uintp, np.uintp, np.uintp, np.uintp]
+from mtnas.supernets.kernels.memory import FAST, Seen, Strides
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def sums(
-    values: Elements,
-    values_strides: Strides4,
-    sources: Elements,
-    sources_strides: Strides4,
-    out: Elements,
-    out_strides: Strides3,
-    shape: Shape,
+    values_seen: Seen,
+    sources_seen: Seen,
+    out_seen: Seen,
+    shape: Strides,
 ) -> None:
     """``out[k, j, b] = sum over n of values[k, j, n, b] * sources[k, r, n, b]``; ``shape`` is (K, J, R, N, B, W)."""
+    values, values_strides = values_seen
+    sources, sources_strides = sources_seen
+    out, out_strides = out_seen
     K, J, R, N, B, W = shape
     users = J // R
     total = np.empty(W, sources.dtype)
@@ -48,23 +44,23 @@ def sums(
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def gradients(
-    grad: Elements,
-    grad_strides: Strides3,
-    values: Elements,
-    values_strides: Strides4,
-    sources: Elements,
-    sources_strides: Strides4,
-    grad_values: Elements,
-    grad_values_strides: Strides4,
-    grad_sources: Elements,
-    grad_sources_strides: Strides4,
-    shape: Shape,
+    grad_seen: Seen,
+    values_seen: Seen,
+    sources_seen: Seen,
+    grad_values_seen: Seen,
+    grad_sources_seen: Seen,
+    shape: Strides,
 ) -> None:
     """The gradients of values and sources.
 
     ``grad_values[k, j, n, b] = sum over w of grad[k, j, b, w] * sources[k, r, n, b, w]``, and
     ``grad_sources[k, r, n, b] = sum over the list's j of values[k, j, n, b] * grad[k, j, b]``.
     """
+    grad, grad_strides = grad_seen
+    values, values_strides = values_seen
+    sources, sources_strides = sources_seen
+    grad_values, grad_values_strides = grad_values_seen
+    grad_sources, grad_sources_strides = grad_sources_seen
     K, J, R, N, B, W = shape
     users = J // R
     total = np.empty(W, grad.dtype)
