@@ -52,10 +52,7 @@ class BatchStream:
                 where="batches",
             )
         self._data = data
-        self._parts = tuple(parts)
         self._rows = data.rows_of(parts)
-        self._asked_batch_size = batch_size
-        self._data_seeds = tuple(data_seeds)
         self._distinct = tuple(dict.fromkeys(data_seeds))
         self.batch_size = min(batch_size, len(self._rows))
         self.num_batches = len(self._rows) // self.batch_size
@@ -69,15 +66,6 @@ class BatchStream:
         steps = range(first_step, self.num_batches)
         batches = (rows_SN[:, step * self.batch_size : (step + 1) * self.batch_size] for step in steps)
         yield from self._data.gather_each(batches, self._seed_of)
-
-    def keep(self, index: Sequence[int]) -> BatchStream:
-        """The stream of the candidates at these positions alone, for successive halving."""
-        return BatchStream(
-            self._data,
-            parts=self._parts,
-            batch_size=self._asked_batch_size,
-            data_seeds=[self._data_seeds[position] for position in index],
-        )
 
 
 def rows_in_order(data: TrainingData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:

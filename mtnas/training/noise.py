@@ -45,8 +45,7 @@ class Noise:
             )
         if any(not 0 <= probability < 1 for probability in dropout):
             raise TrainingError(expected="dropout in [0, 1)", found=str(tuple(dropout)), where="noise")
-        self._seeds = tuple(seeds)
-        self._dropout = tuple(dropout)
+        self._num_candidates = len(seeds)
         self._device = device
         self._distinct = tuple(dict.fromkeys(seeds))
         self._site_generators = tuple(torch.Generator(device) for _ in self._distinct)
@@ -100,9 +99,9 @@ class Noise:
         Raises:
             TrainingError: the leading axis is not the pack's.
         """
-        if x_K.shape[0] != len(self._seeds):
+        if x_K.shape[0] != self._num_candidates:
             raise TrainingError(
-                expected=f"a leading axis of {len(self._seeds)} candidates",
+                expected=f"a leading axis of {self._num_candidates} candidates",
                 found=f"shape {tuple(x_K.shape)}",
                 where="dropout",
             )
@@ -110,14 +109,6 @@ class Noise:
             return x_K
         masks = self._dropout_masks(x_K.shape[1:], torch.promote_types(x_K.dtype, torch.float32)).to(x_K.dtype)
         return x_K * (masks if len(masks) == 1 else masks.index_select(0, self._mask_of))
-
-    def keep(self, index: Sequence[int]) -> Noise:
-        """The noise of the candidates at these positions alone, for successive halving."""
-        return Noise(
-            seeds=[self._seeds[position] for position in index],
-            dropout=[self._dropout[position] for position in index],
-            device=self._device,
-        )
 
     @property
     def generators(self) -> tuple[torch.Generator, ...]:

@@ -13,6 +13,9 @@ from torch import Tensor
 from mtnas.errors import TrainingError
 from mtnas.training.flat import FlatParameters
 
+_Range = tuple[int, float, tuple[list[Tensor], ...]]
+"""A candidate, its weight decay, and stretches of weights, gradients, momentum and variance."""
+
 
 class PackAdamW:
     """AdamW over flat buffers (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101, algorithm 2).
@@ -59,15 +62,18 @@ class PackAdamW:
                     where=f"optimiser, {name}",
                 )
         self._flat = flat
-        self._lr = list(lr)
-        self._weight_decay = list(weight_decay)
-        self._max_norm = None if max_norm is None else list(max_norm)
         self._betas = betas
         self._eps = eps
         self._momentum = torch.zeros_like(flat.weights)
         self._variance = torch.zeros_like(flat.weights)
-        self._steps = torch.zeros(flat.num_candidates, device=flat.weights.device)  # float32: the fused kernel's type
-        self._prepare()
+        device, dtype = flat.weights.device, flat.weights.dtype
+        self._steps = torch.zeros(flat.num_candidates, device=device)  # float32: the fused kernel's type
+        self._max_norms_K1 = None if max_norm is None else torch.tensor(max_norm, dtype=dtype, device=device)[:, None]
+        self._lr = list(lr)
+        self._lr_K = torch.tensor(lr, dtype=torch.float64, device=device)
+        self._weight_decay_K = torch.tensor(weight_decay, dtype=torch.float64, device=device)
+        self._betas_2 = torch.tensor(betas, dtype=torch.float64, device=device)[:, None]
+        self._ranges = self._ranges_of(weight_decay)
 
     @torch.no_grad()
     def step(self, lr_factor: Tensor | float = 1.0) -> None:
@@ -85,18 +91,6 @@ class PackAdamW:
             self._step_fused(float(lr_factor))
         else:
             self._step_whole(lr_factor)
-
-    def keep(self, index: Sequence[int]) -> None:
-        """Shrink weights, moments and settings to the candidates at these positions, in this order."""
-        self._flat.keep(index)
-        positions = torch.tensor(index, dtype=torch.int64, device=self._steps.device)
-        self._momentum = self._momentum.index_select(0, positions)
-        self._variance = self._variance.index_select(0, positions)
-        self._steps = self._steps.index_select(0, positions)
-        self._lr = [self._lr[position] for position in index]
-        self._weight_decay = [self._weight_decay[position] for position in index]
-        self._max_norm = None if self._max_norm is None else [self._max_norm[position] for position in index]
-        self._prepare()
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of the weights, the moments and the steps: all that changes while training."""
@@ -124,28 +118,20 @@ class PackAdamW:
             "steps": self._steps,
         }
 
-    def _prepare(self) -> None:
-        """Make what every step needs again and K decides."""
+    def _ranges_of(self, weight_decay: Sequence[float]) -> list[_Range]:
         flat = self._flat
-        device, dtype = flat.weights.device, flat.weights.dtype
-        self._max_norms_K1 = (
-            None if self._max_norm is None else torch.tensor(self._max_norm, dtype=dtype, device=device)[:, None]
-        )
         buffers = (flat.weights, flat.grads, self._momentum, self._variance)
         ranges = ((0, flat.num_decayed, True), (flat.num_decayed, flat.weights.shape[1], False))
-        self._ranges = [
+        return [
             (
                 candidate,
-                self._weight_decay[candidate] if decayed else 0.0,
+                weight_decay[candidate] if decayed else 0.0,
                 tuple([buffer[candidate, begin:end]] for buffer in buffers),
             )
             for candidate in range(flat.num_candidates)
             for begin, end, decayed in ranges
             if begin < end
         ]
-        self._lr_K = torch.tensor(self._lr, dtype=torch.float64, device=device)
-        self._weight_decay_K = torch.tensor(self._weight_decay, dtype=torch.float64, device=device)
-        self._betas_2 = torch.tensor(self._betas, dtype=torch.float64, device=device)[:, None]
 
     def _step_fused(self, lr_factor: float) -> None:
         steps = self._steps.unbind(0)

@@ -58,7 +58,7 @@ class TaskBatchStream:
                 found=f"batch size {batch_size}, {len(data_seeds)} seeds",
                 where="batches",
             )
-        self._data, self._parts, self._data_seeds = data, tuple(parts), tuple(data_seeds)
+        self._data = data
         self._rows = rows_of_tasks(data, parts)
         self._distinct = tuple(dict.fromkeys(data_seeds))
         self.batch_size = batch_size
@@ -78,15 +78,6 @@ class TaskBatchStream:
         steps = range(self.num_batches - first_step)
         batches = (rows_SNT[:, step * B : (step + 1) * B] for step in steps)
         yield from gather_own(self._data, batches, self._seed_of)
-
-    def keep(self, index: Sequence[int]) -> TaskBatchStream:
-        """The stream of the candidates at these positions alone, for successive halving."""
-        return TaskBatchStream(
-            self._data,
-            parts=self._parts,
-            batch_size=self.batch_size,
-            data_seeds=[self._data_seeds[position] for position in index],
-        )
 
     def _next_rows(self, task: int, seed: int, begin: int, count: int) -> Tensor:
         """``count`` of the task's rows from position ``begin`` of its endless order on."""

@@ -137,13 +137,6 @@ def test_an_epoch_resumes_at_any_step(first_step: int) -> None:
     assert all(torch.equal(left, right) for left, right in zip(rest, whole[first_step:], strict=True))
 
 
-def test_kept_candidates_go_on_reading_their_rows() -> None:
-    stream = _stream([1, 2, 2])
-    kept = [_rows(batch) for batch in stream.keep([2, 1]).epoch(0)]
-    alone = [_rows(batch) for batch in _stream([2]).epoch(0)]
-    assert all(torch.equal(left, right) for left, right in zip(kept, alone, strict=True))
-
-
 @pytest.mark.parametrize("batch_size", [1, 5, 23, 100])
 def test_evaluation_reads_every_row_once_in_order(batch_size: int) -> None:
     data = _data()

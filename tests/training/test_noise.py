@@ -36,13 +36,6 @@ def test_a_candidate_draws_in_a_pack_what_it_draws_alone(position: int) -> None:
         assert torch.equal(together[position], single[0])
 
 
-def test_keeping_candidates_keeps_their_draws() -> None:
-    noise = Noise(seeds=SEEDS, dropout=RATES, device=CPU).keep([3, 0])
-    noise.at_step(3)
-    x = torch.ones(2, *SITES[0], dtype=torch.float64)
-    assert torch.equal(noise.dropout(x), _run(SEEDS, RATES)[0][[3, 0]])
-
-
 def test_a_resumed_step_draws_what_the_undisturbed_run_drew() -> None:
     noise = Noise(seeds=SEEDS, dropout=RATES, device=CPU)
     draws = []

@@ -100,19 +100,6 @@ def test_every_candidate_equals_the_library_alone(index: list[int], *, clip: boo
             torch.testing.assert_close(parameter[position], expected[name][0], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.usefixtures("formulation")
-def test_survivors_of_halvings_equal_undisturbed_training() -> None:
-    module, flat, optimiser = _optimiser([0, 1, 2, 3], clip=True)
-    _train(module, flat, optimiser, range(10))
-    optimiser.keep([3, 1])
-    _train(module, flat, optimiser, range(10, 20))
-    optimiser.keep([1])
-    _train(module, flat, optimiser, range(20, 30))
-    expected = _library(1, 30, clip=True)
-    for name, parameter in module.named_parameters():
-        torch.testing.assert_close(parameter[0], expected[name][0], rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_checkpoint_goes_on_exactly(dtype: torch.dtype) -> None:
     module, flat, optimiser = _optimiser([0, 2], clip=True, dtype=dtype)

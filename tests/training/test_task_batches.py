@@ -102,7 +102,6 @@ def test_candidates_of_one_data_seed_read_the_same_rows() -> None:
     assert batch.seed_of.tolist() == [0, 1, 0]
     assert torch.equal(numbers(batch)[1], numbers(next(stream(seeds=(6,)).epoch(1)))[0])
     assert not torch.equal(numbers(batch)[0], numbers(batch)[1])
-    assert torch.equal(numbers(next(both.keep([1]).epoch(1)))[0], numbers(batch)[1])
 
 
 def test_a_task_without_rows_is_refused() -> None:
