@@ -49,10 +49,10 @@ def _tables(frozen: Supernet, naming: Naming) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for node, encoder in zip(frozen.graph.encoders, frozen.encoders, strict=True):
         assert isinstance(encoder, Encoder)
-        for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
-            parts = table[0].split([frozen.inputs.vocabularies[feature] for feature in features])
+        for group, table in zip(encoder.groups, encoder.tables, strict=True):
+            parts = table[0].split([frozen.inputs.vocabularies[feature] for feature in group.features])
             names = naming.tables[node.name]
-            state |= {f"{names[f]}.weight": part for f, part in zip(features, parts, strict=True)}
+            state |= {f"{names[f]}.weight": part for f, part in zip(group.features, parts, strict=True)}
         for name, table in zip(naming.bags[node.name], encoder.bags, strict=True):
             state[f"{name}.weight"] = table[0]
     return state

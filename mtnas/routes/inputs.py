@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LARGE_TABLE = 2**17  # elements of one candidate's table; measured by benchmarks/sparse_tables.py (decision 15)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputShape:
@@ -15,6 +17,7 @@ class InputShape:
         num_numeric: numeric inputs, missing indicators and dense vectors included.
         bag_vocabularies: rows of each multi-valued feature's table.
         bag_widths: width of each multi-valued feature's embedding.
+        large_table: elements from which on a table is large: packs train it row by row, as batches read it.
     """
 
     vocabularies: tuple[int, ...] = ()
@@ -22,6 +25,7 @@ class InputShape:
     num_numeric: int = 0
     bag_vocabularies: tuple[int, ...] = ()
     bag_widths: tuple[int, ...] = ()
+    large_table: int = LARGE_TABLE
 
     @property
     def width(self) -> int:
@@ -34,3 +38,39 @@ class InputShape:
         tables = zip(self.vocabularies, self.embedding_widths, strict=True)
         bags = zip(self.bag_vocabularies, self.bag_widths, strict=True)
         return sum(rows * width for rows, width in (*tables, *bags))
+
+    @property
+    def table_groups(self) -> tuple[TableGroup, ...]:
+        """Categorical features whose tables lie in one: those of one width, small ones and large ones apart."""
+        sizes = zip(self.vocabularies, self.embedding_widths, strict=True)
+        kinds = [(self._is_large(rows, width), width) for rows, width in sizes]
+        return tuple(
+            TableGroup(
+                width=width, features=tuple(f for f, kind in enumerate(kinds) if kind == (large, width)), large=large
+            )
+            for large, width in sorted(set(kinds))
+        )
+
+    @property
+    def large_bags(self) -> tuple[int, ...]:
+        """Multi-valued features whose tables are large."""
+        sizes = zip(self.bag_vocabularies, self.bag_widths, strict=True)
+        return tuple(bag for bag, (rows, width) in enumerate(sizes) if self._is_large(rows, width))
+
+    def _is_large(self, rows: int, width: int) -> bool:
+        return rows * width >= self.large_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableGroup:
+    """Categorical features whose embeddings lie in one table.
+
+    Attributes:
+        width: of all their embeddings.
+        features: their numbers, rising; their rows follow each other.
+        large: whether packs train the table row by row.
+    """
+
+    width: int
+    features: tuple[int, ...]
+    large: bool

@@ -1,11 +1,13 @@
 """The encoder: a batch's features to one vector per row and candidate.
 
-Legend: K pack, S data seeds, B batch, C categorical features, D numeric inputs, V table rows.
+Legend: K pack, S data seeds, B batch, C categorical features, D numeric inputs, V table rows, N rows of a large table
+that a batch reads, W width, M longest bag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
@@ -51,6 +53,19 @@ class Features(Protocol):
         """The data seed each candidate reads, ``[K]``, or None when S is 1."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRows:
+    """Rows of large tables that a batch reads, to be read in place of the tables.
+
+    Attributes:
+        rows: ``[K, N, W]`` for every table, in the order of :meth:`Encoder.large_tables`.
+        places: which of the N every number of :meth:`Encoder.large_reads` means, of the same shapes.
+    """
+
+    rows: Sequence[Tensor]
+    places: Sequence[Tensor]
+
+
 class Encoder(nn.Module):
     """Embeds categorical features and bags, and puts the numeric inputs beside them."""
 
@@ -59,40 +74,62 @@ class Encoder(nn.Module):
     def __init__(self, name: str, inputs: InputShape, initial: Initial) -> None:
         super().__init__()
         self.inputs = inputs
-        self.groups = _groups_by_width(inputs.embedding_widths)
+        self.groups = inputs.table_groups
         self.tables = nn.ParameterList()
-        for width, features in self.groups:
-            tables = [_table(initial, f"{name}/table.{f}", inputs.vocabularies[f], width) for f in features]
+        for group in self.groups:
+            tables = [_table(initial, f"{name}/table.{f}", inputs.vocabularies[f], group.width) for f in group.features]
             self.tables.append(torch.cat(tables, dim=1))
         self.bags = nn.ParameterList(
             _table(initial, f"{name}/bag.{f}", rows, width)
             for f, (rows, width) in enumerate(zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True))
         )
         first = [0] * len(inputs.vocabularies)
-        for _, features in self.groups:
-            starts = accumulate((inputs.vocabularies[f] for f in features), initial=0)
-            for feature, start in zip(features, starts, strict=False):
+        for group in self.groups:
+            starts = accumulate((inputs.vocabularies[f] for f in group.features), initial=0)
+            for feature, start in zip(group.features, starts, strict=False):
                 first[feature] = start
         self.register_buffer("first_row", torch.tensor(first, dtype=torch.long), persistent=False)
 
-    def forward(self, batch: Features) -> Tensor:
-        """``[K, B, width]``: embeddings, numbers, bags."""
+    def large_tables(self) -> tuple[nn.Parameter, ...]:
+        """The large tables ``[K, V, W]``, those of multi-valued features last."""
+        tables = [table for group, table in zip(self.groups, self.tables, strict=True) if group.large]
+        return (*tables, *(self.bags[bag] for bag in self.inputs.large_bags))
+
+    def large_reads(self, batch: Features) -> tuple[Tensor, ...]:
+        """Which rows of each large table a batch reads: ``[S, B, C]``, of multi-valued features ``[S, B, M]``."""
+        large = [group for group in self.groups if group.large]
+        rows_SBC = batch.categorical + self.first_row if large else batch.categorical
+        reads = [rows_SBC[..., list(group.features)] for group in large]
+        return (*reads, *(batch.bags[bag].values for bag in self.inputs.large_bags))
+
+    def forward(self, batch: Features, large: TableRows | None = None) -> Tensor:
+        """``[K, B, width]``: embeddings, numbers, bags.
+
+        ``large`` stands in for the large tables, where only what the batch reads of them matters.
+        """
         K = (self.tables[0] if self.groups else self.bags[0] if len(self.bags) else batch.numeric).shape[0]
         parts: dict[int, Tensor] = {}
         rows_SBC = batch.categorical + self.first_row
-        for (_, features), table in zip(self.groups, self.tables, strict=True):
-            chosen = rows_SBC if len(self.groups) == 1 else rows_SBC[..., list(features)]
+        given = iter(() if large is None else zip(large.rows, large.places, strict=True))
+        for group, whole in zip(self.groups, self.tables, strict=True):
+            if group.large and large is not None:
+                table, chosen = next(given)
+            else:
+                table, chosen = whole, rows_SBC if len(self.groups) == 1 else rows_SBC[..., list(group.features)]
             embedded = _look_up(table, chosen, batch.seed_of)
             if len(self.groups) == 1:
                 parts[0] = embedded.flatten(2)
             else:
-                parts |= dict(zip(features, embedded.unbind(2), strict=True))
+                parts |= dict(zip(group.features, embedded.unbind(2), strict=True))
         encoded = [parts[feature] for feature in sorted(parts)]
         if self.inputs.num_numeric:
             encoded.append(_per_candidate(batch.numeric, batch.seed_of, K))
-        for table, bag in zip(self.bags, batch.bags, strict=True):
+        for number, (whole, bag) in enumerate(zip(self.bags, batch.bags, strict=True)):
+            table, chosen = (
+                next(given) if large is not None and number in self.inputs.large_bags else (whole, bag.values)
+            )
             weights = _per_candidate(bag.weights, batch.seed_of, K)
-            encoded.append((_look_up(table, bag.values, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
+            encoded.append((_look_up(table, chosen, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
 
 
@@ -101,10 +138,6 @@ def _table(initial: Initial, site: str, rows: int, width: int) -> Tensor:
     table = initial.normal([site], (rows, width), EMBEDDING_DEVIATION)[:, 0]
     table[:, 0] = 0
     return table
-
-
-def _groups_by_width(widths: tuple[int, ...]) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    return tuple((width, tuple(f for f, w in enumerate(widths) if w == width)) for width in sorted(set(widths)))
 
 
 def _per_candidate(x: Tensor, seed_of: Tensor | None, K: int) -> Tensor:

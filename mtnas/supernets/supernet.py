@@ -19,7 +19,7 @@ from mtnas.supernets.alignment import SharedDraws, TaskAlignment
 from mtnas.supernets.banks import Bank
 from mtnas.supernets.block_banks import make_bank
 from mtnas.supernets.draws import Draws
-from mtnas.supernets.encoder import Encoder, Features
+from mtnas.supernets.encoder import Encoder, Features, TableRows
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.inputs import Inputs
 from mtnas.supernets.junctions import JunctionGroup
@@ -120,14 +120,22 @@ class Supernet(nn.Module):
         x_KTRW = mixed.get([self._rows.junction(name, task) for name, task in named])
         return x_KTRW if self.alignment is None else self.alignment.own_rows(x_KTRW, towers.tasks)
 
-    def trunk(self, batch: Features, selection: Selection, noise: Draws | None = None) -> Trunk:
+    def trunk(
+        self,
+        batch: Features,
+        selection: Selection,
+        noise: Draws | None = None,
+        large: Sequence[TableRows | None] | None = None,
+    ) -> Trunk:
         """Outputs of all junctions ``[K, 1, B, W]`` by name, and the gates' terms for the loss.
 
-        With alignment the rows are there once for every task.
+        With alignment the rows are there once for every task. ``large``: for every encoder what stands in for its large
+        tables (``mtnas.training.large_tables``), ``None`` where nothing does.
         """
         K = selection.edges.shape[0]  # an encoder without tables gives what the batch holds, once for all
         self._check_agreement(selection, num_rows=batch.numeric.shape[1])
-        encoded_KBW = self.encoder(batch).expand(K, -1, -1)
+        rows = [None] * len(self.encoders) if large is None else large
+        encoded_KBW = self.encoder(batch, rows[0]).expand(K, -1, -1)
         if self.alignment is not None:
             encoded_KBW = self.alignment(encoded_KBW, selection)
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
@@ -135,11 +143,8 @@ class Supernet(nn.Module):
         nodes, mixed = Activations(tasks), Trunk(tasks)
         inputs = Inputs(encoded_KBW, self._input_maps(selection))
         nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
-        for encoder in self.graph.encoders[1:]:
-            nodes.put(
-                (encoder.name,),
-                self.more_encoders[encoder.name.replace(".", "/")](batch).expand(K, -1, -1).unsqueeze(1),
-            )
+        for encoder, module, stand_in in zip(self.graph.encoders[1:], self.encoders[1:], rows[1:], strict=True):
+            nodes.put((encoder.name,), module(batch, stand_in).expand(K, -1, -1).unsqueeze(1))
         for number, layer in enumerate(self._plan.layers):
             for index in range(len(layer.junctions)):
                 group = self.gates[f"{number}_{index}"]

@@ -58,7 +58,7 @@ def components(net: Supernet, flat: FlatParameters) -> tuple[Component, ...]:
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     members = _members(net)
     for slot in flat.slots:
-        for kind, name, begin, end in _stretches(slot, members, net.graph.encoders[0].name):
+        for kind, name, begin, end in _stretches(slot, members, [encoder.name for encoder in net.graph.encoders]):
             found.setdefault((kind, name), []).append((begin, end))
     slots_of: dict[str, list[str]] = {}
     for node in net.graph.slots:
@@ -111,12 +111,12 @@ def _members(net: Supernet) -> Members:
     return found
 
 
-def _stretches(slot: FlatSlot, members: Members, first_encoder: str) -> Iterator[tuple[str, str, int, int]]:
+def _stretches(slot: FlatSlot, members: Members, encoders: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
     words = slot.name.removeprefix("net.").replace("small_towers.groups.", "small_towers.").split(".")
     begin, end = slot.offset, slot.offset + slot.shape.numel()
-    if words[0] in ("encoder", "more_encoders"):
-        name = first_encoder if words[0] == "encoder" else words[1].replace("/", ".")
-        yield "encoder", name, begin, end
+    if words[0] in ("encoder", "more_encoders", "large_tables"):
+        at = {"encoder": encoders[0], "large_tables": encoders[int(words[1])] if words[1].isdigit() else ""}
+        yield "encoder", at.get(words[0], words[1].replace("/", ".")), begin, end
         return
     kind, names = members.get((words[0], words[1]), ("other", ())) if len(words) > 1 else ("other", ())
     if len(names) == 0 or slot.shape[0] != len(names):

@@ -112,6 +112,11 @@ class FlatParameters:
         """Gradients of the ``parameters`` as ``[K, P]``, such as one task's for a balancer; ``None`` means zero."""
         return torch.cat(self._pieces(gradients), dim=1)
 
+    def part(self, slot: FlatSlot, buffer: Tensor) -> Tensor:
+        """What one parameter has in a buffer like ``weights``, as a view ``[K, ...]``."""
+        elements = buffer[:, slot.offset : slot.offset + slot.shape.numel()]
+        return elements.view(self.num_candidates, *slot.shape)
+
     def _bind(self, module: nn.Module, named: Mapping[str, nn.Parameter]) -> tuple[nn.Parameter, ...]:
         """Make every parameter a view of the buffer, under all its names.
 
@@ -120,7 +125,7 @@ class FlatParameters:
         """
         new: dict[int, nn.Parameter] = {}
         for slot in self.slots:
-            view = self._view(slot)
+            view = self.part(slot, self.weights)
             view.copy_(named[slot.name].detach())
             new[id(named[slot.name])] = nn.Parameter(view)
         for owner in module.modules():
@@ -138,10 +143,6 @@ class FlatParameters:
             if gap.shape[1]:
                 pieces.append(gap)
         return pieces
-
-    def _view(self, slot: FlatSlot) -> Tensor:
-        elements = self.weights[:, slot.offset : slot.offset + slot.shape.numel()]
-        return elements.view(self.num_candidates, *slot.shape)
 
 
 def _gap(slot: FlatSlot) -> int:

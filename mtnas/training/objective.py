@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from mtnas.routes import Route
 from mtnas.supernets import Selection, Supernet
+from mtnas.supernets.encoder import TableRows
 from mtnas.supernets.products import products, rounds_by_itself
 from mtnas.tasks import Task
 from mtnas.training.balancing import PackShape, make_balancer
 from mtnas.training.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
 from mtnas.training.components import shared_mask
 from mtnas.training.flat import FlatParameters
+from mtnas.training.large_tables import LargeTables
 from mtnas.training.losses import task_losses
 from mtnas.training.noise import Noise
 from mtnas.training.recipe import Recipe
@@ -28,12 +30,13 @@ from mtnas.training.small_towers import SmallTowers
 from mtnas.trials import Settings
 
 
-class WithSmallTowers(nn.Module):
-    """A pack and its small towers: what is trained together."""
+class TrainedTogether(nn.Module):
+    """A pack with its small towers and the places for rows of its large tables, where it has them."""
 
-    def __init__(self, net: Supernet, small_towers: SmallTowers) -> None:
+    def __init__(self, net: Supernet, small_towers: SmallTowers | None, large_tables: LargeTables | None) -> None:
         super().__init__()
         self.net, self.small_towers = net, small_towers
+        self.large_tables = None if large_tables is None else large_tables.places
 
 
 class Objective:
@@ -54,6 +57,7 @@ class Objective:
         parts: Sequence[str],
         steps_per_epoch: int,
         routes: Sequence[Route] | None = None,
+        large_tables: LargeTables | None = None,
     ) -> None:
         """Prepare.
 
@@ -67,6 +71,7 @@ class Objective:
             steps_per_epoch: optimiser steps of one pass over them.
             routes: one per candidate, to tell which parameters tasks share; ``None`` (a search, whose routes change)
                 takes all but the towers.
+            large_tables: of the pack; ``None`` (a search) trains them like small ones.
 
         Raises:
             TrainingError: a balancer that needs full Jacobians, and several candidates.
@@ -76,10 +81,11 @@ class Objective:
         dtype = next(net.parameters()).dtype
         self._seeds = tuple(s.seed for s in settings)
         self._small, gamma = None, [self._gamma(s) for s in settings]
-        self.module: nn.Module = net
         if recipe.auxiliary is not None:  # whatever the candidates' gamma, so that packs of one recipe are alike
             self._small = SmallTowers(net, recipe.auxiliary, self._seeds)
-            self.module = WithSmallTowers(net, self._small)
+        self.module: nn.Module = net
+        if self._small is not None or large_tables is not None:
+            self.module = TrainedTogether(net, self._small, large_tables)
         self._gamma_K1 = torch.tensor(gamma, device=data.device, dtype=dtype)[:, None]
         factors = [[task.weight * s.task_weights.get(task.name, 1.0) for task in tasks] for s in settings]
         self._weights_KT = torch.tensor(factors, device=data.device, dtype=dtype)
@@ -95,12 +101,21 @@ class Objective:
         """Every task's loss ``[K, T]``, small towers included, before any weight."""
         return self.measure(batch, selection, noise)[0]
 
-    def measure(self, batch: Batch, selection: Selection, noise: Noise | None) -> tuple[Tensor, Tensor | None]:
-        """Losses as above, and what the gates add to them: a scalar summed over candidates, None without such gates."""
+    def measure(
+        self,
+        batch: Batch,
+        selection: Selection,
+        noise: Noise | None,
+        large: Sequence[TableRows | None] | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Losses as above, and what the gates add to them: a scalar summed over candidates, None without such gates.
+
+        ``large``: what stands in for each encoder's large tables (``LargeTables.read``).
+        """
         labels = batch.for_candidates(batch.labels)
         casts = self._bfloat16 and not rounds_by_itself(self._device)
         with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=casts):
-            trunk = self._net.trunk(batch, selection, noise)
+            trunk = self._net.trunk(batch, selection, noise, large)
             outputs = self._net.read_out(trunk)
             small = None if self._small is None else self._small(self._net, trunk)
         losses_KT = task_losses(outputs, labels, self._tasks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtnas.errors import TrainingError
 from mtnas.training.flat import FlatParameters
@@ -91,6 +91,11 @@ class PackAdamW:
             self._step_fused(float(lr_factor))
         else:
             self._step_whole(lr_factor)
+
+    def moments(self, parameter: nn.Parameter) -> tuple[Tensor, Tensor]:
+        """First and second moments ``[K, ...]`` of one of the flat buffers' parameters, as views."""
+        slot = next(slot for slot, own in zip(self._flat.slots, self._flat.parameters, strict=True) if own is parameter)
+        return self._flat.part(slot, self._momentum), self._flat.part(slot, self._variance)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of the weights, the moments and the steps: all that changes while training."""

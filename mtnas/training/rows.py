@@ -159,6 +159,11 @@ class TrainingData(ABC):
         """Labels ``[n, T]`` in the order in which :func:`mtnas.training.batches.rows_in_order` yields them."""
         return self.labels.index_select(0, self.rows_of(parts))
 
+    @property
+    @abstractmethod
+    def bag_lengths(self) -> tuple[int, ...]:
+        """To how many values the bags of each multi-valued feature are padded."""
+
     @abstractmethod
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows."""
@@ -209,6 +214,11 @@ class ResidentData(TrainingData):
             ),
             images=_tensor(data.images).to(device) if isinstance(data, HoldsImages) and data.images.size else None,
         )
+
+    @property
+    def bag_lengths(self) -> tuple[int, ...]:
+        """See ``TrainingData``."""
+        return tuple(bag.longest for bag in self.bags)
 
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows, without waiting for the device."""

@@ -56,6 +56,11 @@ class StreamedData(TrainingData):
             longest=tuple(_longest(offsets) for offsets, _ in data.bags),
         )
 
+    @property
+    def bag_lengths(self) -> tuple[int, ...]:
+        """See ``TrainingData``."""
+        return self.longest
+
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows, read now."""
         return self._batch(self._read(_numbers(rows_SB)), rows_SB, seed_of)

@@ -19,6 +19,7 @@ from mtnas.tasks import Task
 from mtnas.training.alignment import AlignmentStages
 from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
 from mtnas.training.flat import FlatParameters
+from mtnas.training.large_tables import LargeTables
 from mtnas.training.noise import Noise
 from mtnas.training.objective import Objective
 from mtnas.training.optimiser import PackAdamW
@@ -90,6 +91,8 @@ class PackTrainer:
             batch_size=recipe.batch_size,
             data_seeds=[s.data_seed for s in settings],
         )
+        copies = len(self.tasks) if recipe.own_rows else 1
+        self._large = LargeTables(self.net, num_rows=self._stream.batch_size * copies, bag_lengths=data.bag_lengths)
         self._objective = Objective(
             net=self.net,
             tasks=tasks,
@@ -99,6 +102,7 @@ class PackTrainer:
             parts=parts,
             steps_per_epoch=self._stream.num_batches,
             routes=routes,
+            large_tables=self._large,
         )
         self._flat = FlatParameters(self._objective.module)
         self._stages = (
@@ -146,6 +150,7 @@ class PackTrainer:
         if end == self.total_steps:
             with torch.no_grad():
                 self._flat.weights.copy_(self._best())
+            self._large.take_best(self._scored())
 
     @contextmanager
     def holding_best(self) -> Iterator[None]:
@@ -156,9 +161,11 @@ class PackTrainer:
         current = self._flat.weights.clone()
         with torch.no_grad():
             self._flat.weights.copy_(self._best())
+        self._large.swap_best(self._scored())
         try:
             yield
         finally:
+            self._large.swap_best(self._scored())
             with torch.no_grad():
                 self._flat.weights.copy_(current)
 
@@ -176,6 +183,7 @@ class PackTrainer:
         """All that a later run needs to go on exactly from here; ``pack_state`` cuts it and puts several together."""
         return (
             self._optimiser.state_dict()
+            | self._large.state()
             | self._objective.state()
             | {
                 STEP: torch.tensor(self._step),
@@ -186,8 +194,9 @@ class PackTrainer:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
-        own = {STEP, "best_scores", "best_weights"} | self._objective.state().keys()
+        own = {STEP, "best_scores", "best_weights"} | self._large.names() | self._objective.state().keys()
         self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
+        self._large.load_state(state)
         self._objective.load_state(state)
         self._step = int(state[STEP])
         self._best_scores.copy_(state["best_scores"])
@@ -196,11 +205,13 @@ class PackTrainer:
 
     def _train_step(self, batch: Batch) -> None:
         self._noise.at_step(self._step)
-        losses_KT, penalty = self._objective.measure(batch, self.selection, self._noise)
+        reading = self._large.read(batch, self._optimiser)
+        losses_KT, penalty = self._objective.measure(batch, self.selection, self._noise, reading.large)
         self._objective.backward(self._flat, losses_KT, step=self._step, penalty=penalty)
         factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
         with nullcontext() if self._stages is None else self._stages.holding(self._step):
             self._optimiser.step(factor)
+        self._large.write(reading, self._optimiser)
         self._objective.after_step(batch, self.selection, self._noise, step=self._step)
 
     def _look(self) -> Look:
@@ -209,6 +220,7 @@ class PackTrainer:
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
         self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
+        self._large.keep_best(better)
         if self._best_metrics is not None:
             new, old = better | (self._best_scores == -torch.inf), self._best_metrics or found
             self._best_metrics = {
@@ -219,5 +231,8 @@ class PackTrainer:
 
     def _best(self) -> Tensor:
         """``[K, P]``."""
-        unscored_K = self._best_scores == -torch.inf
-        return torch.where(unscored_K[:, None], self._flat.weights, self._best_weights)
+        return torch.where(self._scored()[:, None], self._best_weights, self._flat.weights)
+
+    def _scored(self) -> Tensor:
+        """Bool ``[K]``: who had a score at some look."""
+        return self._best_scores != -torch.inf

@@ -45,9 +45,9 @@ class Parts:
         names = [encoder.name for encoder in self.net.graph.encoders]
         encoder = self.net.encoders[names.index(name)]
         columns: dict[int, Tensor] = {}
-        for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
+        for group, table in zip(encoder.groups, encoder.tables, strict=True):
             first = 0
-            for feature in features:
+            for feature in group.features:
                 rows = table[0, first : first + INPUTS.vocabularies[feature]]
                 columns[feature] = rows[self.batch.categorical[0, :, feature]]
                 first += INPUTS.vocabularies[feature]

@@ -53,9 +53,9 @@ def test_every_value_stands_where_the_shape_says(name: str, seed_of: tuple[int, 
 
 def _table(encoder: Encoder, feature: int) -> torch.Tensor:
     """A feature's rows ``[K, V, W]`` in the table of its width."""
-    for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
-        if feature in features:
-            first = sum(encoder.inputs.vocabularies[f] for f in features if f < feature)
+    for group, table in zip(encoder.groups, encoder.tables, strict=True):
+        if feature in group.features:
+            first = sum(encoder.inputs.vocabularies[f] for f in group.features if f < feature)
             return table[:, first : first + encoder.inputs.vocabularies[feature]]
     raise AssertionError(feature)
 

@@ -76,9 +76,9 @@ def pairs(plain: PlainRoute, supernet: Supernet, candidate: int = 0) -> Iterator
 
 
 def _encoder_pairs(plain: nn.Module, encoder: Any, k: int) -> Iterator[Pair]:
-    for (_, features), table in zip(encoder.groups, encoder.tables, strict=True):
+    for group, table in zip(encoder.groups, encoder.tables, strict=True):
         first = 0
-        for f in features:
+        for f in group.features:
             rows = slice(first, first + encoder.inputs.vocabularies[f])
             first = rows.stop
             yield Pair(name=f"table {f}", plain=plain.tables[f].weight, ours=table, view=lambda t, r=rows: t[k, r])
