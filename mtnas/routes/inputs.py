@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LARGE_TABLE = 2**17  # elements of one candidate's table; measured by benchmarks/sparse_tables.py (decision 15)
@@ -57,6 +58,25 @@ class InputShape:
         sizes = zip(self.bag_vocabularies, self.bag_widths, strict=True)
         return tuple(bag for bag, (rows, width) in enumerate(sizes) if self._is_large(rows, width))
 
+    @property
+    def large_tables(self) -> tuple[LargeTable, ...]:
+        """All large tables, those of multi-valued features last."""
+        groups = [group for group in self.table_groups if group.large]
+        return (
+            *(
+                LargeTable(
+                    rows=sum(self.vocabularies[feature] for feature in group.features),
+                    width=group.width,
+                    features=group.features,
+                )
+                for group in groups
+            ),
+            *(
+                LargeTable(rows=self.bag_vocabularies[bag], width=self.bag_widths[bag], bag=bag)
+                for bag in self.large_bags
+            ),
+        )
+
     def _is_large(self, rows: int, width: int) -> bool:
         return rows * width >= self.large_table
 
@@ -74,3 +94,29 @@ class TableGroup:
     width: int
     features: tuple[int, ...]
     large: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeTable:
+    """A table that packs train row by row.
+
+    Attributes:
+        rows: of all its features.
+        width: of a row.
+        features: the categorical features whose embeddings it holds.
+        bag: the multi-valued feature, in place of categorical ones.
+    """
+
+    rows: int
+    width: int
+    features: tuple[int, ...] = ()
+    bag: int | None = None
+
+    @property
+    def num_params(self) -> int:
+        """Elements."""
+        return self.rows * self.width
+
+    def most_read(self, num_rows: int, bag_lengths: Sequence[int]) -> int:
+        """How many different rows a batch can read: of ``num_rows`` rows, with bags padded to these lengths."""
+        return min(self.rows, num_rows * (len(self.features) if self.bag is None else bag_lengths[self.bag]))

@@ -84,7 +84,8 @@ class Encoder(nn.Module):
             for f, (rows, width) in enumerate(zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True))
         )
         first = [0] * len(inputs.vocabularies)
-        for group in self.groups:
+        for number, group in enumerate(self.groups):
+            self.register_buffer(f"columns_{number}", torch.tensor(group.features), persistent=False)
             starts = accumulate((inputs.vocabularies[f] for f in group.features), initial=0)
             for feature, start in zip(group.features, starts, strict=False):
                 first[feature] = start
@@ -97,9 +98,8 @@ class Encoder(nn.Module):
 
     def large_reads(self, batch: Features) -> tuple[Tensor, ...]:
         """Which rows of each large table a batch reads: ``[S, B, C]``, of multi-valued features ``[S, B, M]``."""
-        large = [group for group in self.groups if group.large]
-        rows_SBC = batch.categorical + self.first_row if large else batch.categorical
-        reads = [rows_SBC[..., list(group.features)] for group in large]
+        rows_SBC = batch.categorical + self.first_row
+        reads = [self._of_group(rows_SBC, number) for number, group in enumerate(self.groups) if group.large]
         return (*reads, *(batch.bags[bag].values for bag in self.inputs.large_bags))
 
     def forward(self, batch: Features, large: TableRows | None = None) -> Tensor:
@@ -111,11 +111,11 @@ class Encoder(nn.Module):
         parts: dict[int, Tensor] = {}
         rows_SBC = batch.categorical + self.first_row
         given = iter(() if large is None else zip(large.rows, large.places, strict=True))
-        for group, whole in zip(self.groups, self.tables, strict=True):
+        for number, (group, whole) in enumerate(zip(self.groups, self.tables, strict=True)):
             if group.large and large is not None:
                 table, chosen = next(given)
             else:
-                table, chosen = whole, rows_SBC if len(self.groups) == 1 else rows_SBC[..., list(group.features)]
+                table, chosen = whole, self._of_group(rows_SBC, number)
             embedded = _look_up(table, chosen, batch.seed_of)
             if len(self.groups) == 1:
                 parts[0] = embedded.flatten(2)
@@ -131,6 +131,12 @@ class Encoder(nn.Module):
             weights = _per_candidate(bag.weights, batch.seed_of, K)
             encoded.append((_look_up(table, chosen, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
+
+    def _of_group(self, rows_SBC: Tensor, number: int) -> Tensor:
+        """The columns of a group's features, without a list of them that would have to travel to the device."""
+        if len(self.groups) == 1:
+            return rows_SBC
+        return rows_SBC.index_select(-1, self.get_buffer(f"columns_{number}"))
 
 
 def _table(initial: Initial, site: str, rows: int, width: int) -> Tensor:

@@ -46,18 +46,16 @@ class LargeTables:
             num_rows: rows of a batch's features.
             bag_lengths: values that bags are padded to, by multi-valued feature.
         """
-        inputs = net.inputs
-        reads = [num_rows * len(group.features) for group in inputs.table_groups if group.large]
-        reads += [num_rows * bag_lengths[bag] for bag in inputs.large_bags]
+        places = [table.most_read(num_rows, bag_lengths) for table in net.inputs.large_tables]
+        like = next(net.parameters())
         self.places = nn.ModuleList()
         self._encoder, self._tables = net.encoder, list[list[_Table]]()
         for node, encoder in zip(net.graph.encoders, net.encoders, strict=True):
             assert isinstance(encoder, Encoder)
-            tables = zip(encoder.large_tables(), reads, strict=True)
+            tables = zip(encoder.large_tables(), places, strict=True)
             trained = [] if node.frozen else list(tables)
             self._tables.append([_Table.of(table) for table, _ in trained])
-            shapes = [(len(table), min(most, table.shape[1]), table.shape[2]) for table, most in trained]
-            like = next(net.parameters())
+            shapes = [(len(table), N, table.shape[2]) for table, N in trained]
             self.places.append(nn.ParameterList(like.new_zeros(shape) for shape in shapes))
 
     @torch.no_grad()

@@ -18,6 +18,8 @@ from mtnas.training_options import needs_task_gradients
 
 MIB = 2**20
 KEPT = 5  # weights, gradients, both moments, best weights
+KEPT_OF_TABLE = 4  # large tables have no gradients: those of the rows that a batch reads are among the parameters
+BAG_LENGTH = 16  # values of the longest bag, as far as places for rows of large tables go: data may say otherwise
 METRIC_BYTES = 80  # per logit: sorting, ranks and counts in 64 bits
 # Numbers per row and per output of a node that are alive when a step needs most; measured at widths 64 and 256, one to
 # three layers, four and eight sub-networks, within a fifth (benchmarks of memory: tests/training/test_pack_memory.py).
@@ -81,9 +83,14 @@ def pack_memory(
     found = footprint(graph, inputs, own_rows=recipe.own_rows)
     num_tasks = len(tasks)
     towers = found.towers * (2 if recipe.auxiliary is not None else 1)
-    num_params = found.num_params + (num_tasks * inputs.width**2 if recipe.alignment is not None else 0)
+    whole = sum(table.num_params for table in inputs.large_tables) * len(graph.encoders)
+    num_params = found.num_params - whole + (num_tasks * inputs.width**2 if recipe.alignment is not None else 0)
     copies = num_tasks if recipe.alignment is not None else 1  # rows are there once for every task
-    batch = recipe.batch_size * (num_tasks if recipe.own_rows else 1) * copies
+    rows = recipe.batch_size * (num_tasks if recipe.own_rows else 1)
+    lengths = [BAG_LENGTH] * len(inputs.bag_vocabularies)
+    read = [table.most_read(rows, lengths) * table.width for table in inputs.large_tables]
+    num_params += sum(read) * len(graph.encoders)
+    batch = rows * copies
     step = batch * (
         PER_SLOT * found.slots
         + PER_JUNCTION * found.junctions
@@ -98,8 +105,8 @@ def pack_memory(
     per_row = copies * found.evaluated
     look = min(rows_at_once(per_row), evaluated_rows) * per_row + 2 * outputs
     return PackMemory(
-        parameters=KEPT * num_params * size,
+        parameters=(KEPT * num_params + KEPT_OF_TABLE * whole) * size,
         step=(step + gradients) * size,
-        evaluation=(look + 2 * num_params) * size + min(largest, ELEMENTS_AT_ONCE) * METRIC_BYTES,
-        state=2 * (KEPT - 1) * num_params * size,
+        evaluation=(look + 2 * num_params + whole) * size + min(largest, ELEMENTS_AT_ONCE) * METRIC_BYTES,
+        state=2 * ((KEPT - 1) * num_params + KEPT_OF_TABLE * whole) * size,
     )

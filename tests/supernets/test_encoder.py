@@ -7,7 +7,7 @@ import torch
 
 from mtnas.routes import InputShape
 from mtnas.supernets import Initial
-from mtnas.supernets.encoder import Encoder
+from mtnas.supernets.encoder import Encoder, TableRows
 from tests.supernets.batches import random_features
 from tests.supernets.weights import randomise
 
@@ -22,6 +22,14 @@ SHAPES = {
     "one width": InputShape(vocabularies=(5, 3), embedding_widths=(4, 4)),
     "numbers alone": InputShape(num_numeric=4),
     "bags alone": InputShape(bag_vocabularies=(5,), bag_widths=(3,)),
+    "small and large": InputShape(
+        vocabularies=(5, 9, 3, 12),
+        embedding_widths=(2, 2, 4, 4),
+        num_numeric=1,
+        bag_vocabularies=(4, 9),
+        bag_widths=(2, 2),
+        large_table=16,
+    ),
     "one table": InputShape(vocabularies=(8,), embedding_widths=(1,), num_numeric=1),
 }
 
@@ -67,6 +75,22 @@ def test_int32_rows_are_read() -> None:
     assert batch.categorical.dtype == torch.int64
     narrow = type(batch)(categorical=batch.categorical.to(torch.int32), numeric=batch.numeric, bags=())
     assert torch.equal(encoder(batch), encoder(narrow))
+
+
+@pytest.mark.parametrize("seed_of", [None, (1, 0, 1)])
+def test_rows_that_a_batch_reads_stand_in_for_large_tables(seed_of: tuple[int, ...] | None) -> None:
+    inputs = SHAPES["small and large"]
+    encoder = Encoder("x", inputs, Initial(seeds=[0, 1, 2], dtype=torch.float64))
+    randomise(encoder, seed=0)
+    batch = random_features(inputs, rows=6, seed=1, seed_of=seed_of)
+    expected = encoder(batch)
+    assert [tuple(table.shape) for table in encoder.large_tables()] == [(3, 9, 2), (3, 12, 4), (3, 9, 2)]
+    turned = [table.detach().flip(1) for table in encoder.large_tables()]
+    places = [table.shape[1] - 1 - reads for table, reads in zip(turned, encoder.large_reads(batch), strict=True)]
+    with torch.no_grad():
+        for table in encoder.large_tables():
+            table.fill_(torch.nan)
+    assert torch.equal(encoder(batch, TableRows(rows=turned, places=places)), expected)
 
 
 def test_candidates_use_their_own_tables() -> None:

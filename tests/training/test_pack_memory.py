@@ -32,6 +32,7 @@ RECIPE = Recipe(batch_size=1024, epochs=1, evaluate_every=2)
 LAYERED = {"layers": 2, "subnets": 4, "width": 64}
 DENSE = InputShape(num_numeric=264)
 TABLE = InputShape(vocabularies=(100_000,), embedding_widths=(8,), num_numeric=16)
+SMALL_TABLE = replace(TABLE, large_table=2**62)
 
 
 def tasks_of(count: int) -> tuple[Task, ...]:
@@ -104,11 +105,20 @@ CASES: dict[str, tuple[int, Recipe, InputShape, int, str, dict[str, Any]]] = {
     "wide": (1, RECIPE, DENSE, 2, "mtnas", LAYERED | {"width": 256}),
     "deep": (1, RECIPE, DENSE, 2, "mtnas", {"layers": 3, "subnets": 8, "width": 64}),
     "a large table": (2, replace(RECIPE, batch_size=256), TABLE, 2, "mtnas", LAYERED),
+    "a table that counts as small": (2, replace(RECIPE, batch_size=256), SMALL_TABLE, 2, "mtnas", LAYERED),
     "task gradients": (2, replace(RECIPE, balancer=GdodBalancer()), DENSE, 4, "mtnas", LAYERED),
     "task gradients of a large table": (
         2,
         replace(RECIPE, balancer=GdodBalancer(), batch_size=64),
         TABLE,
+        4,
+        "mtnas",
+        LAYERED,
+    ),
+    "task gradients of a table that counts as small": (
+        2,
+        replace(RECIPE, balancer=GdodBalancer(), batch_size=64),
+        SMALL_TABLE,
         4,
         "mtnas",
         LAYERED,
@@ -150,6 +160,13 @@ def test_gradients_per_task_are_counted_for_the_balancers_that_weigh_them(settin
     shape = PackShape(tasks=tasks_of(2), seeds=(0,), steps_per_epoch=4, device=torch.device("cpu"), dtype=torch.float64)
     weighs_gradients = isinstance(make_balancer(settings, shape), GramBalancer | JacobianBalancer)
     assert needs_task_gradients(settings) is weighs_gradients
+
+
+def test_a_table_trained_by_rows_takes_less() -> None:
+    recipe = replace(RECIPE, balancer=GdodBalancer(), batch_size=64)
+    by_rows, whole = (measured_and_estimated(2, recipe, shape, 4, "mtnas", LAYERED) for shape in (TABLE, SMALL_TABLE))
+    assert by_rows[0] < 0.7 * whole[0]
+    assert by_rows[1].per_candidate < 0.7 * whole[1].per_candidate
 
 
 def test_what_does_not_fit_is_explained() -> None:
