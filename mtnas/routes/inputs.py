@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LARGE_TABLE = 2**17  # elements of one candidate's table; measured by benchmarks/sparse_tables.py (decision 15)
+LARGE_TABLE = 2**18  # elements of one candidate's table; measured by benchmarks/sparse_tables.py (decision 15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,9 +114,9 @@ def _members(net: Supernet) -> Members:
 def _stretches(slot: FlatSlot, members: Members, encoders: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
     words = slot.name.removeprefix("net.").replace("small_towers.groups.", "small_towers.").split(".")
     begin, end = slot.offset, slot.offset + slot.shape.numel()
-    if words[0] in ("encoder", "more_encoders", "large_tables"):
-        at = {"encoder": encoders[0], "large_tables": encoders[int(words[1])] if words[1].isdigit() else ""}
-        yield "encoder", at.get(words[0], words[1].replace("/", ".")), begin, end
+    encoder = _encoder(words, encoders)
+    if encoder is not None:
+        yield "encoder", encoder, begin, end
         return
     kind, names = members.get((words[0], words[1]), ("other", ())) if len(words) > 1 else ("other", ())
     if len(names) == 0 or slot.shape[0] != len(names):
@@ -125,3 +125,16 @@ def _stretches(slot: FlatSlot, members: Members, encoders: Sequence[str]) -> Ite
     size = slot.shape.numel() // len(names)
     for index, name in enumerate(names):
         yield kind, name, begin + index * size, begin + (index + 1) * size
+
+
+def _encoder(words: Sequence[str], encoders: Sequence[str]) -> str | None:
+    """Whose table a parameter is, or whose rows; ``words`` of its name."""
+    match words[0]:
+        case "encoder":
+            return encoders[0]
+        case "more_encoders":
+            return words[1].replace("/", ".")
+        case "large_tables":
+            return encoders[int(words[1])]
+        case _:
+            return None

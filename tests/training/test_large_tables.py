@@ -26,6 +26,7 @@ from mtnas.training.optimiser import PackAdamW
 from mtnas.training.pack_state import join, keep
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
+from mtnas.training.shared_weights import Ground, SharedWeights
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, GdodBalancer
 from mtnas.trials import Settings
@@ -38,6 +39,7 @@ from tests.training.problem import (
     of_candidate,
     resident,
     routes_of_one_shape,
+    space,
     trained,
     trainer,
     weights_of,
@@ -408,3 +410,23 @@ def test_rows_belong_to_the_encoder_whose_table_they_are_of() -> None:
     for pack in packs:
         found = [part.name for part in components(pack.net, pack._flat) if part.kind == "encoder"]
         assert sorted(found) == sorted(encoder.name for encoder in named.graph.encoders)
+
+
+def test_searches_over_shared_weights_train_whole_tables() -> None:
+    results = []
+    for large_table in (1, NEVER):
+        ground = Ground(
+            space=space(),
+            inputs=replace(INPUTS, large_table=large_table),
+            settings=SETTINGS[:2],
+            tasks=TASKS,
+            data=resident(dtype=torch.float32),
+            recipe=Recipe(batch_size=32, epochs=1),
+        )
+        weights = SharedWeights(ground)
+        route = ground.space.sample(np.random.default_rng(0))
+        selection = Selection.from_routes(weights.net.graph, [[route]] * 2)
+        for step, batch in weights.batches(0):
+            weights.learn(batch, selection, step=step)
+        results.append({name: parameter.detach() for name, parameter in weights.net.named_parameters()})
+    assert max(differences(*results)) == 0
