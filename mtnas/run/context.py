@@ -117,6 +117,7 @@ class Context:
             reweighting=spec.training.reweighting,
             own_rows=own_rows(spec, data),
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
+            compiled=spec.training.compiled,
         )
         self.earlier = earlier
         self._known = {} if earlier is None else earlier.by_key()

@@ -80,6 +80,7 @@ class Objective:
         self._device, self._bfloat16 = data.device, recipe.precision == "bfloat16"
         dtype = next(net.parameters()).dtype
         self._seeds = tuple(s.seed for s in settings)
+        self._trunk = torch.compile(net.trunk, dynamic=False) if recipe.compiled else net.trunk
         self._small, gamma = None, [self._gamma(s) for s in settings]
         if recipe.auxiliary is not None:  # whatever the candidates' gamma, so that packs of one recipe are alike
             self._small = SmallTowers(net, recipe.auxiliary, self._seeds)
@@ -115,7 +116,7 @@ class Objective:
         labels = batch.for_candidates(batch.labels)
         casts = self._bfloat16 and not rounds_by_itself(self._device)
         with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=casts):
-            trunk = self._net.trunk(batch, selection, noise, large)
+            trunk = self._trunk(batch, selection, noise, large)
             outputs = self._net.read_out(trunk)
             small = None if self._small is None else self._small(self._net, trunk)
         losses_KT = task_losses(outputs, labels, self._tasks)

@@ -25,6 +25,7 @@ class Recipe:
         own_rows: whether every row belongs to one task: batches hold ``batch_size`` rows of each, and towers see their
             own alone.
         precision: type of the products; weights are float32 unless it is ``float64``, which is for proofs.
+        compiled: whether ``torch.compile`` compiles the network, which needs a compiler and up to a minute a shape.
     """
 
     batch_size: int = 1024
@@ -37,3 +38,4 @@ class Recipe:
     reweighting: SvdReweighting | None = None
     own_rows: bool = False
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    compiled: bool = False

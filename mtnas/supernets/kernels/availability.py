@@ -15,7 +15,8 @@ def compiled(*tensors: Tensor) -> bool:
     """Whether kernels take these tensors: on a CPU of few threads, of one type, and numba is installed."""
     first = tensors[0]
     return (
-        first.dtype in (torch.float32, torch.float64)
+        not torch.compiler.is_compiling()  # torch.compile fuses its own operations, and cannot look into kernels
+        and first.dtype in (torch.float32, torch.float64)
         and all(tensor.is_cpu and tensor.dtype is first.dtype for tensor in tensors)
         and torch.get_num_threads() <= MOST_THREADS
         and _installed()
