@@ -12,11 +12,11 @@ from itertools import accumulate
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtnas.routes import InputShape
 from mtnas.supernets.initial import Initial
+from mtnas.supernets.look_up import look_up, per_candidate
 
 EMBEDDING_DEVIATION = 0.2
 
@@ -116,20 +116,20 @@ class Encoder(nn.Module):
                 table, chosen = next(given)
             else:
                 table, chosen = whole, self._of_group(rows_SBC, number)
-            embedded = _look_up(table, chosen, batch.seed_of)
+            embedded = look_up(table, chosen, batch.seed_of)
             if len(self.groups) == 1:
                 parts[0] = embedded.flatten(2)
             else:
                 parts |= dict(zip(group.features, embedded.unbind(2), strict=True))
         encoded = [parts[feature] for feature in sorted(parts)]
         if self.inputs.num_numeric:
-            encoded.append(_per_candidate(batch.numeric, batch.seed_of, K))
+            encoded.append(per_candidate(batch.numeric, batch.seed_of, K))
         for number, (whole, bag) in enumerate(zip(self.bags, batch.bags, strict=True)):
             table, chosen = (
                 next(given) if large is not None and number in self.inputs.large_bags else (whole, bag.values)
             )
-            weights = _per_candidate(bag.weights, batch.seed_of, K)
-            encoded.append((_look_up(table, chosen, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
+            weights = per_candidate(bag.weights, batch.seed_of, K)
+            encoded.append((look_up(table, chosen, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
 
     def _of_group(self, rows_SBC: Tensor, number: int) -> Tensor:
@@ -144,21 +144,3 @@ def _table(initial: Initial, site: str, rows: int, width: int) -> Tensor:
     table = initial.normal([site], (rows, width), EMBEDDING_DEVIATION)[:, 0]
     table[:, 0] = 0
     return table
-
-
-def _per_candidate(x: Tensor, seed_of: Tensor | None, K: int) -> Tensor:
-    """``[S, ...]`` to ``[K, ...]``; without copies when all candidates read the same rows."""
-    return x.expand(K, *x.shape[1:]) if seed_of is None else x.index_select(0, seed_of)
-
-
-def _look_up(table: Tensor, rows: Tensor, seed_of: Tensor | None) -> Tensor:
-    """Rows ``[S, ...]`` of every candidate's own table ``[K, V, W]``: ``[K, ..., W]``.
-
-    On a CPU the gradient of a selection takes a quarter of the time of an embedding's.
-    """
-    K, V, W = table.shape
-    offset = torch.arange(K, device=rows.device).mul_(V).view(K, *[1] * (rows.dim() - 1))
-    wanted = _per_candidate(rows, seed_of, K) + offset
-    if table.is_cpu:
-        return table.reshape(K * V, W).index_select(0, wanted.flatten()).view(*wanted.shape, W)
-    return F.embedding(wanted, table.reshape(K * V, W))

@@ -12,6 +12,7 @@ from torch import Tensor
 from mtnas.supernets.gates.softmax_values import softmax_over
 from mtnas.supernets.kernels import compiled
 from mtnas.supernets.kernels.availability import MOST_THREADS
+from mtnas.supernets.look_up import look_up
 from mtnas.supernets.mixing import weighted_sum
 from mtnas.supernets.normalise import normalised_relu
 
@@ -98,6 +99,19 @@ EDGES = {
 def test_softmax(edges: Tensor, learnt: bool) -> None:
     edges = edges.double().expand(K, M, N, 1).clone().requires_grad_(learnt)
     assert_alike(softmax_over, [drawn((K, M, N, B), order=(0, 3, 1, 2)), edges])
+
+
+@pytest.mark.parametrize("seed_of", [None, [1, 0]])
+@pytest.mark.parametrize("lone", [False, True])
+def test_rows_of_tables(seed_of: list[int] | None, lone: bool) -> None:
+    generator = torch.Generator().manual_seed(5)
+    rows = torch.randint(4, (1 if seed_of is None else 2, B, 1 if lone else M), generator=generator)
+    mapped = None if seed_of is None else torch.tensor(seed_of)
+    assert_alike(lambda table: look_up(table, rows, mapped), [drawn((K, 4, W))])
+    beside = drawn((K, B, 2))  # gradients then lie apart
+    assert_alike(
+        lambda table: torch.cat((look_up(table, rows, mapped).flatten(2), beside.detach()), 2), [drawn((K, 4, W))]
+    )
 
 
 @pytest.mark.parametrize("found", [float("nan"), float("inf")])

@@ -5,6 +5,6 @@ installed, they are made of torch's own operations, which these kernels equal up
 """
 
 from mtnas.supernets.kernels.availability import compiled
-from mtnas.supernets.kernels.memory import elements, rowwise, seen, unsigned
+from mtnas.supernets.kernels.memory import elements, numbers, rowwise, seen, unsigned
 
-__all__ = ["compiled", "elements", "rowwise", "seen", "unsigned"]
+__all__ = ["compiled", "elements", "numbers", "rowwise", "seen", "unsigned"]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}  # what kernels may do: sums in any order; NaN and infinity stay such
 Elements = npt.NDArray[np.floating[Any]]
+Numbers = npt.NDArray[np.uint64]
 Strides = tuple[np.uintp, ...]
 Seen = tuple[Elements, Strides]
 
@@ -32,6 +33,11 @@ def elements(tensor: Tensor) -> Elements:
         return tensor.detach().numpy().reshape(-1)
     size = 1 + sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return torch.as_strided(tensor.detach(), (size,), (1,)).numpy()
+
+
+def numbers(tensor: Tensor) -> Numbers:
+    """Whole numbers of at least 0, int64, in a row."""
+    return tensor.contiguous().view(-1).numpy().view(np.uint64)
 
 
 def unsigned(numbers: Iterable[int]) -> Strides:
