@@ -111,12 +111,12 @@ class PackStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackProgress:
-    """How far a pack is; ``candidate_steps`` counts what all its candidates took since they were started or resumed."""
+    """How far a pack is; ``candidate_steps`` is what its candidates were charged since they were started or resumed."""
 
     key: str
     step: int
     total_steps: int
-    candidate_steps: int
+    candidate_steps: float
     seconds: float
 
 
@@ -156,12 +156,12 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupernetResult:
-    """Finished searches: proposals per search, steps and seconds of the whole pack; whether its seconds ended it."""
+    """Finished searches: proposals per search, what the pack was charged and took, whether its seconds ended it."""
 
     key: str
     place: Place
     proposals: tuple[tuple[Proposal, ...], ...]
-    candidate_steps: int
+    candidate_steps: float
     seconds: float
     out_of_time: bool = False
 
@@ -313,7 +313,8 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
         most_steps=work.most_steps,
     )
     searcher = make_search(ground, work.searches)
-    begun, spent = _resumed(task, searcher)
+    _, spent = _resumed(task, searcher)
+    charged = searcher.candidate_steps
     saved, out_of_time = time.monotonic(), False
     for pulse in searcher.run():
         if not bool(pulse.entropy.isfinite().any()):
@@ -326,7 +327,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
             key=task.key,
             step=pulse.step,
             total_steps=pulse.total_steps,
-            candidate_steps=(pulse.step - begun) * searcher.num_networks,
+            candidate_steps=searcher.candidate_steps - charged,
             seconds=float(spent) + time.monotonic() - started,
         )
         if time.monotonic() - saved > task.checkpoint_every_s and pulse.step < pulse.total_steps:
@@ -342,7 +343,7 @@ def _search(task: PackTask, work: SupernetWork, data: EncodedData, place: Place)
         key=task.key,
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
-        candidate_steps=searcher.step * searcher.num_networks,
+        candidate_steps=searcher.candidate_steps,
         seconds=float(spent) + time.monotonic() - started,
         out_of_time=out_of_time,
     )

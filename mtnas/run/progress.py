@@ -55,8 +55,8 @@ class PackMeter:
         return self.done == self.num_packs
 
     @property
-    def candidate_steps(self) -> int:
-        """Steps of all candidates."""
+    def candidate_steps(self) -> float:
+        """Of all candidates, as ``mtnas.search.passes`` counts them."""
         return sum(progress.candidate_steps for progress in self._latest.values())
 
     @property

@@ -29,6 +29,11 @@ SMALL: dict[str, Any] = {
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 2, "finalists": 2},
     "export": {"top": 0},
 }
+# What these are charged, in candidate-steps: a step has 64 rows, a forward pass alone is a third.
+STEPS = 3  # one epoch of 204 rows
+SEARCH_ROWS = 41
+EVALUATION = SEARCH_ROWS / 64 / 3  # of a route on all of ``search``
+POLICY_STEP = 4 * 32 / 64 / 3  # the rewards of SMALL's search
 SAMPLED: dict[str, Any] = SMALL | {"search": {"kind": "random", "generation": 3}, "budget": {"trials": 7}}
 
 

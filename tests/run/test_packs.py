@@ -42,7 +42,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Candidate, Settings
 from search_spaces import build
-from tests.run.jobs import DATA
+from tests.run.jobs import DATA, POLICY_STEP
 
 TASKS = tuple(Task(name=f"t{n}", kind=TaskKind.BINARY, label=f"task_{n}", tower=(4,)) for n in range(2))
 RECIPE = Recipe(batch_size=64, epochs=3, evaluate_every=2)
@@ -86,6 +86,11 @@ def searching(*, lrs: Sequence[float] = (0.01, 0.02)) -> PackTask:
     return PackTask(key="search", work=work, tasks=TASKS, recipe=RECIPE, checkpoint_every_s=-1.0)
 
 
+def charge(task: PackTask, step: int) -> float:
+    """Candidate-steps of the first steps of two candidates, or of two searches whose first step is their warm-up."""
+    return 2 * (step + (POLICY_STEP * (step - 1) if isinstance(task.work, SupernetWork) else 0))
+
+
 def of_kind(events: Sequence[PackEvent], kind: type[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, kind)]
 
@@ -102,7 +107,7 @@ def test_a_pack_starts_with_its_place_and_ends_with_its_result(task: PackTask, d
     steps = [event.step for event in progress]
     assert steps == sorted(set(steps))
     assert steps[-1] == progress[0].total_steps == 9
-    assert all(event.candidate_steps == 2 * event.step for event in progress)
+    assert [event.candidate_steps for event in progress] == pytest.approx([charge(task, step) for step in steps])
 
 
 @pytest.mark.parametrize("task", [training(), searching()], ids=["training", "searching"])
@@ -141,7 +146,7 @@ def test_time_before_a_checkpoint_counts_but_its_steps_are_not_counted_again(tas
     state["seconds"] = torch.full_like(state["seconds"], 1000.0)
     events = list(execute(replace(task, resume=safetensors.torch.save(state)), data))
     last = of_kind(events, PackProgress)[-1]
-    assert last.candidate_steps == 2 * (last.step - int(state["step"]))
+    assert last.candidate_steps == pytest.approx(charge(task, last.step) - charge(task, int(state["step"])))
     assert last.seconds > 1000
     end = events[-1]
     if isinstance(end, TrainResult):
