@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtnas.run.context import Context
-from mtnas.run.packs import PackFailed, PackTask, TreesResult
+from mtnas.run.pack_events import PackFailed, TreesResult
+from mtnas.run.pack_task import PackTask
 from mtnas.run.retrain import Entrant
 from mtnas.run.statistics import summary
 from mtnas.run.trees import TreesWork

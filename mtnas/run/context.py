@@ -25,20 +25,19 @@ from mtnas.run.earlier import Earlier, key_of
 from mtnas.run.executor import Executor
 from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
-from mtnas.run.packs import (
+from mtnas.run.pack_checkpoint import cut
+from mtnas.run.pack_events import (
     Outcome,
     PackCheckpoint,
     PackEnd,
     PackFailed,
     PackProgress,
     PackStarted,
-    PackTask,
     SupernetResult,
     TrainResult,
-    TrainWork,
     TreesResult,
-    cut,
 )
+from mtnas.run.pack_task import PackTask, TrainWork
 from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
 from mtnas.run.sizing import Sizing, data_bytes, streams
 from mtnas.spaces import SearchSpace

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtnas.run.context import Context, Orders, Planned
-from mtnas.run.packs import cut
+from mtnas.run.pack_checkpoint import cut
 from mtnas.run.progress import WHOLE, Stretch
 from mtnas.search.halving import Rung, candidate_steps, rungs, survivors
 from mtnas.search.history import signed_values

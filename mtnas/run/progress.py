@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtnas.run.packs import PackEnd, PackEvent, PackProgress
+from mtnas.run.pack_events import PackEnd, PackEvent, PackProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

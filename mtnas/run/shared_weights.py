@@ -11,7 +11,8 @@ from mtnas.routes import canonical_route, route_digest
 from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
-from mtnas.run.packs import PackFailed, PackTask, SupernetResult, SupernetWork
+from mtnas.run.pack_events import PackFailed, SupernetResult
+from mtnas.run.pack_task import PackTask, SupernetWork
 from mtnas.run.progress import Stretch
 from mtnas.run.stopping import begun_in, gradient_limits, gradient_stop, resumable, stop_from_json
 from mtnas.search import Stop

@@ -17,21 +17,20 @@ from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import DataSpec
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
-from mtnas.run import packs
+from mtnas.run import pack_training
 from mtnas.run.context import Context, Planned
-from mtnas.run.packs import (
+from mtnas.run.pack_events import (
     PackCheckpoint,
     PackEvent,
     PackFailed,
     PackProgress,
     PackStarted,
-    PackTask,
     SupernetResult,
-    SupernetWork,
     TrainResult,
-    TrainWork,
-    execute,
+    TreesResult,
 )
+from mtnas.run.pack_task import PackTask, SupernetWork, TrainWork
+from mtnas.run.packs import execute
 from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import SearchSpace
@@ -208,7 +207,7 @@ def test_full_memory_is_an_error_of_ours(error: Exception, data: EncodedData, mo
     def fill(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(packs, "PackTrainer", fill)
+    monkeypatch.setattr(pack_training, "PackTrainer", fill)
     end = list(execute(training(), data))[-1]
     assert isinstance(end, PackFailed)
     assert isinstance(end.error, OutOfMemoryError)
@@ -220,7 +219,7 @@ def test_trees_are_work_like_any_other(data: EncodedData) -> None:
     events = list(execute(PackTask(key="trees", work=work, tasks=TASKS, recipe=RECIPE), data))
     assert isinstance(events[0], PackStarted)
     end = events[-1]
-    assert isinstance(end, packs.TreesResult)
+    assert isinstance(end, TreesResult)
     assert (end.task, end.lr) == ("t1", 0.1)
     assert end.metrics.keys() == {"valid", "test"}
 

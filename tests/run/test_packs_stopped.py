@@ -9,7 +9,9 @@ import pytest
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import DataSpec
-from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackTask, SupernetResult, TrainResult, execute
+from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackProgress, SupernetResult, TrainResult
+from mtnas.run.pack_task import PackTask
+from mtnas.run.packs import execute
 from tests.run.jobs import DATA, EVALUATION, POLICY_STEP
 from tests.run.test_packs import TASKS, searching, training
 
