@@ -71,7 +71,7 @@ def _found(context: Context) -> dict[str, Any]:
     ]
     names = {pack.key: task.name for pack, task in zip(packs, context.tasks, strict=True)}
     found: dict[str, Any] = {}
-    for end in context.execute(packs):
+    for end in context.runs.execute(packs):
         if isinstance(end, TreesResult):
             found[end.task] = {"lr": end.lr, "metrics": end.metrics, "seconds": end.seconds}
         elif isinstance(end, PackFailed):

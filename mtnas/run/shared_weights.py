@@ -66,7 +66,7 @@ def search_with_shared_weights(
         device=context.device,
         resume=resume,
     )
-    (result,) = context.execute([task], stretch=stretch)
+    (result,) = context.runs.execute([task], stretch=stretch)
     if isinstance(result, PackFailed):
         raise result.error
     assert isinstance(result, SupernetResult)

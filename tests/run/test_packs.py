@@ -18,7 +18,6 @@ from mtnas.data.spec import DataSpec
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
 from mtnas.run import pack_training
-from mtnas.run.context import Context, Planned
 from mtnas.run.pack_events import (
     PackCheckpoint,
     PackEvent,
@@ -31,6 +30,7 @@ from mtnas.run.pack_events import (
 )
 from mtnas.run.pack_task import PackTask, SupernetWork, TrainWork
 from mtnas.run.packs import execute
+from mtnas.run.planned import Planned, pack_key
 from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import SearchSpace
@@ -235,7 +235,7 @@ def test_packs_of_different_trials_have_different_names() -> None:
             Planned(number=number, phase="search", label="search", graph=graph, candidate=candidate)
             for number in numbers
         ]
-        return Context.key(members, until)
+        return pack_key(members, until)
 
     assert name(12, 13, 14, 15) == "search/12+4"
     names = [name(12, 13), name(12, 14), name(12, 15), name(12, 13, 15), name(12, 14, 15), name(12, 13, until=5)]
