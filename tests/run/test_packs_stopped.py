@@ -20,7 +20,9 @@ LONG_S = 1e9
 
 @pytest.fixture(scope="module")
 def data(access: DataAccess) -> EncodedData:
-    return load(DataSpec.model_validate(DATA), TASKS, access=access)
+    found = load(DataSpec.model_validate(DATA), TASKS, access=access)
+    list(execute(training(), found))  # kernels are loaded now, and no deadline falls into that
+    return found
 
 
 def stopped(task: PackTask, data: EncodedData, *, after: int) -> list[PackEvent]:
