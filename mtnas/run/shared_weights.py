@@ -16,10 +16,9 @@ from mtnas.run.pack_task import PackTask, SupernetWork
 from mtnas.run.progress import Stretch
 from mtnas.run.stopping import begun_in, gradient_limits, gradient_stop, resumable, stop_from_json
 from mtnas.search import Stop
+from mtnas.search.foreseen import num_sampled
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
-
-SAMPLED = 15
 
 
 def search_with_shared_weights(
@@ -48,7 +47,7 @@ def search_with_shared_weights(
     base = settings(context, lr=known.typical_lr, seed=0)
     of_seeds = [replace(base, seed=base.seed + n, data_seed=base.data_seed + n) for n in range(spec.searches)]
     pairs = [(variant, of_seed) for variant in spec.variants() for of_seed in of_seeds]
-    num_samples = min(SAMPLED, max(1, context.spec.budget.trials // len(pairs)) - 1)
+    num_samples = num_sampled(spec, trials=context.spec.budget.trials)
     resume = resumable(context, name)
     limits = gradient_limits(context, spec, epochs=recipe.epochs, num_samples=num_samples, begun=begun_in(resume))
     task = PackTask(

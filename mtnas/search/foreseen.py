@@ -20,6 +20,13 @@ from mtnas.search.shared_weights import (
     SparseSharingSearch,
 )
 
+MOST_SAMPLED = 15
+
+
+def num_sampled(search: SharedWeightsSearch, *, trials: int) -> int:
+    """Routes that each search proposes beside its derived one, where the job may have so many trials."""
+    return min(MOST_SAMPLED, max(1, trials // search.num_searches) - 1)
+
 
 def passes_of_steps(search: SharedWeightsSearch, rows: PassRows, *, first: int, steps: int) -> Passes:
     """Passes through one network from step ``first`` to the last of ``steps`` steps of its weights, all else included.

@@ -18,7 +18,7 @@ from mtnas.trials import Trial
 from search_spaces import build
 
 NUM_TASKS = 2
-PLANTED = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
+PLANTED: dict[str, Any] = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
 DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}
 TRAINING: dict[str, Any] = {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}}
 SMALL: dict[str, Any] = {
