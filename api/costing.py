@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from statistics import median_low
 from typing import Any
@@ -13,6 +14,9 @@ from mtnas.data import CATALOGUE
 from mtnas.data.inference import infer_features
 from mtnas.data.spec import CatalogueSource, Feature
 from mtnas.routes import InputShape
+from mtnas.search.foreseen import num_sampled, passes_of_proposals, passes_of_steps
+from mtnas.search.passes import PassRows
+from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec, SampledSearch
 
@@ -78,10 +82,34 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     if data.num_rows is not None:
         rows = min(data.num_rows, spec.data.max_rows or data.num_rows)
         result["rows"] = rows
-        result["candidate_steps_at_most"] = (
-            sum(trainings.values()) * spec.training.epochs * (rows // spec.training.batch_size + 1)
-        )
+        of_training = spec.training.epochs * (rows // spec.training.batch_size + 1)
+        at_most = sum(trainings.values()) * of_training
+        if not isinstance(spec.search, SampledSearch):
+            at_most += _charge_at_most(spec, spec.search, rows) - trainings["search"] * of_training
+        result["candidate_steps_at_most"] = at_most
     return result
+
+
+def _charge_at_most(spec: JobSpec, search: SharedWeightsSearch, rows: int) -> int:
+    """What the searches are charged if all rows but those of ``search`` were to train on, and are of all tasks."""
+    held_out = math.ceil(spec.data.search_share * rows)
+    of_pass = PassRows(
+        step=min(spec.training.batch_size, rows),
+        evaluation=held_out,
+        labelled=held_out,
+        num_tasks=len(spec.tasks),
+        own_rows=False,
+    )
+    steps = (search.epochs or spec.training.epochs) * (rows // spec.training.batch_size + 1)
+    num_samples = num_sampled(search, trials=spec.budget.trials)
+    most = max(
+        (
+            passes_of_steps(variant, of_pass, first=0, steps=steps)
+            + passes_of_proposals(variant, of_pass, num_samples=num_samples)
+        ).candidate_steps(of_pass.step)
+        for variant in search.variants()
+    )
+    return math.ceil(most * search.num_networks(len(spec.tasks)))
 
 
 def _features(spec: JobSpec, data: KnownData) -> tuple[Feature, ...] | None:

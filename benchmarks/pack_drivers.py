@@ -23,7 +23,8 @@ from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import CatalogueSource, DataSpec
 from mtnas.routes import canonical_route, shape_graph
 from mtnas.run import Executor
-from mtnas.run.packs import PackTask, TrainResult, TrainWork
+from mtnas.run.pack_events import TrainResult
+from mtnas.run.pack_task import PackTask, TrainWork
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Candidate, Settings

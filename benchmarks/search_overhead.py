@@ -20,7 +20,8 @@ import search_spaces
 from benchmarks.publishing import publish
 from mtnas.data import EncodedData
 from mtnas.run import Executor
-from mtnas.run.packs import PackEvent, PackTask, TrainResult
+from mtnas.run.pack_events import PackEvent, TrainResult
+from mtnas.run.pack_task import PackTask
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.store import JobKind, Store

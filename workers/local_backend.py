@@ -9,7 +9,9 @@ import torch
 
 from mtnas.data import EncodedData
 from mtnas.errors import SpecError
-from mtnas.run.packs import PackEvent, PackTask, execute
+from mtnas.run.pack_events import PackEvent
+from mtnas.run.pack_task import PackTask
+from mtnas.run.packs import execute
 from mtnas.spec import ResourcesSpec
 
 

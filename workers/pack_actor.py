@@ -13,7 +13,9 @@ import torch
 from mtnas.data import EncodedData
 from mtnas.data.cache import CachedData
 from mtnas.errors import DataError, TrainingError
-from mtnas.run.packs import PackEvent, PackFailed, PackTask, execute
+from mtnas.run.pack_events import PackEvent, PackFailed
+from mtnas.run.pack_task import PackTask
+from mtnas.run.packs import execute
 
 
 class PackActor:

@@ -15,7 +15,8 @@ from ray.exceptions import OutOfMemoryError as RayOutOfMemoryError
 
 from mtnas.data import EncodedData
 from mtnas.errors import MtnasError, OutOfMemoryError, TrainingError
-from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
+from mtnas.run.pack_events import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted
+from mtnas.run.pack_task import PackTask
 from mtnas.trials import Place
 from workers.actor_pool import ActorPool
 from workers.pack_actor import travelling

@@ -10,8 +10,10 @@ import numpy as np
 
 from mtnas.errors import SearchError
 from mtnas.routes.named import NamedRoute, matched
-from mtnas.run.context import Context, Planned
+from mtnas.run.context import Context
 from mtnas.run.figures import Metrics, judged
+from mtnas.run.planned import Planned, plan
+from mtnas.run.trained import train
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 REFERENCE = "single_task"
@@ -63,8 +65,9 @@ def baselines(context: Context) -> Baselines:
             (name, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=0)))
             for lr in context.spec.training.lr_grid
         ]
-    planned = context.plan(0, "baselines", wanted)
-    trials = context.train(
+    planned = plan(0, "baselines", wanted)
+    trials = train(
+        context,
         planned,
         parts=("train",),
         evaluate_on=("search", "valid"),
@@ -123,4 +126,4 @@ def planned_seeds(
         (label, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=seed)))
         for seed in seeds
     ]
-    return context.plan(first, phase, wanted)
+    return plan(first, phase, wanted)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mtnas.run.context import Context
-from mtnas.run.packs import PackFailed, PackTask, TreesResult
+from mtnas.run.pack_events import PackFailed, TreesResult
+from mtnas.run.pack_task import PackTask
 from mtnas.run.retrain import Entrant
 from mtnas.run.statistics import summary
 from mtnas.run.trees import TreesWork
@@ -70,7 +71,7 @@ def _found(context: Context) -> dict[str, Any]:
     ]
     names = {pack.key: task.name for pack, task in zip(packs, context.tasks, strict=True)}
     found: dict[str, Any] = {}
-    for end in context.execute(packs):
+    for end in context.runs.execute(packs):
         if isinstance(end, TreesResult):
             found[end.task] = {"lr": end.lr, "metrics": end.metrics, "seconds": end.seconds}
         elif isinstance(end, PackFailed):

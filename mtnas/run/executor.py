@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from mtnas.data import EncodedData
-from mtnas.run.packs import PackEvent, PackTask, execute
+from mtnas.run.pack_events import PackEvent
+from mtnas.run.pack_task import PackTask
+from mtnas.run.packs import execute
 
 
 class Executor(Protocol):

@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtnas.run.context import Context, Orders, Planned
-from mtnas.run.packs import cut
+from mtnas.run.context import Context
+from mtnas.run.outcomes import outcomes
+from mtnas.run.pack_checkpoint import cut
+from mtnas.run.packing import packs_of
+from mtnas.run.planned import Orders, Planned, pack_key
 from mtnas.run.progress import WHOLE, Stretch
+from mtnas.run.trained import announce, train, trial_of
 from mtnas.search.halving import Rung, candidate_steps, rungs, survivors
 from mtnas.search.history import signed_values
 from mtnas.search.spec import HalvingSpec
@@ -41,7 +45,8 @@ def train_generation(
 ) -> list[Trial]:
     """The finished trials of a generation, by halving if so asked; all of them may have failed."""
     if halving is None:
-        return context.train(
+        return train(
+            context,
             planned,
             parts=orders.parts,
             evaluate_on=orders.evaluate_on,
@@ -78,13 +83,13 @@ def train_by_halving(
     *,
     stretch: Stretch = WHOLE,
 ) -> list[Trial]:
-    """As ``Context.train``, but candidates that are not among the best of all at a rung end there, as pruned trials.
+    """As ``trained.train``, but candidates that are not among the best of all at a rung end there, as pruned trials.
 
     The candidates are judged together whatever packs they are in, so who survives depends on nothing but the
     specification. Survivors of one shape are packed anew after every rung. Everything is written down at rungs: who
     went on, and the states of the packs they go on in. All candidates may fail.
     """
-    context.announce([p for p in planned if p.number not in {trial.number for trial in context.journal.trials()}])
+    announce(context, [p for p in planned if p.number not in {trial.number for trial in context.journal.trials()}])
     name = f"halving/{planned[0].phase}/{planned[0].number}+{len(planned)}"
     done, alive = _resumed(context, name, planned)
     whole = candidate_steps(plan.rungs, num_candidates=len(planned), max_steps=plan.max_steps)
@@ -94,7 +99,7 @@ def train_by_halving(
         share = stretch.part(_spent(plan, planned, number) / whole, _spent(plan, planned, number + 1) / whole)
         alive, left = _to_rung(context, alive, orders, plan, number, of=len(planned), stretch=share)
         context.journal.save_checkpoint(name, _record(number + 1, alive))
-        context.forget_packs(left)
+        context.runs.forget(left)
         context.journal.event("rung", {"step": rung.steps, "alive": [member.number for member in alive]})
     if alive:
         share = stretch.part(_spent(plan, planned, len(plan.rungs)) / whole, 1)
@@ -121,20 +126,20 @@ def _to_rung(
     rung = plan.rungs[number]
     states: dict[int, tuple[str, int]] = {}
     trials: dict[int, Trial] = {}
-    for ended in context.outcomes(alive, orders, stretch, until=rung.steps):
-        key = context.key([member for member, _, _ in ended], rung.steps)
+    for ended in outcomes(context, alive, orders, stretch, until=rung.steps):
+        key = pack_key([member for member, _, _ in ended], rung.steps)
         for place, (member, outcome, where) in enumerate(ended):
             states[member.number] = key, place
-            trials[member.number] = context.trial_of(member, outcome, where, orders.values)
+            trials[member.number] = trial_of(context, member, outcome, where, orders.values)
     judged = [trials[member.number] for member in alive]
     scores = np.array([signed_values(trial, plan.objectives) for trial in judged], dtype=np.float64)
     chosen = [alive[place] for place in survivors(scores, keep=rung.keep)]
     going = {member.number for member in chosen}
     note = {"rung": number + 1, "of_rungs": len(plan.rungs), "step": rung.steps, "max_steps": plan.max_steps}
     note |= {"alive": len(alive), "kept": len(chosen), "started": of}
-    context.finish([_pruned(trial, note) for trial in judged if trial.number not in going])
+    context.journal.finish_trials([_pruned(trial, note) for trial in judged if trial.number not in going])
     following = plan.rungs[number + 1].steps if number + 1 < len(plan.rungs) else None
-    for members in context.packs(chosen, orders):
+    for members in packs_of(context, chosen, orders):
         pieces: list[tuple[str, list[int]]] = []  # in the order of the members, whatever packs they come from
         for member in members:
             key, place = states[member.number]
@@ -144,15 +149,15 @@ def _to_rung(
         found = [(context.journal.checkpoint(f"pack/{key}"), places) for key, places in pieces]
         whole = [(state, places) for state, places in found if state is not None]
         if len(whole) == len(found):  # else they train from the start again, to the same result
-            context.save_pack(context.key(members, following), cut(whole))
+            context.runs.save(pack_key(members, following), cut(whole))
     return chosen, [key for key, _ in states.values()]
 
 
 def _to_the_end(context: Context, alive: Sequence[Planned], orders: Orders, stretch: Stretch) -> None:
     finished = {trial.number for trial in context.journal.trials()}
-    for ended in context.outcomes(alive, orders, stretch, done=finished):
-        context.finish([context.trial_of(*end, orders.values) for end in ended])
-        context.forget_packs([context.key([member for member, _, _ in ended])])
+    for ended in outcomes(context, alive, orders, stretch, done=finished):
+        context.journal.finish_trials([trial_of(context, *end, orders.values) for end in ended])
+        context.runs.forget([pack_key([member for member, _, _ in ended])])
 
 
 def _pruned(trial: Trial, note: dict[str, int]) -> Trial:

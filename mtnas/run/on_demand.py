@@ -9,8 +9,10 @@ from mtnas.run.executor import Executor
 from mtnas.run.export import export
 from mtnas.run.figures import judged
 from mtnas.run.journal import Journal
+from mtnas.run.planned import plan
 from mtnas.run.prepare import prepare
 from mtnas.run.retrain import PARTS, Entrant
+from mtnas.run.trained import train
 from mtnas.spec import ExportSpec, JobSpec
 from mtnas.trials import Candidate
 
@@ -49,8 +51,9 @@ def run_export(
     route = canonical_route(graph, route)
     rates = spec.training.lr_grid if lr is None else (lr,)
     wanted = [(label, graph, Candidate(route=route, settings=settings(context, lr=rate, seed=0))) for rate in rates]
-    trials = context.train(
-        context.plan(0, "retrain", wanted),
+    trials = train(
+        context,
+        plan(0, "retrain", wanted),
         parts=PARTS,
         evaluate_on=("valid",),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),

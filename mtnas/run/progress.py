@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtnas.run.packs import PackEnd, PackEvent, PackProgress
+from mtnas.run.pack_events import PackEnd, PackEvent, PackProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class PackMeter:
         return self.done == self.num_packs
 
     @property
-    def candidate_steps(self) -> int:
-        """Steps of all candidates."""
+    def candidate_steps(self) -> float:
+        """Of all candidates, as ``mtnas.search.passes`` counts them."""
         return sum(progress.candidate_steps for progress in self._latest.values())
 
     @property

@@ -9,10 +9,12 @@ from mtnas.errors import SearchError
 from mtnas.routes import Route, RouteGraph, route_digest
 from mtnas.routes.named import NamedRoute
 from mtnas.run.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
-from mtnas.run.context import Context, Planned
+from mtnas.run.context import Context
 from mtnas.run.figures import judged
+from mtnas.run.planned import Planned, plan
 from mtnas.run.progress import WHOLE, Stretch
 from mtnas.run.search import RANDOM, Found
+from mtnas.run.trained import train
 from mtnas.trials import Candidate, Trial, TrialState
 
 PARTS = ("train", "search")
@@ -71,7 +73,8 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         named_of[label] = NamedRoute(name=label, graph=context.space.graph, route=route)
         start = first + len(planned)
         planned += planned_seeds(context, start, "retrain", label, named_of[label], lr=tuned[label].lr, seeds=seeds)
-    trials = context.train(
+    trials = train(
+        context,
         planned,
         parts=PARTS,
         evaluate_on=("valid", "test"),
@@ -111,8 +114,9 @@ def _tune_finalists(
     ]
     if len(grid) == 1:
         return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in routes}, first
-    planned = context.plan(first, "tune", wanted)
-    trials = context.train(
+    planned = plan(first, "tune", wanted)
+    trials = train(
+        context,
         planned,
         parts=("train",),
         evaluate_on=("search", "valid"),

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtnas.run.baselines import Baselines, settings
-from mtnas.run.context import Context, Orders
+from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
 from mtnas.run.halving import train_generation
+from mtnas.run.planned import Orders, plan
 from mtnas.run.progress import Stretch
 from mtnas.run.work_clock import WorkClock
 from mtnas.search import Budget, Choice, Searcher, SettingsSpace, Stop, StopReason, build
@@ -117,4 +118,4 @@ def _trained(
         values=lambda evaluations: gains_on("search", context.tasks, evaluations, known.reference["search"]),
         stop_at=stop_at,
     )
-    return train_generation(context, context.plan(first, "search", wanted), orders, halving, stretch=stretch)
+    return train_generation(context, plan(first, "search", wanted), orders, halving, stretch=stretch)

@@ -31,7 +31,7 @@ class Found:
         finalists: distinct routes (canonical), best first.
         random_finalist: the best of an equal-budget random search, where the protocol asks for one.
         num_trials: trials so far in the job.
-        cost: candidate-steps and device-seconds of the search.
+        cost: candidate-steps (``mtnas.search.passes``) and device-seconds of the search.
         stop: why the search ended.
         random_stop: why the random search ended.
     """
@@ -67,8 +67,7 @@ def search(context: Context, known: Baselines) -> Found:
     first += len(trials)
     random_finalist, random_stop = None, None
     if compares:
-        equal = max(1, round(spent["candidate_steps"] / (context.recipe.epochs * epoch_steps(context))))
-        limits = budget_of(context, BudgetSpec(trials=equal))
+        limits = budget_of(context, BudgetSpec(trials=_equal_trials(context, spent["candidate_steps"])))
         spec = SampledSearch(kind="random", generation=spec.generation if isinstance(spec, SampledSearch) else 16)
         random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
         random_finalist = _best_routes(context, random.trials, 1, random.stop)[0]
@@ -82,6 +81,11 @@ def search(context: Context, known: Baselines) -> Found:
         stop=stop,
         random_stop=random_stop,
     )
+
+
+def _equal_trials(context: Context, candidate_steps: float) -> int:
+    """The fewest whole trials that take at least so many steps: random search gets no less than it is compared with."""
+    return max(1, math.ceil(candidate_steps / (context.recipe.epochs * epoch_steps(context))))
 
 
 def _wants_random(context: Context) -> bool:

@@ -11,14 +11,14 @@ from mtnas.routes import canonical_route, route_digest
 from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
-from mtnas.run.packs import PackFailed, PackTask, SupernetResult, SupernetWork
+from mtnas.run.pack_events import PackFailed, SupernetResult
+from mtnas.run.pack_task import PackTask, SupernetWork
 from mtnas.run.progress import Stretch
-from mtnas.run.stopping import gradient_limits, gradient_stop, resumable, stop_from_json
+from mtnas.run.stopping import begun_in, gradient_limits, gradient_stop, resumable, stop_from_json
 from mtnas.search import Stop
+from mtnas.search.foreseen import num_sampled
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
-
-SAMPLED = 15
 
 
 def search_with_shared_weights(
@@ -44,26 +44,28 @@ def search_with_shared_weights(
         finished = {trial.number: trial for trial in context.journal.trials()}
         return [finished[number] for number in record["numbers"]], record["cost"], stop_from_json(record["stop"])
     recipe = replace(context.recipe, epochs=spec.epochs or context.recipe.epochs)
-    limits = gradient_limits(context, searches=spec.num_networks(len(context.tasks)), epochs=recipe.epochs)
     base = settings(context, lr=known.typical_lr, seed=0)
     of_seeds = [replace(base, seed=base.seed + n, data_seed=base.data_seed + n) for n in range(spec.searches)]
     pairs = [(variant, of_seed) for variant in spec.variants() for of_seed in of_seeds]
+    num_samples = num_sampled(spec, trials=context.spec.budget.trials)
+    resume = resumable(context, name)
+    limits = gradient_limits(context, spec, epochs=recipe.epochs, num_samples=num_samples, begun=begun_in(resume))
     task = PackTask(
         key=name,
         work=SupernetWork(
             space=context.space,
             settings=tuple(of_search for _, of_search in pairs),
             searches=tuple(variant for variant, _ in pairs),
-            num_samples=min(SAMPLED, max(1, context.spec.budget.trials // len(pairs)) - 1),
+            num_samples=num_samples,
             most_steps=limits.most_steps,
             seconds=limits.seconds,
         ),
         tasks=context.tasks,
         recipe=recipe,
         device=context.device,
-        resume=resumable(context, name),
+        resume=resume,
     )
-    (result,) = context.execute([task], stretch=stretch)
+    (result,) = context.runs.execute([task], stretch=stretch)
     if isinstance(result, PackFailed):
         raise result.error
     assert isinstance(result, SupernetResult)
@@ -71,7 +73,7 @@ def search_with_shared_weights(
     trials = _proposed_trials(context, known, task, result, first)
     context.journal.add_trials([replace(trial, state=TrialState.RUNNING) for trial in trials])
     context.journal.finish_trials(trials)
-    spent = {"candidate_steps": float(result.candidate_steps), "device_seconds": result.seconds}
+    spent = {"candidate_steps": result.candidate_steps, "device_seconds": result.seconds}
     stop = gradient_stop(limits, out_of_time=result.out_of_time)
     record = {"numbers": [trial.number for trial in trials], "cost": spent, "stop": stop.to_json()}
     context.journal.save_checkpoint(name, json.dumps(record).encode())

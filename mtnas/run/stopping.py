@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import safetensors.torch
+
 from mtnas.run.context import Context
 from mtnas.run.sampled import budget_of, epoch_steps
 from mtnas.search import Budget, Stop, StopReason
+from mtnas.search.foreseen import most_steps, passes_of_proposals, passes_of_steps
+from mtnas.search.passes import Passes
+from mtnas.search.shared_weights import SharedWeightsSearch
+from mtnas.training.pack_state import STEP
+from mtnas.training.pass_rows import pass_rows
+from mtnas.training.supernet_search import passes_in
 
 _GOES_ON = (StopReason.CANDIDATE_STEPS, StopReason.EPOCHS, StopReason.DEVICE_SECONDS, StopReason.DEADLINE)
 
@@ -30,15 +39,45 @@ class GradientLimits:
     seconds: float | None
 
 
-def gradient_limits(context: Context, *, searches: int, epochs: int) -> GradientLimits:
-    """The job's budget, shared by so many searches of so many epochs in one pack.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """Where a pack goes on from: the step of its searches, and the passes of each until then."""
+
+    step: int
+    passes: Passes
+
+
+def gradient_limits(
+    context: Context, spec: SharedWeightsSearch, *, epochs: int, num_samples: int, begun: Begun
+) -> GradientLimits:
+    """The job's budget, shared by the searches of one pack: what is charged never exceeds it.
+
+    Args:
+        context: the job.
+        spec: the searches.
+        epochs: of each.
+        num_samples: routes that each proposes beside its derived one.
+        begun: where the pack goes on from.
 
     Raises:
         SpecError: not even a single step is left for each.
     """
     limits, all_steps = context.spec.budget, epochs * epoch_steps(context)
-    budget = budget_of(context, limits, steps_per_trial=searches)
-    most = None if budget.most_steps is None else budget.most_steps // searches
+    rows, networks = pass_rows(context.data, context.recipe), spec.num_networks(len(context.tasks))
+
+    def foreseen(steps: int) -> float:
+        charges = []
+        for variant in spec.variants():
+            passes = begun.passes + passes_of_steps(variant, rows, first=begun.step, steps=steps)
+            passes += passes_of_proposals(variant, rows, num_samples=num_samples)
+            charges.append((passes * networks).candidate_steps(rows.step))
+        return max(charges)
+
+    least = max(begun.step, 1)
+    budget = budget_of(context, limits, steps_per_trial=math.ceil(foreseen(least)))
+    most = None
+    if budget.most_steps is not None:
+        most = most_steps(foreseen, budget.most_steps, least=least, whole=all_steps)
     seconds = [limits.device_seconds, limits.deadline_s]
     return GradientLimits(
         budget=budget,
@@ -66,6 +105,14 @@ def resumable(context: Context, key: str) -> bytes | None:
     if earlier is None or earlier.stop.get("reason") not in _GOES_ON:
         return None
     return earlier.checkpoint(f"pack/{key}")
+
+
+def begun_in(state: bytes | None) -> Begun:
+    """How far the searches of a pack were in this state."""
+    if state is None:
+        return Begun(step=0, passes=Passes())
+    tensors = safetensors.torch.load(state)
+    return Begun(step=int(tensors[STEP]), passes=passes_in(tensors))
 
 
 def tell_stop(context: Context, stop: Stop) -> None:

@@ -23,8 +23,9 @@ class BudgetSpec(Part):
 
     Attributes:
         trials: trials, failed ones included; of a gradient search, the routes that it proposes in the end.
-        candidate_steps: training steps, summed over candidates; never exceeded.
-        epochs: passes over the training rows, summed over candidates; never exceeded.
+        candidate_steps: training steps, summed over candidates; of searches over shared weights all passes through
+            their networks (``mtnas.search.passes``); never exceeded.
+        epochs: the same in passes over the training rows; never exceeded.
         device_seconds: seconds of training, summed over devices; the last generation may exceed it.
         deadline_s: seconds of wall time at work; the time in a queue or paused does not count. Trials that are still
             training then are cut off.

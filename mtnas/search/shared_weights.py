@@ -14,6 +14,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
+AFFINITY_BATCHES = 8
+"""Batches of ``reward_rows``, at most, whose task gradients a policy leans on (``ReinforceSearch.prior``)."""
+
+LOOK_ROWS = 1024
+"""Rows of ``search`` on which gates show what they leave open (``SnrSearch``, ``DselectKSearch``)."""
+
 
 class SharedWeightsSearch(Part):
     """What all of these searches have in common.
@@ -42,7 +48,7 @@ class SharedWeightsSearch(Part):
         return self.searches * math.prod(len(values) for values in self.vary.values())
 
     def num_networks(self, num_tasks: int) -> int:
-        """Networks that take a step when every search does: what a budget of candidate-steps counts."""
+        """Networks that take a step when every search does; each is charged its passes (``mtnas.search.passes``)."""
         return self.num_searches
 
     def variants(self) -> list[Self]:

@@ -69,11 +69,13 @@ class OneShotSearcher(SupernetSearch):
             for seed in self.weights.seeds
         ]
         trials: list[list[Trial]] = [[] for _ in searchers]
-        while len(trials[0]) < self.search.evaluations:
-            wanted = min(self.search.population, self.search.evaluations - len(trials[0]))
+        tried = 0
+        while tried < self.search.evaluations:
+            wanted = min(self.search.population, self.search.evaluations - tried)
             asked = [searcher.ask(done, wanted) for searcher, done in zip(searchers, trials, strict=True)]
             if not all(asked):
                 break  # a small space is exhausted
+            tried += max(map(len, asked))
             for place in range(max(map(len, asked))):
                 row = [of_search[min(place, len(of_search) - 1)] for of_search in asked]
                 scores = self._scores([candidate.route for candidate in row]).tolist()

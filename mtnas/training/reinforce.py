@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route
-from mtnas.search.shared_weights import ReinforceSearch
+from mtnas.search.shared_weights import AFFINITY_BATCHES, ReinforceSearch
 from mtnas.supernets import Selection
 from mtnas.training.flat import FlatParameters
 from mtnas.training.losses import task_losses
@@ -25,8 +25,6 @@ from mtnas.training.route_prior import cosines, edge_prior, task_groups
 from mtnas.training.rows import Batch
 from mtnas.training.shared_weights import Ground, RelativeLoss, SharedWeights, endless, equal_groups, repeated
 from mtnas.training.supernet_search import SupernetSearch
-
-_AFFINITY_BATCHES = 8
 
 
 class ReinforceSearcher(SupernetSearch):
@@ -94,13 +92,14 @@ class ReinforceSearcher(SupernetSearch):
         """Seed the policies with the affinity that task gradients have under routes drawn at random."""
         gram_KTT: Tensor | None = None
         for index, batch in enumerate(self._held_out.epoch(0)):
-            if index == _AFFINITY_BATCHES:
+            if index == AFFINITY_BATCHES:
                 break
             with torch.no_grad():
                 num_groups = equal_groups(batch.num_rows, self.search.routes_per_step)
                 selection = self.weights.told(self.sample(num_groups, step=self._step))
             objective = self.weights.objective
             found = objective.gram(self.weights.flat, objective.losses(batch, selection, None))
+            self.weights.charge(batch, backward=len(self.tasks))
             gram_KTT = found if gram_KTT is None else gram_KTT + found
         assert gram_KTT is not None
         graph = self.space.graph
@@ -120,7 +119,9 @@ class ReinforceSearcher(SupernetSearch):
 
     def _losses(self, batch: Batch, selection: Selection, num_routes: int) -> Tensor:
         """``[K, M, T]`` of the same rows under every route."""
-        outputs = self.net(repeated(batch, num_routes), selection)
+        of_each = repeated(batch, num_routes)
+        outputs = self.net(of_each, selection)
+        self.weights.charge(of_each)
         K, B = outputs[0].shape[0], batch.num_rows
         split = [out.reshape(K * num_routes, B, out.shape[-1]) for out in outputs]
         labels = batch.for_candidates(batch.labels)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Route, RouteGraph
+from mtnas.search.passes import Passes, learning, looking
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.selection import settings_of
@@ -25,7 +27,7 @@ from mtnas.training.optimiser import PackAdamW
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Bag, Batch, TrainingData
 from mtnas.training.schedule import lr_factor
-from mtnas.training.task_batches import TaskBatchStream, training_batches
+from mtnas.training.task_batches import TaskBatchStream, own_labels_of, training_batches
 from mtnas.trials import Settings
 
 
@@ -60,6 +62,8 @@ class SharedWeights:
         objective: what a step of the weights goes down.
         flat: the weights.
         noise: the draws of a step, for routes as well as for dropout.
+        passes: all that went through each of the networks, which is what the search is charged; whoever passes rows
+            through ``net`` says so (:meth:`charge`).
     """
 
     def __init__(
@@ -95,12 +99,18 @@ class SharedWeights:
             self.flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
         )
         self.noise = Noise(seeds=self.seeds, dropout=[s.dropout for s in settings], device=data.device)
+        self.passes = Passes()
         self._gate = settings_of([s.gate for s in settings], device=data.device, dtype=torch.float32)
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one pass over ``train``."""
         return self._stream.num_batches
+
+    @property
+    def step_rows(self) -> int:
+        """Rows of one step: a forward and a backward pass over as many is one candidate-step."""
+        return self._stream.batch_size * (len(self.tasks) if self.recipe.own_rows else 1)
 
     @property
     def total_steps(self) -> int:
@@ -130,6 +140,11 @@ class SharedWeights:
         self.objective.backward(self.flat, losses_KT, step=step, penalty=penalty)
         self._optimiser.step(lr_factor(self.recipe.schedule, step=step, total_steps=self.total_steps))
         self.objective.after_step(batch, selection, self.noise, step=step)
+        self.charge(batch, backward=1)  # whatever the balancer passes, as in a candidate's step
+
+    def charge(self, batch: Batch, *, backward: int = 0) -> None:
+        """Count a forward pass of the batch through every network, and so many backward ones."""
+        self.passes += learning(batch.numeric.shape[1], backward=backward)
 
     def held_out(self, num_rows: int) -> BatchStream | TaskBatchStream:
         """Batches of so many rows of ``search``, of all tasks together, each search in its own order."""
@@ -138,6 +153,7 @@ class SharedWeights:
     def inherited(self, routes: Sequence[Route]) -> PackMetrics:
         """Metrics ``[K]`` on all of ``search`` of one route per search under the weights as they are."""
         selection = Selection.from_routes(self.net.graph, [[route] for route in routes], device=self.data.device)
+        self.passes += looking(self._num_evaluated)
         return evaluate(self.net, self.told(selection), self.data, self.tasks, ("search",))
 
     def state(self) -> dict[str, Tensor]:
@@ -150,6 +166,13 @@ class SharedWeights:
         own = {name.removeprefix("weights."): tensor for name, tensor in state.items() if name.startswith("weights.")}
         self._optimiser.load_state_dict(own)
         self.objective.load_state(state)
+
+    @cached_property
+    def _num_evaluated(self) -> int:
+        """Rows of an evaluation on all of ``search``."""
+        if self.recipe.own_rows:
+            return own_labels_of(self.data, ("search",)).numel()
+        return len(self.data.rows_of(("search",)))
 
     def _batches(self, part: str, batch_size: int) -> BatchStream | TaskBatchStream:
         return training_batches(

@@ -81,11 +81,12 @@ class SparseSharingSearcher(SupernetSearch):
 
     def proposals(self, num_samples: int) -> list[list[Proposal]]:
         """One route per search; its metrics are each task's in its own network."""
+        seeds = self.weights.seeds[:: len(self.tasks)]
+        pairs = zip(self.candidates(0), seeds, strict=True)
+        chosen = [(self._distinct(routes) or self._from_space(seed, 1))[0] for routes, seed in pairs]
+        metrics = self.weights.inherited([route for route, _ in chosen for _ in self.tasks])
         found = []
-        for k, routes in enumerate(self.candidates(0)):
-            seed = self.weights.seeds[k * len(self.tasks)]
-            ((route, derived),) = self._distinct(routes) or self._from_space(seed, 1)
-            metrics = self.weights.inherited([route] * len(self.weights.seeds))
+        for k, (route, derived) in enumerate(chosen):
             own = {
                 task.name: {str(n): float(v[k * len(self.tasks) + t]) for n, v in metrics[task.name].items()}
                 for t, task in enumerate(self.tasks)

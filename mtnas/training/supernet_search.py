@@ -15,12 +15,16 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route, canonical_route
+from mtnas.search.passes import Passes
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
 from mtnas.training.evaluate import of_candidate
+from mtnas.training.pack_state import STEP
 from mtnas.training.seeds import derived_seed
 from mtnas.training.shared_weights import SharedWeights, equal_groups
+
+PASSES = "passes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,11 @@ class SupernetSearch(ABC):
     def num_networks(self) -> int:
         """Networks that take a step together."""
         return len(self.weights.seeds)
+
+    @property
+    def candidate_steps(self) -> float:
+        """What the searches are charged so far, all networks together: every pass (``mtnas.search.passes``)."""
+        return (self.weights.passes * self.num_networks).candidate_steps(self.weights.step_rows)
 
     def run(self) -> Iterator[Pulse]:
         """Search to the end, from wherever the state is; a pulse every twentieth of the way."""
@@ -145,12 +154,14 @@ class SupernetSearch(ABC):
 
     def state(self) -> dict[str, Tensor]:
         """All that a later run needs to go on exactly from here."""
-        return self.weights.state() | self.own_state() | {"step": torch.tensor(self._step)}
+        passes = self.weights.passes
+        course = {STEP: torch.tensor(self._step), PASSES: torch.tensor([passes.forward, passes.backward])}
+        return self.weights.state() | self.own_state() | course
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same search."""
         self.weights.load_state(state)
-        self._step = int(state["step"])
+        self._step, self.weights.passes = int(state[STEP]), passes_in(state)
         self.load_own_state(state)
 
     def _explored(self, selection: Selection, num_groups: int, *, step: int) -> Selection:
@@ -178,6 +189,12 @@ class SupernetSearch(ABC):
         """Routes that keep to the constraints, for a search that draws none."""
         rng = np.random.default_rng(derived_seed("proposals", seed))
         return [(route, False) for route, _ in self._distinct([self.space.sample(rng) for _ in range(count)])]
+
+
+def passes_in(state: Mapping[str, Tensor]) -> Passes:
+    """The passes that a search had made when it was in this state."""
+    forward, backward = state[PASSES].tolist()
+    return Passes(forward=forward, backward=backward)
 
 
 def joined(first: Selection, last: Selection, *, kept: int) -> Selection:

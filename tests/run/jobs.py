@@ -9,14 +9,16 @@ from typing import Any
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import MtnasError
 from mtnas.run import Executor, InProcessExecutor, Journal, run_job
-from mtnas.run.packs import PackEvent, PackFailed, PackTask, TrainWork, execute
+from mtnas.run.pack_events import PackEvent, PackFailed
+from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs import execute
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
 from search_spaces import build
 
 NUM_TASKS = 2
-PLANTED = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
+PLANTED: dict[str, Any] = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
 DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}
 TRAINING: dict[str, Any] = {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}}
 SMALL: dict[str, Any] = {
@@ -29,6 +31,11 @@ SMALL: dict[str, Any] = {
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 2, "finalists": 2},
     "export": {"top": 0},
 }
+# What these are charged, in candidate-steps: a step has 64 rows, a forward pass alone is a third.
+STEPS = 3  # one epoch of 204 rows
+SEARCH_ROWS = 41
+EVALUATION = SEARCH_ROWS / 64 / 3  # of a route on all of ``search``
+POLICY_STEP = 4 * 32 / 64 / 3  # the rewards of SMALL's search
 SAMPLED: dict[str, Any] = SMALL | {"search": {"kind": "random", "generation": 3}, "budget": {"trials": 7}}
 
 

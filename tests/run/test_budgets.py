@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,13 +12,25 @@ import pytest
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import LeaseLostError, SearchError, SpecError
 from mtnas.run import MemoryJournal
-from mtnas.run.packs import PackEvent, PackTask, execute
+from mtnas.run.pack_events import PackEvent
+from mtnas.run.pack_task import PackTask
+from mtnas.run.packs import execute
 from mtnas.search import StopReason
 from mtnas.trials import Trial, TrialState
 from tests.run.interrupting import InterruptedJournal
-from tests.run.jobs import SAMPLED, SMALL, TRAINING, EagerExecutor, run, spec_of, timeless_trials
+from tests.run.jobs import (
+    EVALUATION,
+    POLICY_STEP,
+    SAMPLED,
+    SMALL,
+    STEPS,
+    TRAINING,
+    EagerExecutor,
+    run,
+    spec_of,
+    timeless_trials,
+)
 
-STEPS = 3  # of a trial: 204 rows to train on in batches of 64, one epoch
 QUICK: dict[str, Any] = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1}}
 
 
@@ -131,16 +144,29 @@ class TestGradient:
         journal = MemoryJournal()
         report = run(budgeted(SMALL), journal, access)
         assert report["search"]["stop"]["reason"] == StopReason.COMPLETED
-        assert report["search"]["candidate_steps"] == STEPS
         assert len(searched(journal)) > 4
+        charged = STEPS * (1 + POLICY_STEP) + len(searched(journal)) * EVALUATION
+        assert report["search"]["candidate_steps"] == pytest.approx(charged)
 
-    @pytest.mark.parametrize(("budget", "steps"), [({"candidate_steps": 3}, 2), ({"epochs": 0.75}, 2)])
-    def test_steps_are_shared_by_the_searches(self, budget: dict[str, Any], steps: int, access: DataAccess) -> None:
-        """Two searches, so one step each where three are allowed."""
-        journal = MemoryJournal()
-        report = run(budgeted(SMALL | {"search": {**SMALL["search"], "searches": 2}}, **budget), journal, access)
-        assert (report["search"]["stop"]["reason"],) == tuple(budget)
-        assert report["search"]["candidate_steps"] == steps
+    @pytest.mark.parametrize(("name", "in_steps"), [("candidate_steps", 1), ("epochs", STEPS)])
+    @pytest.mark.parametrize("steps", [1, 2])
+    def test_searches_share_what_their_passes_take(
+        self, name: str, in_steps: int, steps: int, access: DataAccess
+    ) -> None:
+        """Steps with their rewards, and the sixteen routes that each may propose; not a pass more than allowed."""
+        allowed = math.ceil(2 * (steps * (1 + POLICY_STEP) + 16 * EVALUATION))
+        journal, search = MemoryJournal(), {**SMALL["search"], "searches": 2}
+        report = run(budgeted(SMALL | {"search": search}, **{name: allowed / in_steps}), journal, access)
+        assert report["search"]["stop"]["reason"] == name
+        assert report["search"]["stop"]["detail"].startswith(f"{steps} of {STEPS} steps")
+        assert 2 * steps * (1 + POLICY_STEP) < report["search"]["candidate_steps"] <= allowed
+
+    def test_a_budget_below_one_step_says_what_one_takes(self, access: DataAccess) -> None:
+        least = math.ceil(1 + POLICY_STEP + 16 * EVALUATION)
+        with pytest.raises(SpecError, match=rf"budget.candidate_steps: expected at least {least}"):
+            run(budgeted(SMALL, candidate_steps=least - 1), MemoryJournal(), access)
+        report = run(budgeted(SMALL, candidate_steps=least), MemoryJournal(), access)
+        assert report["search"]["candidate_steps"] <= least
 
     @pytest.mark.parametrize("name", ["device_seconds", "deadline_s"])
     def test_time_ends_it_and_it_derives_from_what_it_has(self, name: str, access: DataAccess) -> None:
@@ -148,7 +174,8 @@ class TestGradient:
         report = run(budgeted(SMALL, **{name: 1e-6}), journal, access)
         stop = report["search"]["stop"]
         assert (stop["reason"], stop["reproducible"]) == (name, False)
-        assert report["search"]["candidate_steps"] == 1
+        charged = 1 + POLICY_STEP + len(searched(journal)) * EVALUATION
+        assert report["search"]["candidate_steps"] == pytest.approx(charged)
         assert report["best"]["label"] == "finalist-1"
 
     def test_trials_limit_the_proposals(self, access: DataAccess) -> None:

@@ -15,7 +15,17 @@ from mtnas.run.earlier import Earlier
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
 from tests.run.interrupting import InterruptedJournal
-from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, spec_of, timeless, timeless_trials
+from tests.run.jobs import (
+    EVALUATION,
+    POLICY_STEP,
+    SAMPLED,
+    SMALL,
+    STEPS,
+    EagerExecutor,
+    spec_of,
+    timeless,
+    timeless_trials,
+)
 
 QUICK = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 2}}
 STANDARD = {"protocol": {**QUICK["protocol"], "random_search": True}}
@@ -145,10 +155,12 @@ def test_other_data_cannot_extend_a_job(access: DataAccess) -> None:
 
 def test_a_gradient_search_that_a_limit_ended_goes_on_from_its_state(access: DataAccess) -> None:
     short, extended = MemoryJournal(), MemoryJournal()
-    run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 1}), short, access)
+    run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 6}), short, access)
     state = short.checkpoint("pack/search/reinforce")
     executor = EagerExecutor()
-    report = run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 3}), extended, access, earlier(short), executor)
+    report = run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 9}), extended, access, earlier(short), executor)
     assert state is not None
     assert executor.resumed == ["search/reinforce"]
-    assert report["search"]["candidate_steps"] == 3
+    searched = [trial for trial in extended.trials() if trial.phase == "search"]
+    charged = STEPS * (1 + POLICY_STEP) + len(searched) * EVALUATION
+    assert report["search"]["candidate_steps"] == pytest.approx(charged)

@@ -20,7 +20,7 @@ from mtnas.errors import (
     TrainingError,
 )
 from mtnas.run import MemoryJournal
-from mtnas.run.packs import PackTask, TrainWork
+from mtnas.run.pack_task import PackTask, TrainWork
 from mtnas.run.trees import TreesWork
 from mtnas.search.budget import SHARE_FROM
 from mtnas.spec import JobSpec

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mtnas.data import DataAccess, EncodedData
 from mtnas.run import MemoryJournal
-from mtnas.run.packs import PackEvent, PackTask, TrainWork, execute
+from mtnas.run.pack_events import PackEvent
+from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs import execute
 from tests.run.jobs import SAMPLED, run, size_of, spec_of
 
 

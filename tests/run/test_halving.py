@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.errors import LeaseLostError, MtnasError, OutOfMemoryError, SearchError, TrainingError
 from mtnas.run import MemoryJournal
-from mtnas.run.packs import PackEvent, PackTask, TrainResult, TrainWork, execute
+from mtnas.run.pack_events import PackEvent, TrainResult
+from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs import execute
 from mtnas.search.halving import Rung, candidate_steps
 from mtnas.spec import JobSpec
 from mtnas.training.task_batches import steps_per_epoch

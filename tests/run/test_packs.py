@@ -17,21 +17,20 @@ from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import DataSpec
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
-from mtnas.run import packs
-from mtnas.run.context import Context, Planned
-from mtnas.run.packs import (
+from mtnas.run import pack_training
+from mtnas.run.pack_events import (
     PackCheckpoint,
     PackEvent,
     PackFailed,
     PackProgress,
     PackStarted,
-    PackTask,
     SupernetResult,
-    SupernetWork,
     TrainResult,
-    TrainWork,
-    execute,
+    TreesResult,
 )
+from mtnas.run.pack_task import PackTask, SupernetWork, TrainWork
+from mtnas.run.packs import execute
+from mtnas.run.planned import Planned, pack_key
 from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.spaces import SearchSpace
@@ -42,7 +41,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
 from mtnas.trials import Candidate, Settings
 from search_spaces import build
-from tests.run.jobs import DATA
+from tests.run.jobs import DATA, POLICY_STEP
 
 TASKS = tuple(Task(name=f"t{n}", kind=TaskKind.BINARY, label=f"task_{n}", tower=(4,)) for n in range(2))
 RECIPE = Recipe(batch_size=64, epochs=3, evaluate_every=2)
@@ -86,6 +85,11 @@ def searching(*, lrs: Sequence[float] = (0.01, 0.02)) -> PackTask:
     return PackTask(key="search", work=work, tasks=TASKS, recipe=RECIPE, checkpoint_every_s=-1.0)
 
 
+def charge(task: PackTask, step: int) -> float:
+    """Candidate-steps of the first steps of two candidates, or of two searches whose first step is their warm-up."""
+    return 2 * (step + (POLICY_STEP * (step - 1) if isinstance(task.work, SupernetWork) else 0))
+
+
 def of_kind(events: Sequence[PackEvent], kind: type[Event]) -> list[Event]:
     return [event for event in events if isinstance(event, kind)]
 
@@ -102,7 +106,7 @@ def test_a_pack_starts_with_its_place_and_ends_with_its_result(task: PackTask, d
     steps = [event.step for event in progress]
     assert steps == sorted(set(steps))
     assert steps[-1] == progress[0].total_steps == 9
-    assert all(event.candidate_steps == 2 * event.step for event in progress)
+    assert [event.candidate_steps for event in progress] == pytest.approx([charge(task, step) for step in steps])
 
 
 @pytest.mark.parametrize("task", [training(), searching()], ids=["training", "searching"])
@@ -141,7 +145,7 @@ def test_time_before_a_checkpoint_counts_but_its_steps_are_not_counted_again(tas
     state["seconds"] = torch.full_like(state["seconds"], 1000.0)
     events = list(execute(replace(task, resume=safetensors.torch.save(state)), data))
     last = of_kind(events, PackProgress)[-1]
-    assert last.candidate_steps == 2 * (last.step - int(state["step"]))
+    assert last.candidate_steps == pytest.approx(charge(task, last.step) - charge(task, int(state["step"])))
     assert last.seconds > 1000
     end = events[-1]
     if isinstance(end, TrainResult):
@@ -203,7 +207,7 @@ def test_full_memory_is_an_error_of_ours(error: Exception, data: EncodedData, mo
     def fill(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(packs, "PackTrainer", fill)
+    monkeypatch.setattr(pack_training, "PackTrainer", fill)
     end = list(execute(training(), data))[-1]
     assert isinstance(end, PackFailed)
     assert isinstance(end.error, OutOfMemoryError)
@@ -215,7 +219,7 @@ def test_trees_are_work_like_any_other(data: EncodedData) -> None:
     events = list(execute(PackTask(key="trees", work=work, tasks=TASKS, recipe=RECIPE), data))
     assert isinstance(events[0], PackStarted)
     end = events[-1]
-    assert isinstance(end, packs.TreesResult)
+    assert isinstance(end, TreesResult)
     assert (end.task, end.lr) == ("t1", 0.1)
     assert end.metrics.keys() == {"valid", "test"}
 
@@ -231,7 +235,7 @@ def test_packs_of_different_trials_have_different_names() -> None:
             Planned(number=number, phase="search", label="search", graph=graph, candidate=candidate)
             for number in numbers
         ]
-        return Context.key(members, until)
+        return pack_key(members, until)
 
     assert name(12, 13, 14, 15) == "search/12+4"
     names = [name(12, 13), name(12, 14), name(12, 15), name(12, 13, 15), name(12, 14, 15), name(12, 13, until=5)]

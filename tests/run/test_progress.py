@@ -10,7 +10,7 @@ import pytest
 from mtnas.data import DataAccess
 from mtnas.errors import OutOfMemoryError
 from mtnas.run import Executor, InProcessExecutor, MemoryJournal
-from mtnas.run.packs import PackFailed, PackProgress
+from mtnas.run.pack_events import PackFailed, PackProgress
 from mtnas.run.progress import WHOLE, PackMeter, PhaseProgress, Stretch
 from tests.run.jobs import SAMPLED, SMALL, FailingExecutor, run, size_of, spec_of
 

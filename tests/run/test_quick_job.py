@@ -15,7 +15,7 @@ from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial, TrialState
-from tests.run.jobs import run, spec_of
+from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, run, spec_of
 
 ROW = {
     *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "valid_score", "per_task"),
@@ -176,7 +176,8 @@ def test_search_trials_are_marked_as_inherited(done: Done) -> None:
     assert {trial.notes["weights"] for trial in trials} == {"inherited"}
     assert len({trial.route_digest for trial in trials}) == len(trials) == done.report["search"]["trials"]
     assert done.report["search"]["failed"] == 0
-    assert done.report["search"]["candidate_steps"] == 3  # one epoch of 192 to 255 rows, 64 at a time
+    charged = STEPS * (1 + POLICY_STEP) + len(trials) * EVALUATION
+    assert done.report["search"]["candidate_steps"] == pytest.approx(charged)
 
 
 def test_weights_are_kept_for_every_seed_of_the_finalists_alone(done: Done) -> None:

@@ -13,7 +13,8 @@ from mtnas.data import DataAccess, EncodedData, load
 from mtnas.errors import OutOfMemoryError, SearchError
 from mtnas.routes import InputShape, RouteGraph
 from mtnas.run import MemoryJournal
-from mtnas.run.packs import PackEvent, PackTask
+from mtnas.run.pack_events import PackEvent
+from mtnas.run.pack_task import PackTask
 from mtnas.run.sizing import CPU_ROWS, GPU_SIZE, Sizing, data_bytes, streams
 from mtnas.spec import ResourcesSpec
 from mtnas.tasks import Task, TaskKind

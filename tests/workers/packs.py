@@ -10,7 +10,7 @@ import search_spaces
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.spec import CatalogueSource, DataSpec
 from mtnas.routes import canonical_route, shape_graph
-from mtnas.run.packs import PackTask, TrainWork
+from mtnas.run.pack_task import PackTask, TrainWork
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Candidate, Settings

@@ -13,7 +13,8 @@ import search_spaces
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import TrainingError
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
-from mtnas.run.packs import PackCheckpoint, PackEvent, PackProgress, PackStarted, PackTask, TrainResult
+from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackProgress, PackStarted, TrainResult
+from mtnas.run.pack_task import PackTask
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.trials import TrialState

@@ -20,15 +20,8 @@ from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import DataError, LeaseLostError, SpecError, TrainingError
 from mtnas.run import MemoryJournal, run_job
 from mtnas.run.executor import Executor, InProcessExecutor
-from mtnas.run.packs import (
-    PackCheckpoint,
-    PackEvent,
-    PackFailed,
-    PackProgress,
-    PackStarted,
-    PackTask,
-    TrainResult,
-)
+from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackFailed, PackProgress, PackStarted, TrainResult
+from mtnas.run.pack_task import PackTask
 from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial

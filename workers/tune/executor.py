@@ -18,7 +18,8 @@ from ray.tune.schedulers import FIFOScheduler
 
 from mtnas.data import EncodedData
 from mtnas.errors import ServiceError
-from mtnas.run.packs import PackEnd, PackEvent, PackTask
+from mtnas.run.pack_events import PackEnd, PackEvent
+from mtnas.run.pack_task import PackTask
 from workers.cluster import FOLDER_PREFIX
 from workers.pack_actor import travelling
 from workers.room import ActorSize, RoomWatch

@@ -11,7 +11,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from mtnas.errors import OutOfMemoryError, TrainingError
-from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
+from mtnas.run.pack_events import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted
+from mtnas.run.pack_task import PackTask
 from mtnas.trials import Place
 
 PATIENCE_S = 600.0

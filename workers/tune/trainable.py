@@ -12,7 +12,8 @@ from ray.tune import Trainable
 from mtnas.data import EncodedData
 from mtnas.data.cache import CachedData
 from mtnas.errors import TrainingError
-from mtnas.run.packs import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted, PackTask
+from mtnas.run.pack_events import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted
+from mtnas.run.pack_task import PackTask
 from workers.pack_actor import events
 
 TELL_S = 0.25

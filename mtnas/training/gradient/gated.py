@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mtnas.routes import GateKind, Junction, Mix, Route, RouteGraph
 from mtnas.routes.nodes import EdgeState
 from mtnas.routes.relaxed import with_gate
+from mtnas.search.shared_weights import LOOK_ROWS
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
 from mtnas.supernets.junctions import JunctionGroup
@@ -27,8 +28,6 @@ from mtnas.training.flat import FlatParameters
 from mtnas.training.gradient.architecture import Architecture, Course, SearchT
 from mtnas.training.noise import Noise
 from mtnas.training.shared_weights import SharedWeights
-
-_LOOK_ROWS = 1024
 
 
 class GatedArchitecture(Architecture[SearchT]):
@@ -96,10 +95,11 @@ class GatedArchitecture(Architecture[SearchT]):
         )
 
     def _routes(self, weights: SharedWeights, noise: Noise | None) -> list[Route]:
-        batch = next(iter(weights.held_out(_LOOK_ROWS).epoch(0)))
+        batch = next(iter(weights.held_out(LOOK_ROWS).epoch(0)))
         values: dict[str, Tensor] = {}
         with _watching(weights.net.gates) as seen, torch.no_grad():
             weights.net.trunk(batch, weights.told(self._all), noise)
+            weights.charge(batch)
             for group, values_KJNB in seen:
                 values |= dict(zip(group.names, values_KJNB.mean(-1).unbind(1), strict=True))
         return [self._route({name: of_all[k] for name, of_all in values.items()}) for k in range(len(self.searches))]

@@ -112,3 +112,4 @@ class GradientSearcher(SupernetSearch):
         loss = (self._relative(losses_KT.unsqueeze(1))[:, 0] + self.architecture.terms(course)).sum()
         self._flat.backward(loss if penalty is None else loss + penalty)
         self._optimiser.step()
+        self.weights.charge(batch, backward=1)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mtnas.errors import OutOfMemoryError, TrainingError
-from mtnas.run.packs import PackCheckpoint, PackFailed, PackStarted, PackTask, TrainResult
+from mtnas.run.pack_events import PackCheckpoint, PackFailed, PackStarted, TrainResult
+from mtnas.run.pack_task import PackTask
 from mtnas.trials import Place
 from tests.workers.packs import pack
 from workers.tune.flights import START_S, Flights
