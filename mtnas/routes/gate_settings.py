@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 
 from mtnas.errors import SpaceError
+from mtnas.routes.graph import RouteGraph
+from mtnas.routes.nodes import GateKind
 
 GATE_SETTINGS: Mapping[str, float] = {
     # hard concrete (SNR; METHODS.md section 2)
@@ -38,6 +40,14 @@ GATE_SETTINGS: Mapping[str, float] = {
 - ``binary_open``: weight of the expected number of open binary connections, a mean over rows and steps, in the loss.
 """
 
+SETTINGS_OF: Mapping[GateKind, tuple[str, ...]] = {
+    GateKind.HARD_CONCRETE: ("temperature", "stretch_low", "stretch_high", "l0"),
+    GateKind.DSELECT_K: ("k", "smooth_step", "dselect_entropy", "dselect_mass"),
+    GateKind.CONTROLLER: ("controller_noise", "hard_passes"),
+    GateKind.BINARY: ("binary_temperature", "binary_open"),
+}
+"""Whose they are; the other gates have none."""
+
 _RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (1e-6, math.inf),
     "stretch_low": (-math.inf, -1e-9),
@@ -47,6 +57,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "hard_passes": (0.0, 1.0),
     "binary_temperature": (1e-6, math.inf),
 }
+
+
+def settings_in(graph: RouteGraph) -> frozenset[str]:
+    """Names of the settings that some gate of the graph has."""
+    kinds = {gate for junction in graph.junctions for gate in junction.gates}
+    return frozenset(name for kind in kinds for name in SETTINGS_OF.get(kind, ()))
 
 
 def check_gate_settings(settings: Mapping[str, float]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,11 +88,19 @@ def baselines(context: Context) -> Baselines:
     return Baselines(tuned=tuned, reference=reference, num_trials=len(planned))
 
 
-def settings(context: Context, *, lr: float, seed: int) -> Settings:
-    """A candidate's settings under the job's recipe; ``seed`` counts from 0 within the job."""
+def settings(context: Context, *, lr: float, seed: int, like: Settings | None = None) -> Settings:
+    """A candidate's settings.
+
+    Args:
+        context: the job.
+        lr: its learning rate.
+        seed: counts from 0 within the job.
+        like: settings that a search found, of which all but the rate and the seeds are kept; ``None`` for the job's.
+    """
     training = context.spec.training
     base = context.spec.seed * 1000 + seed
-    return Settings(lr=lr, weight_decay=training.weight_decay, dropout=training.dropout, seed=base, data_seed=base)
+    common = like or Settings(weight_decay=training.weight_decay, dropout=training.dropout)
+    return replace(common, lr=lr, seed=base, data_seed=base)
 
 
 def typical_params(context: Context) -> int:
@@ -119,11 +127,19 @@ def matched_baseline(context: Context, name: str, num_params: int) -> NamedRoute
 
 
 def planned_seeds(
-    context: Context, first: int, phase: str, label: str, named: NamedRoute, *, lr: float, seeds: Sequence[int]
+    context: Context,
+    first: int,
+    phase: str,
+    label: str,
+    named: NamedRoute,
+    *,
+    lr: float,
+    seeds: Sequence[int],
+    like: Settings | None = None,
 ) -> list[Planned]:
-    """One trial per seed."""
+    """One trial per seed; ``like`` as for ``settings``."""
     wanted = [
-        (label, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=seed)))
+        (label, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=seed, like=like)))
         for seed in seeds
     ]
     return plan(first, phase, wanted)

@@ -74,7 +74,7 @@ def _of_weights(context: Context, entrant: Entrant, weights: bytes) -> dict[str,
     net = Supernet(narrow(entrant.graph, entrant.route), context.data.inputs, [0], aligned=aligned)
     net.load_state_dict(tensors)
     route = entrant.route
-    selection = Selection.from_route(net.graph, route)
+    selection = Selection.from_routes(net.graph, [[route]], gate=[entrant.settings.gate])
     kind = StreamedData if context.streamed else ResidentData
     whole: TrainingData = kind.of(context.data, torch.device("cpu"))
     data = replace(whole, parts={name: rows[:ROWS] for name, rows in whole.parts.items()})

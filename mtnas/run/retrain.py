@@ -15,7 +15,7 @@ from mtnas.run.planned import Planned, plan
 from mtnas.run.progress import WHOLE, Stretch
 from mtnas.run.search import RANDOM, Found
 from mtnas.run.trained import train
-from mtnas.trials import Candidate, Trial, TrialState
+from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 PARTS = ("train", "search")
 
@@ -39,6 +39,11 @@ class Entrant:
     tuned: Tuned
 
     @property
+    def settings(self) -> Settings:
+        """What every seed was trained with, but for the seeds."""
+        return self.trials[0].candidate.settings
+
+    @property
     def complete(self) -> list[Trial]:
         """The trials that could be trained."""
         return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
@@ -51,41 +56,43 @@ class Entrant:
 def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     """Baselines first, then finalists by their score on ``valid``, best first.
 
+    Routes of a search keep the settings that they were found with, but for the learning rate, which is tuned.
+
     Raises:
         SearchError: no finalist could be trained.
     """
     context.start_phase("retrain")
     seeds = range(context.spec.protocol.num_seeds)
-    routes = {f"finalist-{rank}": route for rank, route in enumerate(found.finalists, start=1)}
+    searched = {f"finalist-{rank}": candidate for rank, candidate in enumerate(found.finalists, start=1)}
     if found.random_finalist is not None:
-        routes[RANDOM] = found.random_finalist
-    num_tuning = len(routes) * len(context.spec.training.lr_grid) if len(context.spec.training.lr_grid) > 1 else 0
-    tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(routes)))
-    tuned, first = _tune_finalists(context, routes, found.num_trials, WHOLE.part(0, tuning))
-    num_params = context.space.cost(found.finalists[0]).num_params
+        searched[RANDOM] = found.random_finalist
+    num_tuning = len(searched) * len(context.spec.training.lr_grid) if len(context.spec.training.lr_grid) > 1 else 0
+    tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(searched)))
+    tuned, first = _tune_finalists(context, searched, found.num_trials, WHOLE.part(0, tuning))
+    num_params = context.space.cost(found.finalists[0].route).num_params
     planned: list[Planned] = []
     named_of: dict[str, NamedRoute] = {}
     for name, choice in known.tuned.items():
         named_of[name] = matched_baseline(context, name, num_params)
         start = first + len(planned)
         planned += planned_seeds(context, start, "retrain", name, named_of[name], lr=choice.lr, seeds=seeds)
-    for label, route in routes.items():
-        named_of[label] = NamedRoute(name=label, graph=context.space.graph, route=route)
-        start = first + len(planned)
-        planned += planned_seeds(context, start, "retrain", label, named_of[label], lr=tuned[label].lr, seeds=seeds)
+    for label, candidate in searched.items():
+        named = NamedRoute(name=label, graph=context.space.graph, route=candidate.route)
+        named_of[label], start, lr = named, first + len(planned), tuned[label].lr
+        planned += planned_seeds(context, start, "retrain", label, named, lr=lr, seeds=seeds, like=candidate.settings)
     trials = train(
         context,
         planned,
         parts=PARTS,
         evaluate_on=("valid", "test"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
-        keep_weights=lambda trial: trial.label in routes and trial.label != RANDOM,
+        keep_weights=lambda trial: trial.label in searched and trial.label != RANDOM,
         stretch=WHOLE.part(tuning, 1),
     )
     entrants = [
         Entrant(
             label=label,
-            role="finalist" if label in routes and label != RANDOM else "baseline",
+            role="finalist" if label in searched and label != RANDOM else "baseline",
             graph=named.graph,
             route=named.route,
             digest=route_digest(named.graph, named.route),
@@ -103,17 +110,21 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
 
 
 def _tune_finalists(
-    context: Context, routes: dict[str, Route], first: int, stretch: Stretch
+    context: Context, searched: dict[str, Candidate], first: int, stretch: Stretch
 ) -> tuple[dict[str, Tuned], int]:
     """The learning-rate tuning that baselines had, for the routes of the search: same rows, same grid, one seed."""
     grid = context.spec.training.lr_grid
     wanted = [
-        (label, context.space.graph, Candidate(route=route, settings=settings(context, lr=lr, seed=0)))
-        for label, route in routes.items()
+        (
+            label,
+            context.space.graph,
+            Candidate(route=found.route, settings=settings(context, lr=lr, seed=0, like=found.settings)),
+        )
+        for label, found in searched.items()
         for lr in grid
     ]
     if len(grid) == 1:
-        return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in routes}, first
+        return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in searched}, first
     planned = plan(first, "tune", wanted)
     trials = train(
         context,
@@ -123,5 +134,5 @@ def _tune_finalists(
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
         stretch=stretch,
     )
-    tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in routes}
+    tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in searched}
     return tuned, first + len(planned)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mtnas.errors import SearchError
-from mtnas.routes import Route
 from mtnas.run.baselines import Baselines
 from mtnas.run.context import Context
 from mtnas.run.progress import WHOLE
@@ -18,7 +17,7 @@ from mtnas.search import Spent, Stop
 from mtnas.search.limits import BudgetSpec
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spec import SampledSearch
-from mtnas.trials import Trial, TrialState
+from mtnas.trials import Candidate, Trial, TrialState
 
 RANDOM = "random"
 
@@ -28,7 +27,7 @@ class Found:
     """What the search found.
 
     Attributes:
-        finalists: distinct routes (canonical), best first.
+        finalists: distinct routes (canonical), best first, each with the settings that it was best with.
         random_finalist: the best of an equal-budget random search, where the protocol asks for one.
         num_trials: trials so far in the job.
         cost: candidate-steps (``mtnas.search.passes``) and device-seconds of the search.
@@ -36,8 +35,8 @@ class Found:
         random_stop: why the random search ended.
     """
 
-    finalists: tuple[Route, ...]
-    random_finalist: Route | None
+    finalists: tuple[Candidate, ...]
+    random_finalist: Candidate | None
     num_trials: int
     cost: dict[str, float]
     stop: Stop
@@ -63,14 +62,14 @@ def search(context: Context, known: Baselines) -> Found:
             found = sampled(context, known, spec, limits, first=first, label="search", stretch=own)
             trials, spent, stop = found.trials, asdict(Spent.of(found.trials)), found.stop
     tell_stop(context, stop)
-    finalists = _best_routes(context, trials, wanted, stop)
+    finalists = _best_candidates(context, trials, wanted, stop)
     first += len(trials)
     random_finalist, random_stop = None, None
     if compares:
         limits = budget_of(context, BudgetSpec(trials=_equal_trials(context, spent["candidate_steps"])))
         spec = SampledSearch(kind="random", generation=spec.generation if isinstance(spec, SampledSearch) else 16)
         random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
-        random_finalist = _best_routes(context, random.trials, 1, random.stop)[0]
+        random_finalist = _best_candidates(context, random.trials, 1, random.stop)[0]
         random_stop = random.stop
         first += len(random.trials)
     return Found(
@@ -93,7 +92,7 @@ def _wants_random(context: Context) -> bool:
     return context.spec.protocol.level != "quick" if asked is None else asked
 
 
-def _best_routes(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Route, ...]:
+def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
     """Distinct routes: what searches derived first, then by the first objective."""
     objective = context.spec.objectives[0].to_objective()
 
@@ -105,7 +104,7 @@ def _best_routes(context: Context, trials: Sequence[Trial], count: int, stop: St
     if not complete:
         reason = trials[0].failure if trials else f"no trial ({stop.detail})"
         raise SearchError(expected="at least one complete trial", found=str(reason), where="phase 'search'")
-    distinct: dict[str, Route] = {}
+    distinct: dict[str, Candidate] = {}
     for trial in sorted(complete, key=rank):
-        distinct.setdefault(trial.route_digest, trial.candidate.route)
+        distinct.setdefault(trial.route_digest, trial.candidate)
     return tuple(distinct.values())[:count]

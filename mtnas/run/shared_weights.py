@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mtnas.routes import canonical_route, route_digest
+from mtnas.routes.gate_settings import settings_in
 from mtnas.run.baselines import Baselines, settings
 from mtnas.run.context import Context
 from mtnas.run.figures import gains_on
@@ -46,7 +47,11 @@ def search_with_shared_weights(
     recipe = replace(context.recipe, epochs=spec.epochs or context.recipe.epochs)
     base = settings(context, lr=known.typical_lr, seed=0)
     of_seeds = [replace(base, seed=base.seed + n, data_seed=base.data_seed + n) for n in range(spec.searches)]
-    pairs = [(variant, of_seed) for variant in spec.variants() for of_seed in of_seeds]
+    pairs = [
+        (variant, replace(of_seed, gate={**of_seed.gate, **variant.gate}))
+        for variant in spec.variants()
+        for of_seed in of_seeds
+    ]
     num_samples = num_sampled(spec, trials=context.spec.budget.trials)
     resume = resumable(context, name)
     limits = gradient_limits(context, spec, epochs=recipe.epochs, num_samples=num_samples, begun=begun_in(resume))
@@ -85,8 +90,10 @@ def _proposed_trials(
 ) -> list[Trial]:
     assert isinstance(task.work, SupernetWork)
     graph, trials = context.space.graph, list[Trial]()
+    own = settings_in(graph)
     of_each: Sequence[Any] = list(zip(result.proposals, task.work.settings, task.work.searches, strict=True))
     for proposals, used, variant in of_each:
+        told = replace(used, gate={name: value for name, value in used.gate.items() if name in own})
         for proposal in proposals:
             route = canonical_route(graph, proposal.route)
             found = context.cost(graph, route)
@@ -99,7 +106,7 @@ def _proposed_trials(
                     number=first + len(trials),
                     phase="search",
                     label="derived" if proposal.derived else "sampled",
-                    candidate=Candidate(route=route, settings=used),
+                    candidate=Candidate(route=route, settings=told),
                     state=TrialState.COMPLETE,
                     graph_digest=graph.digest,
                     route_digest=route_digest(graph, route),

@@ -42,6 +42,14 @@ class SharedWeightsSearch(Part):
     NUMBERS: ClassVar[frozenset[str]] = frozenset()
     """What ``vary`` may name."""
 
+    GATE: ClassVar[tuple[str, ...]] = ()
+    """Which of its settings are those of gates (``mtnas.routes.gate_settings``)."""
+
+    @property
+    def gate(self) -> dict[str, float]:
+        """Settings of the gates it searches with; the routes it finds are trained with the same."""
+        return {name: float(getattr(self, name)) for name in self.GATE}
+
     @property
     def num_searches(self) -> int:
         """All searches of the pack."""
@@ -234,6 +242,7 @@ class SnrSearch(GradientSearch):
     l0: Weight = 1e-3
 
     NUMBERS = frozenset({"lr", "temperature", "stretch_low", "stretch_high", "l0"})
+    GATE = ("temperature", "stretch_low", "stretch_high", "l0")
 
 
 class DselectKSearch(GradientSearch):
@@ -252,3 +261,4 @@ class DselectKSearch(GradientSearch):
     per_example: bool = False
 
     NUMBERS = frozenset({"lr", "smooth_step", "dselect_entropy", "dselect_mass"})
+    GATE = ("k", "smooth_step", "dselect_entropy", "dselect_mass")

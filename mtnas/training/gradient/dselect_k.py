@@ -34,8 +34,7 @@ class DselectK(GatedArchitecture[DselectKSearch]):
 
     def gate_settings(self) -> list[dict[str, float]]:
         """See ``GatedArchitecture``."""
-        names = ("smooth_step", "dselect_entropy", "dselect_mass")
-        return [{name: getattr(search, name) for name in names} for search in self.searches]
+        return [search.gate for search in self.searches]
 
     def is_open(self, values_N: Tensor) -> Tensor:
         """See ``GatedArchitecture``."""

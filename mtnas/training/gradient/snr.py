@@ -26,8 +26,7 @@ class Snr(GatedArchitecture[SnrSearch]):
 
     def gate_settings(self) -> list[dict[str, float]]:
         """See ``GatedArchitecture``."""
-        names = ("temperature", "stretch_low", "stretch_high", "l0")
-        return [{name: getattr(search, name) for name in names} for search in self.searches]
+        return [search.gate for search in self.searches]
 
     def is_open(self, values_N: Tensor) -> Tensor:
         """See ``GatedArchitecture``."""

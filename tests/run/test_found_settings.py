@@ -1,0 +1,46 @@
+"""What a search finds is trained again with the settings it was found with: finalists, their tuning, their rivals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mtnas.data import DataAccess
+from mtnas.run import MemoryJournal
+from mtnas.trials import Trial
+from tests.run.jobs import SMALL, run, spec_of
+
+HARD_CONCRETE = {"temperature": 0.5, "stretch_low": -0.2, "stretch_high": 1.3, "l0": 0.02}
+SNR: dict[str, Any] = {"name": "snr", "options": {"layers": 2, "subnets": 2, "width": 4}}
+
+
+def of_search(journal: MemoryJournal) -> list[Trial]:
+    """Everything that the search found, tuned and trained again."""
+    return [t for t in journal.trials() if t.label.startswith(("derived", "sampled", "finalist"))]
+
+
+def test_finalists_are_trained_again_under_the_gates_of_the_search(access: DataAccess) -> None:
+    journal = MemoryJournal()
+    run(spec_of(space=SNR, search={"kind": "snr", **HARD_CONCRETE}), journal, access)
+    found = of_search(journal)
+    assert {t.phase for t in found} == {"search", "tune", "retrain"}
+    assert all(t.candidate.settings.gate == HARD_CONCRETE for t in found)
+    others = [t for t in journal.trials() if t not in found]
+    assert all(t.candidate.settings.gate == {} for t in others)
+
+
+def test_every_finalist_has_the_gates_of_the_variant_that_found_it(access: DataAccess) -> None:
+    journal = MemoryJournal()
+    run(spec_of(space=SNR, search={"kind": "snr", "vary": {"l0": [0.0, 3.0]}}), journal, access)
+    found: dict[str, list[tuple[str, float]]] = {}
+    for trial in of_search(journal):
+        found.setdefault(trial.route_digest, []).append((trial.phase, trial.candidate.settings.gate["l0"]))
+    assert {l0 for pairs in found.values() for _, l0 in pairs} == {0.0, 3.0}
+    for pairs in found.values():
+        at_search = {l0 for phase, l0 in pairs if phase == "search"}
+        assert {l0 for phase, l0 in pairs if phase != "search"} <= at_search
+
+
+def test_gates_that_the_space_does_not_have_leave_no_trace_in_its_trials(access: DataAccess) -> None:
+    journal = MemoryJournal()
+    run(spec_of(search={"kind": "dselect_k", "smooth_step": 0.5}), journal, access)
+    assert all(t.candidate.settings.gate == {} for t in journal.trials())
