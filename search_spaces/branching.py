@@ -10,14 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes import GateKind, Tower
 from mtnas.routes.layered import layered_graph
 from mtnas.spaces import SearchSpace
-from search_spaces.options import check_range
+from search_spaces.options import check_range, perceptrons
 
 
 def branching_space(
-    towers: Sequence[Tower], *, layers: int = 3, subnets: int = 4, width: int = 64, norm: bool = True
+    towers: Sequence[Tower],
+    *,
+    layers: int = 3,
+    subnets: int = 4,
+    width: int = 64,
+    widths: tuple[int, ...] = (),
+    norm: bool = True,
 ) -> SearchSpace:
     """Every sub-network and tower reads one sub-network of the layer below (Learning to Branch, BMTAS).
 
@@ -26,6 +32,7 @@ def branching_space(
         layers: layers of sub-networks, at most 16.
         subnets: sub-networks per layer, at most 32.
         width: units of each sub-network.
+        widths: hidden units that a sub-network may have, as searched blocks; without any it has no hidden layer.
         norm: whether sub-networks normalise their units.
 
     Raises:
@@ -37,7 +44,7 @@ def branching_space(
     graph = layered_graph(
         towers,
         subnets=(subnets,) * layers,
-        choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=norm),),
+        choices=perceptrons(widths, width=width, norm=norm),
         gates=(GateKind.PASS,),
         queries=(),
         max_inputs=1,

@@ -2,7 +2,8 @@
 
 Source: Bi et al., "DTN: Deep Multiple Task-specific Feature Interactions Network for Multi-Task Recommendation", 2024,
 https://arxiv.org/abs/2408.11611 (several interaction modules in one multi-task network); METHODS.md section
-7. Modules: perceptron, cross network (DCN-v2), mask block (MaskNet), factorisation machine.
+7. Modules: perceptron (of several widths, if asked), cross network (DCN-v2), mask block (MaskNet), factorisation
+machine, and the identity, if asked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from mtnas.routes import Block, BlockKind, GateKind, Tower
 from mtnas.routes.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY
 from mtnas.spaces import SearchSpace
-from search_spaces.options import check_range
+from search_spaces.options import check_range, perceptrons
 
 
 def interactions_space(
@@ -22,7 +23,9 @@ def interactions_space(
     layers: int = 2,
     subnets: int = 4,
     width: int = 64,
+    widths: tuple[int, ...] = (),
     rank: int = 16,
+    identity: bool = False,
     norm: bool = True,
 ) -> SearchSpace:
     """Sub-networks that may be perceptrons, cross networks, mask blocks or factorisation machines (DTN).
@@ -32,7 +35,9 @@ def interactions_space(
         layers: layers of sub-networks, at most 8.
         subnets: sub-networks per layer, at most 32.
         width: units that each gives.
+        widths: hidden units that a perceptron may have, as searched blocks; without any it has no hidden layer.
         rank: rank of cross networks, and hidden units of masks.
+        identity: whether sub-networks above the first layer may also hand on their input.
         norm: whether perceptrons and mask blocks normalise their units.
 
     Raises:
@@ -43,9 +48,13 @@ def interactions_space(
     check_range("width", width, most=4096)
     check_range("rank", rank, most=4096)
     reading_width = (
-        Block(kind=BlockKind.MLP, widths=(width,), norm=norm),
+        *perceptrons(widths, width=width, norm=norm),
         Block(kind=BlockKind.MASK, widths=(rank, width), norm=norm),
         Block(kind=BlockKind.FACTORISATION_MACHINE, widths=(width,)),
+    )
+    keeping_width = (
+        Block(kind=BlockKind.CROSS, widths=(rank,)),
+        *((Block(kind=BlockKind.IDENTITY),) if identity else ()),
     )
     graph = layered_graph(
         towers,
@@ -53,6 +62,6 @@ def interactions_space(
         choices=reading_width,
         gates=(GateKind.SOFTMAX,),
         queries=(INPUT_QUERY, MEAN_QUERY),
-        more_choices=(Block(kind=BlockKind.CROSS, widths=(rank,)),),
+        more_choices=keeping_width,
     )
     return SearchSpace(name="interactions", graph=graph)

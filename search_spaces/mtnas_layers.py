@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtnas.errors import SpaceError
-from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes import GateKind, Tower
 from mtnas.routes.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY, STATIC_QUERY
 from mtnas.spaces import SearchSpace
+from search_spaces.options import perceptrons
 
 QUERIES = (INPUT_QUERY, MEAN_QUERY, STATIC_QUERY)
 MOST_SUBNETS = 32
@@ -26,6 +27,7 @@ def mtnas_space(
     layers: int = 2,
     subnets: int = 4,
     width: int = 64,
+    widths: tuple[int, ...] = (),
     queries: tuple[str, ...] = QUERIES,
     norm: bool = True,
 ) -> SearchSpace:
@@ -36,6 +38,7 @@ def mtnas_space(
         layers: layers of sub-networks, at most 8.
         subnets: sub-networks per layer, at most 32.
         width: units of each sub-network.
+        widths: hidden units that a sub-network may have, as searched blocks; without any it has no hidden layer.
         queries: what gates may look at: ``input``, ``mean`` and ``static``.
         norm: whether sub-networks normalise their units.
 
@@ -54,7 +57,7 @@ def mtnas_space(
     graph = layered_graph(
         towers,
         subnets=(subnets,) * layers,
-        choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=norm),),
+        choices=perceptrons(widths, width=width, norm=norm),
         gates=(GateKind.SOFTMAX,),
         queries=queries,
     )

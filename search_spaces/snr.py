@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes import GateKind, Tower
 from mtnas.routes.layered import layered_graph
 from mtnas.spaces import SearchSpace
-from search_spaces.options import check_range
+from search_spaces.options import check_range, perceptrons
 
 
 def snr_space(
@@ -22,6 +22,7 @@ def snr_space(
     layers: int = 2,
     subnets: int = 4,
     width: int = 64,
+    widths: tuple[int, ...] = (),
     transform: bool = False,
     norm: bool = True,
 ) -> SearchSpace:
@@ -32,6 +33,7 @@ def snr_space(
         layers: layers of sub-networks, at most 8.
         subnets: sub-networks per layer, at most 32.
         width: units of each sub-network.
+        widths: hidden units that a sub-network may have, as searched blocks; without any it has no hidden layer.
         transform: whether every connection has a matrix (SNR-Trans) or not (SNR-Aver).
         norm: whether sub-networks normalise their units.
 
@@ -44,7 +46,7 @@ def snr_space(
     graph = layered_graph(
         towers,
         subnets=(subnets,) * layers,
-        choices=(Block(kind=BlockKind.MLP, widths=(width,), norm=norm),),
+        choices=perceptrons(widths, width=width, norm=norm),
         gates=(GateKind.HARD_CONCRETE,),
         queries=(),
         transform=transform,

@@ -28,6 +28,7 @@ SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
         VECTORS,
     ),
     "branching": ("branching", {"layers": 3, "subnets": 3, "width": 4}, VECTORS),
+    "branching widths": ("branching", {"layers": 2, "subnets": 2, "width": 4, "widths": (2, 5)}, VECTORS),
     "compositional": ("compositional", {"depth": 2, "pool": 2, "width": 4}, VECTORS),
     "controller": ("controller", {"experts": 4, "layers": 1, "width": 4, "rank": 2}, VECTORS),
     "dselect_k": ("dselect_k", {"experts": 5, "k": 2, "layers": 2, "width": 4}, VECTORS),
@@ -35,11 +36,18 @@ SMALL: Mapping[str, tuple[str, Mapping[str, Any], InputShape]] = {
     "gumbel_matrix": ("gumbel_matrix", {"layers": 2, "components": 3, "width": 4}, VECTORS),
     "gumbel_matrix images": ("gumbel_matrix", {"layers": 2, "image": (2, 6, 5), "channels": 4}, IMAGES),
     "interactions": ("interactions", {"layers": 2, "subnets": 2, "width": 4, "rank": 2}, VECTORS),
+    "interactions widths": (
+        "interactions",
+        {"layers": 2, "subnets": 2, "width": 4, "widths": (2, 5), "rank": 2, "identity": True},
+        VECTORS,
+    ),
     "joint": ("joint", {"layers": 2, "components": 3, "width": 4, "max_inputs": 2}, VECTORS),
     "mt_rmn": ("mt_rmn", {"channels": 2, "steps": 3, "subnets": 3, "units": 4, "decoder": 3}, SEQUENCES),
     "mtnas": ("mtnas", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
+    "mtnas widths": ("mtnas", {"layers": 2, "subnets": 3, "width": 4, "widths": (2, 5, 8)}, VECTORS),
     "snr": ("snr", {"layers": 2, "subnets": 3, "width": 4}, VECTORS),
     "sparse_sharing": ("sparse_sharing", {"layers": 2, "groups": 3, "units": 8, "width": 8}, VECTORS),
+    "snr widths": ("snr", {"layers": 2, "subnets": 2, "width": 4, "widths": (2, 5)}, VECTORS),
     "snr trans": ("snr", {"layers": 2, "subnets": 3, "width": 4, "transform": True}, VECTORS),
 }
 

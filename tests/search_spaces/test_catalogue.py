@@ -46,6 +46,12 @@ def test_options_shape_the_space() -> None:
         ("mtnas", {"width": 64.5}, "space.options.width", "a value like 64"),
         ("mtnas", {"width": True}, "space.options.width", "a value like 64"),
         ("mtnas", {"width": None}, "space.options.width", "a value like 64"),
+        ("mtnas", {"widths": 8}, "space.options.widths", "a value like ()"),
+        ("mtnas", {"widths": [8, 0]}, "space.options.widths", "1 to 4096"),
+        ("snr", {"widths": [8, "16"]}, "space.options.widths", "1 to 4096"),
+        ("branching", {"widths": [8, 8]}, "space.options.widths", "widths that differ"),
+        ("interactions", {"widths": [True]}, "space.options.widths", "1 to 4096"),
+        ("interactions", {"identity": 1}, "space.options.identity", "a value like False"),
         ("mtnas", {"norm": 1}, "space.options.norm", "a value like True"),
         ("mtnas", {"queries": "input"}, "space.options.queries", "a value like"),
         ("mtnas", {"queries": []}, "space.options.queries", "some of"),
@@ -72,6 +78,23 @@ def test_hostile_values_are_refused_or_taken_but_never_crash(name: str, value: A
     for option in options:
         with suppress(SpaceError):
             assert isinstance(build(name, TASKS, {option: value}), SearchSpace)
+
+
+@pytest.mark.parametrize("name", ["branching", "interactions", "mtnas", "snr"])
+def test_widths_are_choices_of_every_slot_that_all_give_the_same_width(name: str) -> None:
+    plain = build(name, TASKS, {"width": 7}).graph
+    graph = build(name, TASKS, {"width": 7, "widths": [3, 9]}).graph
+    for before, slot in zip(plain.slots, graph.slots, strict=True):
+        others = [block.text for block in before.choices if block.text != "mlp(7)"]
+        assert len(others) == len(before.choices) - 1
+        assert [block.text for block in slot.choices] == ["mlp(3,7)", "mlp(9,7)", *others]
+
+
+def test_modules_of_interactions_are_all_that_the_paper_has_and_the_identity() -> None:
+    graph = build("interactions", TASKS, {"width": 8, "rank": 2, "widths": [4], "identity": True}).graph
+    first, upper = graph.slots[0], graph.slots[-1]
+    assert [b.text for b in first.choices] == ["mlp(4,8)", "mask(2,8)", "fm(8)"]
+    assert [b.text for b in upper.choices] == ["mlp(4,8)", "mask(2,8)", "fm(8)", "cross(2)", "identity"]
 
 
 def test_descriptions_are_plain_data_with_a_sentence_and_working_defaults() -> None:
