@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -23,7 +24,9 @@ from mtnas.data.spec import (
     TimeSplit,
 )
 from mtnas.routes import NAMED_ROUTES
+from mtnas.routes.gate_settings import check_gate_settings
 from mtnas.search.limits import SAMPLED_ONLY, BudgetSpec
+from mtnas.search.searched_settings import BalancerChoice, GridChoice, LogUniformRange, SearchedSettings
 from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.search.spec import HalvingSpec, SampledSearch, Search
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
@@ -42,6 +45,7 @@ __all__ = [
     "STANDARD_BASELINES",
     "AlignmentSpec",
     "AuxiliarySpec",
+    "BalancerChoice",
     "BalancerSpec",
     "BudgetSpec",
     "CatalogueSource",
@@ -59,6 +63,7 @@ __all__ = [
     "HalvingSpec",
     "JobSpec",
     "JoinedTable",
+    "LogUniformRange",
     "ObjectiveSpec",
     "Part",
     "ProtocolSpec",
@@ -67,6 +72,7 @@ __all__ = [
     "ResourcesSpec",
     "SampledSearch",
     "Search",
+    "SearchedSettings",
     "Source",
     "SpaceSpec",
     "Split",
@@ -120,18 +126,13 @@ class SpaceSpec(Part):
     graph: dict[str, Any] | None = None
 
 
-class GridChoice(Part):
-    """Values to try; the best on ``valid`` wins."""
-
-    grid: Annotated[tuple[float, ...], Field(min_length=1)]
-
-
 class TrainingSpec(Part):
     """How every candidate, baselines included, is trained.
 
     ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
     ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
-    as images of one alphabet each. ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a
+    as images of one alphabet each. ``gate``: settings of gates by name, such as ``temperature``
+    (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a
     shape; there it is half as fast as the kernels that the service installs.
     """
 
@@ -141,6 +142,7 @@ class TrainingSpec(Part):
     lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    gate: dict[str, float] = Field(default_factory=dict)
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     balancer: BalancerSpec = EqualBalancer()
     auxiliary: AuxiliarySpec | None = None
@@ -154,6 +156,11 @@ class TrainingSpec(Part):
     def lr_grid(self) -> tuple[float, ...]:
         """The learning rates to try, one or several."""
         return self.lr.grid if isinstance(self.lr, GridChoice) else (self.lr,)
+
+    @model_validator(mode="after")
+    def _gates_have_the_settings(self) -> TrainingSpec:
+        check_gate_settings(self.gate)
+        return self
 
 
 class ObjectiveSpec(Part):
@@ -317,9 +324,31 @@ class JobSpec(Part):
                 f"found {self.training.epochs}"
             )
         if isinstance(self.training.balancer, StaticBalancer):
-            strangers = sorted(set(self.training.balancer.weights) - set(names))
-            if strangers:
-                raise ValueError(f"training.balancer.weights names no tasks of the job: {strangers}")
+            self._check_names("training.balancer.weights", self.training.balancer.weights)
+        self._check_settings()
         if any(lr <= 0 or not math.isfinite(lr) for lr in self.training.lr_grid):
             raise ValueError(f"learning rates must be positive, found {self.training.lr_grid}")
         return self
+
+    def _check_settings(self) -> None:
+        """Refuse settings of candidates that could have no effect, or are said twice."""
+        if isinstance(self.search, SampledSearch):
+            searched = self.search.settings
+            self._check_names("search.settings.task_weights", searched.task_weights)
+            for balancer in () if searched.balancer is None else searched.balancer.grid:
+                if isinstance(balancer, StaticBalancer):
+                    self._check_names("search.settings.balancer: weights", balancer.weights)
+            if searched.gamma is not None and self.training.auxiliary is None:
+                raise ValueError("search.settings.gamma weighs small towers: expected training.auxiliary, found none")
+            return
+        doubled = sorted(set(self.search.gate) & set(self.training.gate))
+        if doubled:
+            raise ValueError(
+                f"search {self.search.kind!r} sets its gates itself: expected search.{doubled[0]}, "
+                f"found training.gate.{doubled[0]}"
+            )
+
+    def _check_names(self, where: str, names: Iterable[str]) -> None:
+        strangers = sorted(set(names) - {task.name for task in self.tasks})
+        if strangers:
+            raise ValueError(f"{where} names no tasks of the job: {strangers}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ class Settings:
         gate: settings of the gates by name, such as ``temperature`` or ``k``.
         gamma: weight of the small towers' losses; ``None`` takes the job's.
         task_weights: factors on ``Task.weight`` by task name, 1 where none is named.
+        balancer: of its own, as ``training.balancer`` is written; ``None`` takes the job's.
     """
 
     lr: float = 1e-3
@@ -33,6 +34,11 @@ class Settings:
     gate: Mapping[str, float] = field(default_factory=dict)
     gamma: float | None = None
     task_weights: Mapping[str, float] = field(default_factory=dict)
+    balancer: Mapping[str, Any] | None = None
+
+    def without_seeds(self) -> dict[str, Any]:
+        """What makes two trainings of a route different on purpose, as plain data."""
+        return {name: value for name, value in asdict(self).items() if name not in ("seed", "data_seed")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from mtnas import trials
 from mtnas.data import DataAccess
 from mtnas.routes import Route, RouteGraph
 from mtnas.run import Executor, run_job
@@ -81,6 +82,7 @@ class Training:
         """A job of kind ``export``; its specification holds that of the search and the route."""
         request = holding.job.spec
         spec, found = JobSpec.model_validate(request["job"]), request["route"]
+        told = found["details"].get("settings")
         device = self._backend.device(spec.resources)
         with self._backend.executor(spec.resources, device=device, check=check) as executor:
             run_export(
@@ -89,6 +91,7 @@ class Training:
                 route=Route.parse(found["text"]),
                 label=found["label"],
                 lr=found["details"].get("lr"),
+                like=None if told is None else trials.Settings(**told),
                 access=data_access(self._settings, self._store),
                 executor=executor,
                 journal=StoreJournal(self._store, holding, check),

@@ -99,7 +99,7 @@ def settings(context: Context, *, lr: float, seed: int, like: Settings | None = 
     """
     training = context.spec.training
     base = context.spec.seed * 1000 + seed
-    common = like or Settings(weight_decay=training.weight_decay, dropout=training.dropout)
+    common = like or Settings(weight_decay=training.weight_decay, dropout=training.dropout, gate=training.gate)
     return replace(common, lr=lr, seed=base, data_seed=base)
 
 

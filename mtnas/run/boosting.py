@@ -42,6 +42,7 @@ def boosted_row(context: Context, reference: Entrant | None) -> dict[str, Any] |
         "seeds": 1,
         "failed": 0,
         "lr": {name: item["lr"] for name, item in found.items()},
+        "settings": None,
         "valid_score": None,
         "per_task": {
             task.name: {

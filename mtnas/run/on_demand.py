@@ -14,7 +14,7 @@ from mtnas.run.prepare import prepare
 from mtnas.run.retrain import PARTS, Entrant
 from mtnas.run.trained import train
 from mtnas.spec import ExportSpec, JobSpec
-from mtnas.trials import Candidate
+from mtnas.trials import Candidate, Settings
 
 
 def run_export(
@@ -24,6 +24,7 @@ def run_export(
     route: Route,
     label: str,
     lr: float | None,
+    like: Settings | None = None,
     access: DataAccess,
     executor: Executor,
     journal: Journal,
@@ -37,6 +38,7 @@ def run_export(
         route: what to train.
         label: what the route is for a reader.
         lr: its tuned learning rate; ``None`` tries the specification's grid and takes the best on ``valid``.
+        like: settings that a search found it with, all but learning rate and seeds; ``None`` for the specification's.
         access: what data the job may read.
         executor: where the pack runs.
         journal: where the trials and the export are written.
@@ -50,7 +52,9 @@ def run_export(
     context.start_phase("retrain")
     route = canonical_route(graph, route)
     rates = spec.training.lr_grid if lr is None else (lr,)
-    wanted = [(label, graph, Candidate(route=route, settings=settings(context, lr=rate, seed=0))) for rate in rates]
+    wanted = [
+        (label, graph, Candidate(route=route, settings=settings(context, lr=rate, seed=0, like=like))) for rate in rates
+    ]
     trials = train(
         context,
         plan(0, "retrain", wanted),

@@ -9,7 +9,7 @@ from mtnas.run.context import Context
 from mtnas.run.pack_checkpoint import cut
 from mtnas.run.pack_events import Outcome, PackFailed, TrainResult
 from mtnas.run.pack_task import PackTask, TrainWork
-from mtnas.run.packing import packs_of, too_large
+from mtnas.run.packing import packs_of, recipe_of, too_large
 from mtnas.run.planned import Orders, Planned, pack_key
 from mtnas.run.progress import WHOLE, Stretch
 from mtnas.trials import Place
@@ -70,7 +70,12 @@ def _task(context: Context, key: str, members: Sequence[Planned], orders: Orders
         until=until,
     )
     return PackTask(
-        key=key, work=work, tasks=context.tasks, recipe=context.recipe, device=context.device, stop_at=orders.stop_at
+        key=key,
+        work=work,
+        tasks=context.tasks,
+        recipe=recipe_of(context, members[0]),
+        device=context.device,
+        stop_at=orders.stop_at,
     )
 
 

@@ -18,7 +18,7 @@ from mtnas.run.context import Context
 from mtnas.run.diagnose import diagnose
 from mtnas.run.journal import RouteRow
 from mtnas.run.retrain import Entrant
-from mtnas.run.search import RANDOM, Found
+from mtnas.run.search import RANDOM, Found, best_first
 from mtnas.run.statistics import kendall_tau, paired, summary
 from mtnas.training.gains import mean_gain, task_gains, worst_gain
 from mtnas.trials import Trial, TrialState
@@ -95,6 +95,7 @@ def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | Non
         "seeds": len(complete),
         "failed": len(entrant.trials) - len(complete),
         "lr": entrant.tuned.lr,
+        "settings": entrant.settings.without_seeds(),
         "valid_score": None if not complete else entrant.valid_score(context),
         "per_task": {
             task.name: {
@@ -144,7 +145,7 @@ def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -
     """Cost of the search, and how well search-time scores foretold retrained ones."""
     metric = context.spec.objectives[0].metric
     trials = [trial for trial in context.journal.trials() if trial.phase == "search" and trial.label != RANDOM]
-    at_search = {trial.route_digest: trial.values.get(metric, math.nan) for trial in trials}
+    at_search = {t.route_digest: t.values.get(metric, math.nan) for t in reversed(best_first(context, trials))}
     pairs = [(at_search[e.digest], e.valid_score(context)) for e in entrants if e.digest in at_search]
     pairs = [(a, b) for a, b in pairs if not (math.isnan(a) or math.isinf(b))]
     return {
@@ -176,19 +177,20 @@ def _write_routes(
     journal, digest = context.journal, context.data.digest
     journal.add_graphs({entrant.graph.digest: entrant.graph.to_json() for entrant in entrants})
     searched: dict[str, RouteRow] = {}
-    for trial in journal.trials():
-        if trial.phase == "search" and _complete(trial):
-            searched[trial.route_digest] = RouteRow(
-                digest=trial.route_digest,
-                graph_digest=trial.graph_digest,
-                text=trial.candidate.route.text,
-                num_params=int(trial.values["num_params"]),
-                macs=int(trial.values["macs"]),
-                role="search",
-                label=trial.label,
-                phase="search",
-                values={f"search.{name}": value for name, value in trial.values.items()},
-            )
+    # A route that was tried several times is told of by its best trial.
+    for trial in reversed(best_first(context, [trial for trial in journal.trials() if trial.phase == "search"])):
+        searched[trial.route_digest] = RouteRow(
+            digest=trial.route_digest,
+            graph_digest=trial.graph_digest,
+            text=trial.candidate.route.text,
+            num_params=int(trial.values["num_params"]),
+            macs=int(trial.values["macs"]),
+            role="search",
+            label=trial.label,
+            phase="search",
+            values={f"search.{name}": value for name, value in trial.values.items()},
+            details={"settings": trial.candidate.settings.without_seeds()},
+        )
     answer = {}
     rank = 0
     for entrant, row in zip(entrants, rows, strict=True):
@@ -209,7 +211,12 @@ def _write_routes(
             phase="retrain",
             values=values,
             rank=rank if entrant.role == "finalist" else None,
-            details={"lr": entrant.tuned.lr, "seeds": row["seeds"], "weights_of_trial": best_trial(context, entrant)},
+            details={
+                "lr": entrant.tuned.lr,
+                "settings": row["settings"],
+                "seeds": row["seeds"],
+                "weights_of_trial": best_trial(context, entrant),
+            },
         )
     journal.add_routes(list((searched | answer).values()), data_digest=digest)
 

@@ -12,7 +12,8 @@ from mtnas.run.halving import train_generation
 from mtnas.run.planned import Orders, plan
 from mtnas.run.progress import Stretch
 from mtnas.run.work_clock import WorkClock
-from mtnas.search import Budget, Choice, Searcher, SettingsSpace, Stop, StopReason, build
+from mtnas.search import Budget, Searcher, Stop, StopReason, build
+from mtnas.search.fitness import check_fitness
 from mtnas.search.limits import BudgetSpec
 from mtnas.spec import HalvingSpec, SampledSearch
 from mtnas.training.seeds import derived_seed
@@ -46,17 +47,19 @@ def budget_of(context: Context, limits: BudgetSpec, *, steps_per_trial: int | No
 
 
 def searcher_of(context: Context, spec: SampledSearch) -> Searcher:
-    """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid."""
+    """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid.
+
+    Raises:
+        SpaceError: it varies settings of gates that the space does not have.
+    """
+    check_fitness(spec, context.space)
     grid = context.spec.training.lr_grid
     return build(
         spec.kind,
         spec.options,
         space=context.space,
         objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
-        settings=SettingsSpace(
-            fixed=settings(context, lr=grid[0], seed=0),
-            parts=(Choice(name="lr", values=grid),) if len(grid) > 1 else (),
-        ),
+        settings=spec.settings.space(settings(context, lr=grid[0], seed=0), lrs=grid),
         seed=derived_seed(f"{spec.kind} search", context.spec.seed) % 2**31,
     )
 

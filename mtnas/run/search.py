@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mtnas.errors import SearchError
+from mtnas.routes.gate_settings import settings_in
 from mtnas.run.baselines import Baselines
 from mtnas.run.context import Context
 from mtnas.run.progress import WHOLE
@@ -16,7 +17,7 @@ from mtnas.run.stopping import tell_stop
 from mtnas.search import Spent, Stop
 from mtnas.search.limits import BudgetSpec
 from mtnas.search.shared_weights import SharedWeightsSearch
-from mtnas.spec import SampledSearch
+from mtnas.spec import GridChoice, SampledSearch, SearchedSettings
 from mtnas.trials import Candidate, Trial, TrialState
 
 RANDOM = "random"
@@ -67,7 +68,8 @@ def search(context: Context, known: Baselines) -> Found:
     random_finalist, random_stop = None, None
     if compares:
         limits = budget_of(context, BudgetSpec(trials=_equal_trials(context, spent["candidate_steps"])))
-        spec = SampledSearch(kind="random", generation=spec.generation if isinstance(spec, SampledSearch) else 16)
+        generation = spec.generation if isinstance(spec, SampledSearch) else 16
+        spec = SampledSearch(kind="random", generation=generation, settings=_settings_of(context, spec))
         random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
         random_finalist = _best_candidates(context, random.trials, 1, random.stop)[0]
         random_stop = random.stop
@@ -92,19 +94,33 @@ def _wants_random(context: Context) -> bool:
     return context.spec.protocol.level != "quick" if asked is None else asked
 
 
-def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
-    """Distinct routes: what searches derived first, then by the first objective."""
+def _settings_of(context: Context, spec: SampledSearch | SharedWeightsSearch) -> SearchedSettings:
+    """What random search varies beside routes, and how it sets gates: the same as the search it is compared with."""
+    if isinstance(spec, SampledSearch):
+        return spec.settings
+    gates, own = [variant.gate for variant in spec.variants()], settings_in(context.space.graph)
+    values = {name: tuple(dict.fromkeys(gate[name] for gate in gates)) for name in gates[0] if name in own}
+    return SearchedSettings(gate={name: GridChoice(grid=found) for name, found in values.items()})
+
+
+def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
+    """Complete trials of a search: what it derived first, then by the first objective."""
     objective = context.spec.objectives[0].to_objective()
 
     def rank(trial: Trial) -> tuple[bool, float]:
         value = trial.values.get(objective.metric, math.nan)
         return trial.label != "derived", math.inf if math.isnan(value) else -objective.signed(value)
 
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return sorted((trial for trial in trials if trial.state is TrialState.COMPLETE), key=rank)
+
+
+def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
+    """Of distinct routes."""
+    complete = best_first(context, trials)
     if not complete:
         reason = trials[0].failure if trials else f"no trial ({stop.detail})"
         raise SearchError(expected="at least one complete trial", found=str(reason), where="phase 'search'")
     distinct: dict[str, Candidate] = {}
-    for trial in sorted(complete, key=rank):
+    for trial in complete:
         distinct.setdefault(trial.route_digest, trial.candidate)
     return tuple(distinct.values())[:count]

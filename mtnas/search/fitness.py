@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mtnas.errors import SpaceError
 from mtnas.routes import BlockKind, Slot
+from mtnas.routes.gate_settings import settings_in
 from mtnas.search.shared_weights import AdashareSearch, DselectKSearch, SnrSearch, SparseSharingSearch
-from mtnas.search.spec import Search
+from mtnas.search.spec import SampledSearch, Search
 from mtnas.spaces import SearchSpace
 
 
@@ -28,6 +29,14 @@ def check_fitness(search: Search, space: SearchSpace) -> None:
                 expected="junctions with several sources, to choose from",
                 found="none",
                 where=f"space {space.name!r} under search {search.kind!r}",
+            )
+    if isinstance(search, SampledSearch):
+        strange = sorted(set(search.settings.gate) - settings_in(space.graph))
+        if strange:
+            raise SpaceError(
+                expected=f"settings of the space's gates, {sorted(settings_in(space.graph)) or 'which have none'}",
+                found=", ".join(strange),
+                where=f"search.settings.gate in space {space.name!r}",
             )
     if isinstance(search, AdashareSearch) and not any(may_skip(slot) for slot in space.graph.slots):
         raise SpaceError(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from mtnas.trials import Settings
 
 GATE = "gate."
 TASK_WEIGHT = "task_weights."
-PLAIN = ("lr", "weight_decay", "dropout", "gamma")
+BALANCER = "balancer"
+PLAIN = ("lr", "weight_decay", "dropout", "gamma", BALANCER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ class Choice:
     """One of a few values, the order of which means nothing.
 
     Attributes:
-        name: a setting: ``lr``, ``weight_decay``, ``dropout``, ``gamma``, ``gate.<name>`` or ``task_weights.<task>``.
+        name: a setting: ``lr``, ``weight_decay``, ``dropout``, ``gamma``, ``gate.<name>``, ``task_weights.<task>``, or
+            ``balancer``, whose values are numbers in ``SettingsSpace.balancers``.
         values: what it may be, none twice.
 
     Raises:
@@ -125,18 +128,26 @@ class SettingsSpace:
     Attributes:
         fixed: the settings of everything that is not searched.
         parts: what is searched; each setting at most once.
+        balancers: what the numbers of a part ``balancer`` stand for, from 0.
 
     Raises:
-        SpecError: a setting twice.
+        SpecError: a setting twice, a balancer twice, or a number that stands for none.
     """
 
     fixed: Settings = field(default_factory=Settings)
     parts: tuple[SettingsPart, ...] = ()
+    balancers: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         names = [part.name for part in self.parts]
         if len(set(names)) != len(names):
             raise SpecError(expected="each setting once", found=str(names), where="searched settings")
+        if any(balancer in self.balancers[:number] for number, balancer in enumerate(self.balancers)):
+            raise SpecError(expected="balancers, none twice", found=str(self.balancers), where="searched settings")
+        numbers = tuple(range(len(self.balancers)))
+        for part in self.parts:
+            if part.name == BALANCER and not (isinstance(part, Choice) and set(part.values) <= set(numbers)):
+                raise SpecError(expected=f"a choice of {numbers}", found=str(part), where="searched setting 'balancer'")
 
     @property
     def size(self) -> float:
@@ -144,8 +155,8 @@ class SettingsSpace:
         return math.prod(len(part.values) if isinstance(part, Choice) else math.inf for part in self.parts)
 
     def values(self, settings: Settings) -> tuple[float, ...]:
-        """What these settings choose, part by part; NaN for a ``gamma`` that is left to the job."""
-        return tuple(_read(settings, part.name) for part in self.parts)
+        """What these settings choose, part by part; NaN for a ``gamma`` or balancer that is left to the job."""
+        return tuple(self._read(settings, part.name) for part in self.parts)
 
     def of(self, values: tuple[float, ...]) -> Settings:
         """The settings that choose these values, part by part."""
@@ -158,6 +169,7 @@ class SettingsSpace:
             gamma=chosen.get("gamma", self.fixed.gamma),
             gate={**self.fixed.gate, **_below(GATE, chosen)},
             task_weights={**self.fixed.task_weights, **_below(TASK_WEIGHT, chosen)},
+            balancer=self.balancers[int(chosen[BALANCER])] if BALANCER in chosen else self.fixed.balancer,
         )
 
     def contains(self, settings: Settings) -> bool:
@@ -201,6 +213,12 @@ class SettingsSpace:
     def num_features(self) -> int:
         """How many numbers ``features`` gives."""
         return sum(part.num_features for part in self.parts)
+
+    def _read(self, settings: Settings, name: str) -> float:
+        if name != BALANCER:
+            return _read(settings, name)
+        known = settings.balancer in self.balancers
+        return float(self.balancers.index(settings.balancer)) if known else math.nan
 
 
 def _read(settings: Settings, name: str) -> float:

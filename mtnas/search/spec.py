@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from mtnas.data.spec import Part
 from mtnas.search.catalogue import options_of
+from mtnas.search.searched_settings import SearchedSettings
 from mtnas.search.shared_weights import (
     AdashareSearch,
     AutomtlSearch,
@@ -38,13 +39,14 @@ class SampledSearch(Part):
     """Candidates trained alone, proposed generation by generation from the trials so far (``mtnas.search``).
 
     ``options`` are the searcher's hyper-parameters, such as ``population`` of ``evolution``. With ``halving`` a
-    generation is one bracket of successive halving.
+    generation is one bracket of successive halving. ``settings`` are searched together with routes.
     """
 
     kind: Literal["random", "evolution", "tpe", "nsga2", "gaussian_process"]
     generation: Annotated[int, Field(ge=1)] = 16
     halving: HalvingSpec | None = None
     options: dict[str, bool | int | float] = Field(default_factory=dict)
+    settings: SearchedSettings = SearchedSettings()
 
     @model_validator(mode="after")
     def _options_exist(self) -> SampledSearch:

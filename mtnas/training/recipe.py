@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from mtnas.training.schedule import ScheduleKind
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
+from mtnas.trials import Settings
+
+_BALANCERS: TypeAdapter[BalancerSpec] = TypeAdapter(BalancerSpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +44,13 @@ class Recipe:
     own_rows: bool = False
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     compiled: bool = False
+
+    def under(self, settings: Settings) -> Recipe:
+        """The recipe of a candidate with these settings: it may have a balancer of its own.
+
+        Raises:
+            ValidationError: the settings' balancer is none.
+        """
+        if settings.balancer is None:
+            return self
+        return replace(self, balancer=_BALANCERS.validate_python(settings.balancer))

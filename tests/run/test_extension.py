@@ -30,6 +30,15 @@ from tests.run.jobs import (
 QUICK = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 2}}
 STANDARD = {"protocol": {**QUICK["protocol"], "random_search": True}}
 HALVED = {"search": {"kind": "evolution", "generation": 3, "halving": {"reduction": 3, "min_epochs": 0.3}}}
+VARYING = {
+    "kind": "tpe",
+    "generation": 3,
+    "options": {"startup": 3},
+    "settings": {
+        "weight_decay": {"log_uniform": [1e-6, 1e-2]},
+        "balancer": {"grid": [{"kind": "equal"}, {"kind": "uncertainty"}]},
+    },
+}
 FINE = {"training": {**SAMPLED["training"], "evaluate_every": 1}}
 
 
@@ -67,6 +76,7 @@ def bare(trials: list[Trial]) -> list[Trial]:
 JOBS: dict[str, dict[str, Any]] = {
     "evolution": SAMPLED | QUICK | {"search": {"kind": "evolution", "generation": 3}},
     "compared with random search": SAMPLED | STANDARD | {"search": {"kind": "nsga2", "generation": 3}},
+    "over settings": SAMPLED | QUICK | {"search": VARYING},
     "by halving": SAMPLED | QUICK | HALVED | FINE,
 }
 

@@ -1,4 +1,4 @@
-"""What a search finds is trained again with the settings it was found with: finalists, their tuning, their rivals."""
+"""What a search finds is trained again with the settings it was found with; random search varies the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.trials import Trial
-from tests.run.jobs import SMALL, run, spec_of
+from tests.run.jobs import run, spec_of
 
 HARD_CONCRETE = {"temperature": 0.5, "stretch_low": -0.2, "stretch_high": 1.3, "l0": 0.02}
 SNR: dict[str, Any] = {"name": "snr", "options": {"layers": 2, "subnets": 2, "width": 4}}
@@ -38,6 +38,18 @@ def test_every_finalist_has_the_gates_of_the_variant_that_found_it(access: DataA
     for pairs in found.values():
         at_search = {l0 for phase, l0 in pairs if phase == "search"}
         assert {l0 for phase, l0 in pairs if phase != "search"} <= at_search
+
+
+def test_random_search_sets_gates_as_the_search_that_it_is_compared_with(access: DataAccess) -> None:
+    """Fixed ones alike, and the values that the search varies are what random search draws from."""
+    journal = MemoryJournal()
+    protocol = {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1, "random_search": True}
+    search = {"kind": "snr", "searches": 4, "temperature": 0.5, "vary": {"l0": [0.01, 0.02]}}
+    run(spec_of(space=SNR, search=search, protocol=protocol), journal, access)
+    random = [t for t in journal.trials() if t.label == "random"]
+    assert {t.phase for t in random} == {"search", "tune", "retrain"}
+    assert {t.candidate.settings.gate["temperature"] for t in random} == {0.5}
+    assert {t.candidate.settings.gate["l0"] for t in random if t.phase == "search"} == {0.01, 0.02}
 
 
 def test_gates_that_the_space_does_not_have_leave_no_trace_in_its_trials(access: DataAccess) -> None:

@@ -18,8 +18,8 @@ from mtnas.trials import Trial, TrialState
 from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, run, spec_of
 
 ROW = {
-    *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "valid_score", "per_task"),
-    *("mean_gain", "worst_gain", "device_seconds", "multiple_of_shared_bottom"),
+    *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "settings", "valid_score"),
+    *("per_task", "mean_gain", "worst_gain", "device_seconds", "multiple_of_shared_bottom"),
 }
 REPORT = {
     *("level", "verdict", "verdict_reason", "data_digest", "test_reads", "tasks", "best", "rows", "comparisons"),

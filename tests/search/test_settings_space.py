@@ -102,6 +102,17 @@ def test_features_tell_settings_apart_and_have_the_announced_length() -> None:
         assert (space.features(first) == space.features(second)) == (space.values(first) == space.values(second))
 
 
+def test_a_balancer_is_a_number_of_the_list() -> None:
+    balancers = ({"kind": "equal"}, {"kind": "famo", "lr": 0.1})
+    space = SettingsSpace(parts=(Choice(name="balancer", values=(0.0, 1.0)),), balancers=balancers)
+    drawn = [space.sample(np.random.default_rng(seed)) for seed in range(8)]
+    assert all(settings.balancer in balancers for settings in drawn)
+    assert {space.values(settings) for settings in drawn} == {(0.0,), (1.0,)}
+    assert space.values(Settings(balancer={"kind": "famo", "lr": 0.1})) == (1.0,)
+    assert not space.contains(Settings())
+    assert not space.contains(Settings(balancer={"kind": "famo", "lr": 0.2}))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -119,6 +130,9 @@ def test_features_tell_settings_apart_and_have_the_announced_length() -> None:
         lambda: Choice(name="lr", values=(float("nan"),)),
         lambda: Choice(name="dropout", values=(0.1, 1.0)),
         lambda: LogUniform(name="lr", low=0.0, high=1.0),
+        lambda: SettingsSpace(parts=(Choice(name="balancer", values=(0.0,)),)),
+        lambda: SettingsSpace(parts=(LogUniform(name="balancer", low=0.5, high=1.0),), balancers=({"kind": "equal"},)),
+        lambda: SettingsSpace(balancers=({"kind": "equal"}, {"kind": "equal"})),
         lambda: LogUniform(name="lr", low=2e-3, high=1e-3),
         lambda: LogUniform(name="dropout", low=0.1, high=2.0),
         lambda: SettingsSpace(parts=(Choice(name="lr", values=(1.0,)), LogUniform(name="lr", low=1e-3, high=1e-2))),
