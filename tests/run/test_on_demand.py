@@ -14,6 +14,7 @@ from mtnas.routes import Route, RouteGraph
 from mtnas.run import InProcessExecutor, MemoryJournal
 from mtnas.run import export as export_phase
 from mtnas.run.on_demand import run_export
+from mtnas.trials import Settings
 from tests.run.jobs import run, spec_of
 
 
@@ -31,7 +32,13 @@ def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export(
-    journal: MemoryJournal, kept: MemoryJournal, access: DataAccess, *, label: str, lr: float | None
+    journal: MemoryJournal,
+    kept: MemoryJournal,
+    access: DataAccess,
+    *,
+    label: str,
+    lr: float | None,
+    like: Settings | None = None,
 ) -> RouteGraph:
     row = next(route for route in kept.routes.values() if route.label == label)
     graph = RouteGraph.from_json(kept.graphs[row.graph_digest])
@@ -41,6 +48,7 @@ def export(
         route=Route.parse(row.text),
         label=label,
         lr=lr,
+        like=like,
         access=access,
         executor=InProcessExecutor(),
         journal=journal,
@@ -62,6 +70,19 @@ def test_any_route_of_a_job_can_be_exported_without_reading_the_test_part(
     (digest,) = journal.exports
     assert digest == trial.route_digest == next(r.digest for r in finished.routes.values() if r.label == label)
     assert (journal.exports[digest] / "model.safetensors").is_file()
+
+
+@pytest.mark.usefixtures("unverified")
+def test_a_route_is_trained_with_the_settings_that_its_row_tells(
+    finished: MemoryJournal, access: DataAccess, tmp_path: Path
+) -> None:
+    row = next(route for route in finished.routes.values() if route.label == "finalist-1")
+    told = row.details["settings"] | {"dropout": 0.25, "balancer": {"kind": "uncertainty"}}
+    journal = MemoryJournal(tmp_path)
+    export(journal, finished, access, label="finalist-1", lr=0.01, like=Settings(**told))
+    (trial,) = journal.trials()
+    assert trial.candidate.settings.without_seeds() == told | {"lr": 0.01}
+    assert trial.candidate.settings.seed == 0
 
 
 @pytest.mark.usefixtures("unverified")
