@@ -7,7 +7,7 @@ from typing import Any
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.trials import Trial
-from tests.run.jobs import run, spec_of
+from tests.run.jobs import TRAINING, run, spec_of
 
 HARD_CONCRETE = {"temperature": 0.5, "stretch_low": -0.2, "stretch_high": 1.3, "l0": 0.02}
 SNR: dict[str, Any] = {"name": "snr", "options": {"layers": 2, "subnets": 2, "width": 4}}
@@ -56,3 +56,16 @@ def test_gates_that_the_space_does_not_have_leave_no_trace_in_its_trials(access:
     journal = MemoryJournal()
     run(spec_of(search={"kind": "dselect_k", "smooth_step": 0.5}), journal, access)
     assert all(t.candidate.settings.gate == {} for t in journal.trials())
+
+
+def test_diagnostics_look_at_the_gates_as_they_were_trained(access: DataAccess) -> None:
+    """Connections that this stretch closes for certain have the value zero there too."""
+    journal = MemoryJournal()
+    training = TRAINING | {"gate": {"stretch_low": -1e6, "l0": 0.0}}
+    search = {"kind": "random", "generation": 4}
+    # The largest network wins, whose junctions have several inputs.
+    largest = [{"metric": "num_params", "direction": "max"}]
+    spec = spec_of(space=SNR, search=search, training=training, objectives=largest, budget={"trials": 8})
+    junctions = run(spec, journal, access)["diagnostics"]["gates"]["junctions"]
+    assert junctions
+    assert {value for junction in junctions.values() for value in junction["values"].values()} == {0.0}

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "gate": {"temperature": {"log_uniform": [0.3, 2.0]}},
     "balancer": {"grid": [{"kind": "equal"}, {"kind": "famo", "lr": 0.1}]},
 }
+DROPPING = {"kind": "graddrop"}
 JOB: dict[str, Any] = SMALL | {
     "space": {"name": "snr", "options": {"layers": 1, "subnets": 2, "width": 4, "widths": [2, 6]}},
     "search": {"kind": "tpe", "generation": 4, "options": {"startup": 4}, "settings": SETTINGS},
@@ -160,3 +161,20 @@ def test_balancers_keep_their_state_when_halving_packs_candidates_anew(access: D
         "equal",
         "famo",
     }
+
+
+def test_balancers_that_need_a_lone_candidate_get_one_and_the_others_company(access: DataAccess) -> None:
+    executor = Watching()
+    search = {"kind": "random", "generation": 8, "settings": {"balancer": {"grid": [{"kind": "equal"}, DROPPING]}}}
+    base = SMALL | {
+        "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 1, "width": 4}},
+        "training": SMALL["training"] | {"lr": {"grid": [0.001, 0.003, 0.01, 0.03]}},
+        "budget": {"trials": 8},
+        "resources": {"max_packs": 1, "pack_size": 16},
+    }
+    run(spec_of(base=base, search=search), MemoryJournal(), access, executor)
+    sizes: dict[str, list[int]] = {}
+    for task, work in executor.packs:
+        if task.key.startswith("search/"):
+            sizes.setdefault(task.recipe.balancer.kind, []).append(len(work.candidates))
+    assert sizes == {"equal": [4], "graddrop": [1, 1, 1, 1]}

@@ -115,14 +115,18 @@ def test_candidates_that_halving_stops_early_are_pruned_trials_of_the_store(trai
 
 
 def test_any_route_of_a_search_is_exported_on_demand(training: Training, store: Store, tmp_path: Path) -> None:
-    job_id = _submit(store)
+    settings = {"dropout": {"grid": [0.3]}, "balancer": {"grid": [{"kind": "uncertainty"}]}}
+    job_id = _submit(store, search=SPEC["search"] | {"settings": settings})
     training.search(_claim(store), _go_on)
-    for role in ("search", "baseline"):
+    for role, dropout, balancer in (("search", 0.3, {"kind": "uncertainty", "lr": 0.01}), ("baseline", 0.1, None)):
         route = store.routes.list(job_id=job_id, role=role, limit=1)[0]
         export = request_export(store, route.digest, job_id=job_id, idempotency_key=None)
         reads = store.test_reads.count(route.data_digest)
         holding = _claim(store)
         training.export(holding, _go_on)
+        for trial in store.trials.list(holding.job.id):
+            used = trial.candidate["settings"]
+            assert (used["dropout"], used["balancer"]) == (dropout, balancer), "settings that the row tells"
         holding.finish()
         made = store.exports.get(export.id)
         assert (made.state, made.route_digest) == ("ready", route.digest)
