@@ -1,9 +1,10 @@
 """How good a route each search has found after how much training: equal budgets, five seeds.
 
 The budget is counted in trainings of one candidate. Sampled searches train candidates and hold the best so far by its
-error on ``search``; searches over shared weights spend the same number of steps on one supernet, and their derived
-route is what they hold. Every route held at a mark is trained anew with two seeds on ``train`` + ``search``, and
-measured on ``test`` with the weights chosen on ``valid``; that training is not counted, for anyone.
+error on ``search``; searches over shared weights may spend as many candidate-steps on one supernet, all passes through
+it counted (``mtnas.search.passes``), and their derived route is what they hold. Every route held at a mark is trained
+anew with two seeds on ``train`` + ``search``, and measured on ``test`` with the weights chosen on ``valid``; that
+training is not counted, for anyone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -26,6 +28,8 @@ from mtnas.data import EncodedData, load
 from mtnas.data.catalogue import CATALOGUE
 from mtnas.routes import Route, canonical_route, shape_graph
 from mtnas.search import SettingsSpace, build
+from mtnas.search.foreseen import most_steps, passes_of_proposals, passes_of_steps
+from mtnas.search.passes import PassRows
 from mtnas.search.shared_weights import BranchingSearch, OneShotSearch, ReinforceSearch, SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
@@ -38,11 +42,11 @@ from mtnas.training.shared_weights import Ground
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
-MARKS = (4, 8, 16, 32)
+MARKS = (4, 8, 16)
 GENERATION = 8
 SAMPLED = ("random", "evolution", "tpe")
 SHARED: dict[str, SharedWeightsSearch] = {
-    "one-shot": OneShotSearch(evaluations=128),
+    "one-shot": OneShotSearch(evaluations=64),
     "reinforce": ReinforceSearch(),
     "gradient (branching)": BranchingSearch(lr=0.05, cost=0.0, architecture_every=1),
 }
@@ -53,6 +57,7 @@ class Problem:
     """A data set with its tasks and how candidates are trained on it."""
 
     options: dict[str, Any]
+    max_rows: int | None = None
     tasks: tuple[Task, ...]
     width: int
     recipe: Recipe
@@ -68,8 +73,9 @@ PROBLEMS = {
         lr=2e-2,
     ),
     "flights": Problem(
-        options={"rows": 20_000},
-        tasks=CATALOGUE["flights"].tasks(CATALOGUE["flights"].check_options({"rows": 20_000})),
+        options={},
+        max_rows=20_000,
+        tasks=CATALOGUE["flights"].tasks(CATALOGUE["flights"].check_options({})),
         width=16,
         recipe=Recipe(batch_size=512, epochs=4),
         lr=5e-3,
@@ -113,7 +119,7 @@ def load_problem(name: str) -> EncodedData:
     """The rows, from the cache once they are in it."""
     problem = PROBLEMS[name]
     source = CatalogueSource(name=name, options=problem.options)
-    return load(DataSpec(source=source), problem.tasks, access=access())
+    return load(DataSpec(source=source, max_rows=problem.max_rows), problem.tasks, access=access())
 
 
 def measure(name: str, method: str, seed: int) -> list[dict[str, Any]]:
@@ -192,7 +198,9 @@ def shared(
     settings: Settings,
     trainings: int,
 ) -> Route:
-    """The derived route of a supernet that learned for as many steps as so many trainings have."""
+    """The derived route of a supernet that was charged no more than the steps of so many trainings."""
+    recipe = replace(problem.recipe, epochs=problem.recipe.epochs * trainings)
+    whole = recipe.epochs * (len(data.parts["train"]) // recipe.batch_size)
     searcher = make_search(
         Ground(
             space=space,
@@ -200,13 +208,28 @@ def shared(
             settings=[settings],
             tasks=problem.tasks,
             data=ResidentData.of(data, torch.device("cpu")),
-            recipe=replace(problem.recipe, epochs=problem.recipe.epochs * trainings),
+            recipe=recipe,
+            most_steps=most_steps(partial(charge, spec, problem, data), whole, least=1, whole=whole),
         ),
         [spec],
     )
     for _ in searcher.run():
         pass
     return canonical_route(space.graph, searcher.proposals(0)[0][0].route)
+
+
+def charge(spec: SharedWeightsSearch, problem: Problem, data: EncodedData, steps: int) -> float:
+    """Candidate-steps of a search that takes so many steps of its weights and proposes its derived route."""
+    held_out = len(data.parts["search"])
+    rows = PassRows(
+        step=problem.recipe.batch_size,
+        evaluation=held_out,
+        labelled=held_out,
+        num_tasks=len(problem.tasks),
+        own_rows=False,
+    )
+    passes = passes_of_steps(spec, rows, first=0, steps=steps) + passes_of_proposals(spec, rows, num_samples=0)
+    return passes.candidate_steps(rows.step)
 
 
 def error_of(problem: Problem, space: SearchSpace, data: EncodedData, route: Route) -> float:
