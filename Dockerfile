@@ -1,7 +1,8 @@
 # One image for the API and the workers; which of the two runs is a matter of the command.
 FROM python:3.12-slim
 
-ENV PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 RAY_USAGE_STATS_ENABLED=0
+ENV PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 RAY_USAGE_STATS_ENABLED=0 \
+    NUMBA_CACHE_DIR=/tmp/numba
 WORKDIR /app
 
 COPY pyproject.toml constraints.txt README.md ./

@@ -5,12 +5,11 @@ Legend: K pack, S data seeds, N numbers of a batch (rows x features), V rows of 
 
 from __future__ import annotations
 
-from numba import njit
+from mtnas.supernets.kernels.compiling import kernel
+from mtnas.supernets.kernels.memory import Elements, Numbers, Seen, Strides
 
-from mtnas.supernets.kernels.memory import FAST, Elements, Numbers, Seen, Strides
 
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def gradients(grad_seen: Seen, rows: Numbers, seed_of: Numbers, grad_tables: Elements, shape: Strides) -> None:
     """Add the gradient ``[K, B, C, W]`` of every number looked up to its row of ``grad_tables`` ``[K, V, W]``.
 

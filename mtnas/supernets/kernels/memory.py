@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}  # what kernels may do: sums in any order; NaN and infinity stay such
 Elements = npt.NDArray[np.floating[Any]]
 Numbers = npt.NDArray[np.uint64]
 Strides = tuple[np.uintp, ...]

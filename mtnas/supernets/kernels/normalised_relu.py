@@ -9,14 +9,14 @@ Legend: K pack, B rows, M instances, W units. Strides are those of K, B and M.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Elements, Seen, Strides
+from mtnas.supernets.kernels.compiling import kernel
+from mtnas.supernets.kernels.memory import Elements, Seen, Strides
 
 Parameters = tuple[Elements, Elements, Elements]  # bias, scale, shift
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def forward(
     x_seen: Seen,
     parameters: Parameters,
@@ -54,7 +54,7 @@ def forward(
                 means[row], rates[row] = mean, rate
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def backward(
     grad_seen: Seen,
     x_seen: Seen,

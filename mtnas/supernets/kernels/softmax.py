@@ -6,12 +6,12 @@ Legend: K pack, B rows, J junctions, N sources. Strides are those of all four ax
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Elements, Seen, Strides
+from mtnas.supernets.kernels.compiling import kernel
+from mtnas.supernets.kernels.memory import Elements, Seen, Strides
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def forward(
     logits_seen: Seen,
     edges_seen: Seen,
@@ -47,7 +47,7 @@ def forward(
                         values[to + n] /= total
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def gradients_of_logits(grad_seen: Seen, values: Elements, grad_logits: Elements, shape: Strides) -> None:
     """``value * (grad - sum of value * grad)``, in a row as the values are."""
     grad, grad_strides = grad_seen
@@ -64,7 +64,7 @@ def gradients_of_logits(grad_seen: Seen, values: Elements, grad_logits: Elements
                     grad_logits[to + n] = values[to + n] * (grad[above + n * grad_strides[3]] - along)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def gradients_of_edges(
     grad_seen: Seen,
     logits_seen: Seen,

@@ -7,12 +7,12 @@ Strides of values are those of K, J, N and B; of sources those of K, R, N and B;
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from mtnas.supernets.kernels.memory import FAST, Seen, Strides
+from mtnas.supernets.kernels.compiling import kernel
+from mtnas.supernets.kernels.memory import Seen, Strides
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def sums(
     values_seen: Seen,
     sources_seen: Seen,
@@ -42,7 +42,7 @@ def sums(
                     out[to + w] = total[w]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@kernel
 def gradients(
     grad_seen: Seen,
     values_seen: Seen,
