@@ -8,6 +8,7 @@ import torch
 
 from mtnas.data import EncodedData
 from mtnas.routes import RouteGraph
+from mtnas.run.latency import Timing
 from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
@@ -30,6 +31,7 @@ class TrainWork:
         keep_weights: whether to give the frozen weights back.
         until: the step of a rung of successive halving to stop at; a checkpoint of that step then comes before the
             result, whose figures are those of the best weights so far. ``None`` trains to the end.
+        timing: whose routes to time when they are trained, at no cost in ``device_seconds``.
     """
 
     graph: RouteGraph
@@ -38,6 +40,7 @@ class TrainWork:
     evaluate_on: tuple[str, ...]
     keep_weights: bool = False
     until: int | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,11 @@ from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, run, spec_of
 
 ROW = {
     *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "settings", "valid_score"),
-    *("per_task", "mean_gain", "worst_gain", "device_seconds", "multiple_of_shared_bottom"),
+    *("per_task", "mean_gain", "worst_gain", "latency_us", "device_seconds", "multiple_of_shared_bottom"),
 }
 REPORT = {
     *("level", "verdict", "verdict_reason", "data_digest", "test_reads", "tasks", "best", "rows", "comparisons"),
-    *("search", "tuning", "places", "provenance", "diagnostics"),
+    *("search", "tuning", "latency", "places", "provenance", "diagnostics"),
 }
 BASELINES = ["single_task", "shared_bottom", "mmoe"]
 
