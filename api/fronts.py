@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from mtnas.errors import NotFoundError
 from mtnas.search.pareto import front
 from mtnas.spec import ObjectiveSpec
 from mtnas.store import JobKind, RouteRecord, Store
@@ -34,6 +36,15 @@ def front_of(store: Store, job_id: str) -> tuple[RouteRecord, ...]:
     points = np.array(figures, dtype=np.float64).reshape(len(routes), len(objectives))
     chosen = sorted(np.flatnonzero(front(points)).tolist(), key=lambda index: -points[index, 0])
     return tuple(routes[index] for index in chosen)
+
+
+def covered(store: Store, job_id: str) -> dict[str, Any]:
+    """What the job's report says its front covers; nothing before there is one."""
+    try:
+        told = store.reports.get(job_id).report.get("front", {})
+    except NotFoundError:
+        return {}
+    return {name: told.get(name) for name in ("reference", "hypervolume", "of_baselines")}
 
 
 def _figure(route: RouteRecord, metric: str) -> float:

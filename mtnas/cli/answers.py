@@ -35,6 +35,11 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     console.print(report_table(answer))
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
+    front = answer.get("front", {})
+    if front.get("hypervolume") is not None:
+        beyond = ", ".join(f"{name} {value:.5g}" for name, value in front["reference"].items())
+        volumes = f"{front['hypervolume']:.5g} (baselines alone {front['of_baselines']:.5g})"
+        console.print(f"front: {', '.join(front['labels'])}; hypervolume {volumes} beyond {beyond}", markup=False)
     console.print(f"best route: {answer['best']['route_digest']}", highlight=False)
 
 

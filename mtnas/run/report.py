@@ -16,6 +16,7 @@ from mtnas.run.baselines import REFERENCE, Baselines
 from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
 from mtnas.run.diagnose import diagnose
+from mtnas.run.front import front_facts
 from mtnas.run.journal import RouteRow
 from mtnas.run.retrain import Entrant
 from mtnas.run.search import RANDOM, Found, best_first
@@ -42,6 +43,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
         "rows": rows if trees is None else [*rows, trees],
+        "front": front_facts(context.spec, rows),
         "comparisons": _comparisons(context, entrants, winner, gains),
         "search": _search_facts(context, found, entrants),
         "tuning": {

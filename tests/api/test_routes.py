@@ -36,7 +36,10 @@ def test_the_front_holds_the_routes_that_no_other_beats(tmp_path: Path) -> None:
     with running(tmp_path) as client:
         job = client.post("/v1/jobs", json=spec()).json()["id"]
         routes = finish_search(store_of(client))
-        front = client.get(f"/v1/jobs/{job}/front").json()["items"]
+        told = client.get(f"/v1/jobs/{job}/front").json()
+    front = told["items"]
+    assert told["reference"] == {"mean_gain": 0.0, "num_params": 99.0}
+    assert (told["hypervolume"], told["of_baselines"]) == (1.5, 0.5)
     points = [(route.values["mean_gain"], -route.num_params, route.digest) for route in routes]
     unbeaten = {
         digest
