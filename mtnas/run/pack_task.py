@@ -13,6 +13,7 @@ from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task
+from mtnas.training.aim import Aim
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.streamed import StreamedData
@@ -52,6 +53,7 @@ class SupernetWork:
         num_samples: routes to propose beside every derived one.
         most_steps: weight steps of each search at most; ``None`` for all its epochs.
         seconds: what the pack may take, the time before it was resumed included; ``None`` for any.
+        aim: what routes that are tried whole are judged by.
     """
 
     space: SearchSpace
@@ -60,6 +62,7 @@ class SupernetWork:
     num_samples: int
     most_steps: int | None = None
     seconds: float | None = None
+    aim: Aim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
