@@ -1,8 +1,9 @@
 """DSelect-k: every tower reads at most k of the experts.
 
 Source: Hazimeh et al., "DSelect-k: Differentiable Selection in the Mixture of Experts", NeurIPS 2021,
-https://arxiv.org/abs/2106.03760; METHODS.md section 6. A route is the choice of experts. Search ``dselect_k`` learns it
-by DSelect-k gates over all experts; the named route ``dselect_k`` trains such gates as a baseline.
+https://arxiv.org/abs/2106.03760; METHODS.md section 6: q = sum_(s <= k) softmax(w)_s r(z_s), with r the smooth-step
+code of an expert; static or per example. A route is the choice of experts. Search ``dselect_k`` learns it by DSelect-k
+gates over all experts; the named route ``dselect_k`` trains such gates as a baseline.
 """
 
 from __future__ import annotations
