@@ -16,7 +16,9 @@ from mtnas.routes import NAMED_ROUTES, InputShape, Route, Tower, cost
 from mtnas.routes.named import Size
 from mtnas.run import MemoryJournal
 from mtnas.run.latency import latencies_us
-from mtnas.run.packs import Outcome, PackEvent, PackTask, TrainResult, TrainWork, execute
+from mtnas.run.pack_events import Outcome, PackEvent, TrainResult
+from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs import execute
 from mtnas.spec import JobSpec
 from mtnas.supernets import Supernet
 from mtnas.trials import LATENCY, Trial, TrialState
