@@ -111,13 +111,12 @@ def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
         value = trial.values.get(objective.metric, math.nan)
         return trial.label != "derived", math.inf if math.isnan(value) else -objective.signed(value)
 
-    usable = [trial for trial in trials if trial.state is TrialState.COMPLETE and not trial.is_infeasible]
-    return sorted(usable, key=rank)
+    return sorted((trial for trial in trials if trial.state is TrialState.COMPLETE), key=rank)
 
 
 def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
     """Of distinct routes."""
-    complete = best_first(context, trials)
+    complete = [trial for trial in best_first(context, trials) if not trial.is_infeasible]
     if not complete:
         reason = trials[0].failure or trials[0].notes["infeasible"] if trials else f"no trial ({stop.detail})"
         expected = "at least one complete trial that keeps to the constraints"
