@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import search_spaces
 from api.costing import estimate, expected_inputs, typical_cost
 from api.data_checks import KnownData, check_data
@@ -13,8 +11,8 @@ from mtnas.messages import Plan
 from mtnas.routes import RouteGraph
 from mtnas.routes.widths import least_inputs
 from mtnas.search.fitness import check_fitness
-from mtnas.spaces import Constraints, SearchSpace
-from mtnas.spec import ConstraintsSpec, JobSpec
+from mtnas.spaces import SearchSpace
+from mtnas.spec import JobSpec
 from mtnas.store import Store
 
 
@@ -29,7 +27,7 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     check_fitness(spec.search, space)
     data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
     changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
-    stored = spec.model_copy(update=changes | {"constraints": ConstraintsSpec(**asdict(space.constraints))})
+    stored = spec.model_copy(update=changes | {"constraints": spec.constraints.with_space(space.constraints)})
     return Plan(
         spec=stored.model_dump(mode="json"),
         space_size=space.size_text(),
@@ -46,7 +44,7 @@ def expand_space(spec: JobSpec) -> SearchSpace:
         SpaceError: no such space or option, or a graph whose towers are not the tasks.
     """
     tasks = tuple(task.to_task() for task in spec.tasks)
-    limits = Constraints(**spec.constraints.model_dump())
+    limits = spec.constraints.of_routes
     if spec.space.graph is None:
         built = search_spaces.build(spec.space.name, tasks, spec.space.options)
         return SearchSpace(name=built.name, graph=built.graph, constraints=built.constraints.and_also(limits))
@@ -86,4 +84,6 @@ def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:
         doubts.append("protocol.level 'quick' compares few seeds and gives no verdict")
     clocks = [name for name in ("device_seconds", "deadline_s") if getattr(spec.budget, name) is not None]
     doubts += [f"budget.{name} makes the job's answer depend on the machine's speed" for name in clocks]
+    if spec.asks_latency:
+        doubts.append("latency_us is measured: the answer depends on the machine, and varies from run to run")
     return tuple(doubts)

@@ -3,7 +3,7 @@
     python docs/draw_schemes.py
 
 The pages' text is the docstring of the scheme's file, which cites the paper, and of its function. A space is drawn by
-one route of it, drawn at random with seed 0.
+one route of it, drawn at random with seed 0; spaces of two kinds (SNR-Aver and SNR-Trans) have a page for each.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ import numpy as np
 
 from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, to_svg
 from mtnas.routes.named import Size
+from mtnas.spaces import SearchSpace
 from search_spaces import CATALOGUE
 
 FOLDER = Path(__file__).parent / "schemes"
 TOWERS = tuple(Tower(task=task, reads="") for task in ("click", "buy", "return"))
 INPUTS = InputShape(vocabularies=(100, 50), embedding_widths=(8, 8), num_numeric=16)
 SIZE = Size(layers=2, experts=4, width=64)
+VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "snr": {"trans": {"transform": True}},
+    "dselect_k": {"per_example": {"per_example": True}},
+}
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"adashare": {"layers": 3}, "branching": {"layers": 2}}
 
 
@@ -34,12 +39,21 @@ def pages() -> dict[str, str]:
         named = scheme(TOWERS, SIZE)
         files |= _page(f"route-{name}", scheme, named.graph, named.route, _as_baseline(name))
     for name, space_of in CATALOGUE.items():
-        space = space_of(TOWERS, **OPTIONS.get(name, {}))
-        route = space.sample(np.random.default_rng(0))
-        told = f"{_as_space(name, space_of)}\n\n{space.size():.3g} combinations of choices as drawn here."
-        files |= _page(f"space-{name}", space_of, space.graph, route, told)
+        files |= _space_page(name, space_of, f"space-{name}", OPTIONS.get(name, {}))
+        for variant, options in VARIANTS.get(name, {}).items():
+            files |= _space_page(name, space_of, f"space-{name}-{variant}", options)
     files["README.md"] = _contents(files)
     return files
+
+
+def _space_page(
+    name: str, space_of: Callable[..., SearchSpace], stem: str, options: Mapping[str, Any]
+) -> dict[str, str]:
+    space = space_of(TOWERS, **options)
+    route = space.sample(np.random.default_rng(0))
+    drawn = ", ".join(f"{option}: {value}".lower() for option, value in options.items())
+    told = f"{_as_space(name, space_of)}\n\n{space.size():.3g} combinations of choices as drawn here"
+    return _page(stem, space_of, space.graph, route, f"{told} ({drawn})." if drawn else f"{told}.")
 
 
 def _page(stem: str, scheme: Callable[..., object], graph: RouteGraph, route: Route, usage: str) -> dict[str, str]:

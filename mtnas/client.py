@@ -161,9 +161,9 @@ class Client:
         path = "/v1/routes" if job_id is None else f"/v1/jobs/{_quoted(job_id)}/routes"
         return self._ask(m.RoutePage, "GET", path, params={"sort": sort, "limit": limit, "cursor": cursor})
 
-    def front(self, job_id: str) -> m.RoutePage:
-        """The routes of a job that no other beats on every objective."""
-        return self._ask(m.RoutePage, "GET", f"/v1/jobs/{_quoted(job_id)}/front")
+    def front(self, job_id: str) -> m.Front:
+        """The routes of a job that no other beats on every objective, and their hypervolume."""
+        return self._ask(m.Front, "GET", f"/v1/jobs/{_quoted(job_id)}/front")
 
     def route(self, digest: str) -> m.Route:
         """One route, with the figures of the newest job that has it."""

@@ -154,6 +154,21 @@ class RoutePage(Page[Route]):
     """Routes, in the order that was asked for."""
 
 
+class Front(Page[Route]):
+    """The routes of a job that no other beats on every objective, best on the first objective first.
+
+    Attributes:
+        reference: the worst figure of the named baselines on every objective; ``None`` before the job's report.
+        hypervolume: what the front covers beyond the reference, in the product of the objectives' units; ``None`` with
+            one objective or before the report.
+        of_baselines: what the named baselines cover alone.
+    """
+
+    reference: dict[str, float] | None = Field(default=None, examples=[{"mean_gain": -0.004, "num_params": 60312.0}])
+    hypervolume: float | None = Field(default=None, examples=[312.5])
+    of_baselines: float | None = Field(default=None, examples=[104.2])
+
+
 class Report(Answer):
     """The answer of a job: table, verdict, curves."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -29,6 +30,7 @@ from mtnas.search.limits import SAMPLED_ONLY, BudgetSpec
 from mtnas.search.searched_settings import BalancerChoice, GridChoice, LogUniformRange, SearchedSettings
 from mtnas.search.shared_weights import ReinforceSearch
 from mtnas.search.spec import HalvingSpec, SampledSearch, Search
+from mtnas.spaces import Constraints
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import (
     AlignmentSpec,
@@ -39,6 +41,7 @@ from mtnas.training_options import (
     SvdReweighting,
     needs_lone_candidate,
 )
+from mtnas.trials import LATENCY
 
 __all__ = [
     "BASELINES",
@@ -175,11 +178,24 @@ class ObjectiveSpec(Part):
 
 
 class ConstraintsSpec(Part):
-    """What every route of the space must keep to."""
+    """What every route of the answer must keep to.
+
+    ``max_latency_us`` is measured when a route is trained: one that breaks it counts as worst, and is no finalist.
+    """
 
     max_params: Annotated[int, Field(ge=1)] | None = None
     max_macs: Annotated[int, Field(ge=1)] | None = None
     max_in_degree: Annotated[int, Field(ge=1)] | None = None
+    max_latency_us: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def of_routes(self) -> Constraints:
+        """What can be told of a route before it is trained: the limits of a space."""
+        return Constraints(max_params=self.max_params, max_macs=self.max_macs, max_in_degree=self.max_in_degree)
+
+    def with_space(self, limits: Constraints) -> ConstraintsSpec:
+        """These with a space's limits instead of their own."""
+        return self.model_copy(update=asdict(limits))
 
 
 BASELINES = tuple(NAMED_ROUTES)
@@ -187,7 +203,7 @@ STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "p
 
 
 class ProtocolSpec(Part):
-    """How much proof to gather. ``quick`` gives no verdict."""
+    """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``."""
 
     level: Literal["quick", "standard", "headline"] = "quick"
     baselines: tuple[str, ...] | None = None
@@ -195,6 +211,7 @@ class ProtocolSpec(Part):
     random_search: bool | None = None
     seeds: Annotated[int, Field(ge=1)] | None = None
     finalists: Annotated[int, Field(ge=1)] = 3
+    latency_rows: Annotated[int, Field(ge=1, le=2**20)] = 256
 
     @property
     def named_baselines(self) -> tuple[str, ...]:
@@ -281,6 +298,12 @@ class JobSpec(Part):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     @property
+    def asks_latency(self) -> bool:
+        """Whether routes are to be timed: an objective or a limit asks for it."""
+        timed = any(objective.metric == LATENCY for objective in self.objectives)
+        return timed or self.constraints.max_latency_us is not None
+
+    @property
     def needs_rows_of_all_tasks(self) -> bool:
         """Whether something of the job needs outputs of several tasks for one row."""
         return self.training.alignment is not None or "esmm" in self.protocol.named_baselines
@@ -291,7 +314,7 @@ class JobSpec(Part):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"task names must differ, found {doubled} more than once")
-        known = {"mean_gain", "worst_gain", "num_params", "macs"}
+        known = {"mean_gain", "worst_gain", "num_params", "macs", LATENCY}
         for task in self.tasks:
             known.add(f"{task.name}.{task.to_task().judged_by}")
         for objective in self.objectives:
@@ -305,6 +328,10 @@ class JobSpec(Part):
         if unjudged and not isinstance(self.search, SampledSearch):
             raise ValueError(
                 f"budget.{unjudged[0]} needs a search by trials, and {self.search.kind!r} has values only at its end"
+            )
+        if self.asks_latency and not isinstance(self.search, SampledSearch):
+            raise ValueError(
+                f"{LATENCY} is measured on trained routes: expected a search by trials, found {self.search.kind!r}"
             )
         if "esmm" in self.protocol.named_baselines and others:
             raise ValueError(f"baseline 'esmm' multiplies probabilities, and these tasks are not binary: {others}")

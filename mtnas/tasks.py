@@ -107,7 +107,7 @@ class Objective:
     """One axis of the search's answer.
 
     Attributes:
-        metric: ``mean_gain``, ``worst_gain``, ``num_params``, ``macs``, or ``<task>.<metric>``.
+        metric: ``mean_gain``, ``worst_gain``, ``num_params``, ``macs``, ``latency_us``, or ``<task>.<metric>``.
         direction: which way is better.
     """
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from mtnas.routes import Route
 
+LATENCY = "latency_us"
+"""Measured cost: microseconds of a route's frozen module for one batch, of ``protocol.latency_rows`` rows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -79,7 +82,8 @@ class Evaluation:
     Attributes:
         part: ``search``, ``valid`` or ``test``.
         per_task: metrics by task name, then by metric name; NaN where a part holds no labels.
-        costs: ``num_params``, ``macs``, ``device_seconds``, and its fidelity, ``candidate_steps``.
+        costs: ``num_params``, ``macs``, ``device_seconds``, its fidelity, ``candidate_steps``, and ``latency_us`` where
+            an objective or a constraint asks for it.
     """
 
     part: str
@@ -118,6 +122,11 @@ class Trial:
     def was_cut(self) -> bool:
         """Whether a deadline ended the trial before it was trained; such a trial says nothing of its candidate."""
         return bool(self.notes.get("cut"))
+
+    @property
+    def is_infeasible(self) -> bool:
+        """Whether the trial breaks a limit that only measuring could tell; such a trial counts as worst."""
+        return bool(self.notes.get("infeasible"))
 
     def on(self, part: str) -> Evaluation:
         """The evaluation on one part of the data.

@@ -2,7 +2,8 @@
 
 Source: Sun et al., "AdaShare: Learning What To Share For Efficient Deep Multi-Task Learning", NeurIPS 2020,
 https://arxiv.org/abs/1911.12423; METHODS.md section 7. A stream per task through tied slots; a slot is filled by its
-block or by the identity. The policy's Gumbel-softmax and its sparsity and sharing terms belong to the search.
+block or by the identity: x_(l,t) = u_(l,t) F_l(x_(l-1,t)) + (1 - u_(l,t)) x_(l-1,t), u in {0, 1}. The policy's
+Gumbel-softmax and its sparsity and sharing terms belong to the search.
 """
 
 from __future__ import annotations

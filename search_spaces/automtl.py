@@ -1,11 +1,12 @@
 """AutoMTL: experts made of searched operations, and which experts every tower reads.
 
-Source: "Automatic Multi-Task Learning Framework with Neural Architecture Search in Recommendations"
-(AutoMTL, DESAN), KDD 2024: an expert is a chain of mixed
-operations, each the identity or a perceptron of some width, and gates choose the experts of a node; METHODS.md section
-7. Every perceptron ends in the common width, so that operations fit one another; a chain begins with a linear map
-where the paper's first operation may be the identity. Feature masks: with ``feature_parts``, the input is cut into so
-many equal parts (the paper masks single features), and every expert chooses the parts that it reads.
+Source: Jiang et al., "Automatic Multi-Task Learning Framework with Neural Architecture Search in Recommendations"
+(AutoMTL, DESAN), KDD 2024, https://doi.org/10.1145/3637528.3671715: an expert is a chain of mixed operations, each the
+identity or a perceptron of some width, and gates choose the experts of a node; METHODS.md section 7. While searching,
+an operation is sum_o softmax(alpha)_o o(x); a route keeps one o. Every perceptron ends in the common width, so that
+operations fit one another; a chain begins with a linear map where the paper's first operation may be the identity.
+Feature masks: with ``feature_parts``, the input is cut into so many equal parts (the paper masks single features), and
+every expert chooses the parts that it reads.
 """
 
 from __future__ import annotations

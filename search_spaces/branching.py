@@ -2,8 +2,9 @@
 
 Sources: Guo et al., "Learning to Branch for Multi-Task Learning", ICML 2020, https://arxiv.org/abs/2006.01895 (every
 child samples one parent by Gumbel-softmax); Bruggemann et al., "Automated Search for Resource-Efficient Branched
-Multi-Task Networks" (BMTAS), BMVC 2020, https://arxiv.org/abs/2008.10292 (an expected-cost term; here a route's cost is
-a constraint and an objective). METHODS.md section 7.
+Multi-Task Networks" (BMTAS), BMVC 2020, https://arxiv.org/abs/2008.10292 (an expected-cost term, which is
+``search.cost`` of search ``branching``). METHODS.md section 7. Node i of layer l reads one node of the layer below:
+u_(l,i) = sum_j z_(i,j) f_j(u_(l-1,j)), z_i one-hot.
 """
 
 from __future__ import annotations

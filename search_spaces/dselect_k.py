@@ -1,19 +1,18 @@
 """DSelect-k: every tower reads at most k of the experts.
 
 Source: Hazimeh et al., "DSelect-k: Differentiable Selection in the Mixture of Experts", NeurIPS 2021,
-https://arxiv.org/abs/2106.03760; METHODS.md section 6. A route is the choice of experts. The gate that learns it is the
-relaxation of this space: ``dselect_k_supernet`` gives the graph with DSelect-k gates over all experts, under the same
-names. The named route ``dselect_k`` is that graph as a baseline.
+https://arxiv.org/abs/2106.03760; METHODS.md section 6: q = sum_(s <= k) softmax(w)_s r(z_s), with r the smooth-step
+code of an expert; static or per example. A route is the choice of experts. Search ``dselect_k`` learns it by DSelect-k
+gates over all experts; the named route ``dselect_k`` trains such gates as a baseline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes import Block, BlockKind, GateKind, RouteGraph, Tower
+from mtnas.routes import Block, BlockKind, GateKind, Tower
 from mtnas.routes.layered import layered_graph
-from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
-from mtnas.routes.relaxed import with_gate
+from mtnas.routes.nodes import INPUT_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range
 
@@ -55,11 +54,3 @@ def dselect_k_space(
         max_inputs=k,
     )
     return SearchSpace(name="dselect_k", graph=graph)
-
-
-def dselect_k_supernet(space: SearchSpace) -> RouteGraph:
-    """The space's graph with DSelect-k gates over all experts: static ones, or per example where the space's are."""
-    towers = {tower.reads for tower in space.graph.towers}
-    gated = next(junction for junction in space.graph.junctions if junction.name in towers)
-    query = INPUT_QUERY if GateKind.SOFTMAX in gated.gates else STATIC_QUERY
-    return with_gate(space.graph, GateKind.DSELECT_K, query=query, selectors=gated.most_inputs)

@@ -2,8 +2,9 @@
 
 Source: Maziarz et al., "Flexible Multi-task Networks by Learning Parameter Allocation", 2019,
 https://arxiv.org/abs/1910.04915; METHODS.md section 3, also for the components over images. A stream per task through
-tied slots; a layer's output is the average of the components that the task uses. A route has at least one component
-per task and layer, where the paper gives zeros for none. Budget and entropy terms belong to the search.
+tied slots; a layer's output is the average of the components that the task uses, sum_i z_(t,i) f_i(x_t) / sum_i
+z_(t,i). A route has at least one component per task and layer, where the paper gives zeros for none. Budget and entropy
+terms belong to the search.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Source: "Boosting Share Routing for Multi-task Learning" (Chen et al., WWW 2021, https://arxiv.org/abs/2009.00387),
 section 3; METHODS.md section 1. A search block before every sub-network of layers 2..L and before every tower chooses
-a local sharing route (a non-empty subset of the layer below) and the query of the softmax gate that mixes it.
+a local sharing route (a non-empty subset S of the layer below) and the query q of the softmax gate that mixes it:
+u_i = sum_(j in S) softmax(W_(i,q) q)_j f_j, over the members of S alone.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Source: Sun et al., "Learning Sparse Sharing Architectures for Multiple Tasks", AAAI 2020,
 https://arxiv.org/abs/1911.05034; METHODS.md section 7. A layer's hidden units come in groups, and a task's mask keeps
 some of them; a group is a perceptron from the layer's input to its output, and the groups that are kept add up, which
-is a layer of all their units. The paper masks single weights, which no device runs faster; a group of one unit comes
-close. Masks come from the search ``sparse_sharing``, by iterative magnitude pruning, or from any other search.
+is a layer of all their units: h_t = sum_g m_(t,g) f_g(x_t), m in {0, 1}. The paper masks single weights, which no
+device runs faster; a group of one unit comes close. Masks come from the search ``sparse_sharing``, by iterative
+magnitude pruning, or from any other search.
 """
 
 from __future__ import annotations

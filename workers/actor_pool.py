@@ -36,18 +36,13 @@ class ActorPool:
         self._starting: dict[Any, Any] = {}
         self._num_busy = 0
         self._wanted = 1
-        self._num_started = self._num_failed = 0
+        self._num_failed = 0
         self._looked, self._told = float("-inf"), time.monotonic()
 
     @property
     def awaited(self) -> list[Any]:
         """References that are ready once an actor has started."""
         return list(self._starting)
-
-    @property
-    def num_started(self) -> int:
-        """How many actors were ever started."""
-        return self._num_started
 
     def prepare(self, *, num_gpus: float, wanted: int) -> None:
         """Be ready for actors with so much of a GPU each: as many as fit, ``wanted`` at most.
@@ -135,7 +130,6 @@ class ActorPool:
         for _ in range(living, fitting):
             options = {"num_cpus": self._size.num_cpus, "num_gpus": self._size.num_gpus, "max_restarts": 0}
             self._await(ray.remote(PackActor).options(**options).remote())
-            self._num_started += 1
 
     def _await(self, actor: Any) -> None:
         self._starting[actor.ready.remote()] = actor

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.dependencies import Identifier, Limit, Offset, StoreParam, next_offset
-from api.fronts import front_of
-from mtnas.messages import Route, RoutePage
+from api.fronts import covered, front_of
+from mtnas.messages import Front, Route, RoutePage
 from mtnas.routes import Route as RouteValue
 from mtnas.routes import RouteGraph, to_svg
 from mtnas.store import RouteRecord, RouteRole
@@ -42,9 +42,10 @@ def list_job_routes(
 
 
 @router.get("/jobs/{job_id}/front")
-def get_front(job_id: Identifier, store: StoreParam) -> RoutePage:
-    """The routes of a job that no other beats on every objective of the job."""
-    return RoutePage(items=tuple(Route.model_validate(record) for record in front_of(store, job_id)))
+def get_front(job_id: Identifier, store: StoreParam) -> Front:
+    """The routes of a job that no other beats on every objective of the job, and their hypervolume."""
+    routes = tuple(Route.model_validate(record) for record in front_of(store, job_id))
+    return Front(items=routes, **covered(store, job_id))
 
 
 @router.get("/routes")

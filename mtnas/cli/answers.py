@@ -35,6 +35,11 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     console.print(report_table(answer))
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
+    front = answer.get("front", {})
+    if front.get("hypervolume") is not None:
+        beyond = ", ".join(f"{name} {value:.5g}" for name, value in front["reference"].items())
+        volumes = f"{front['hypervolume']:.5g} (baselines alone {front['of_baselines']:.5g})"
+        console.print(f"front: {', '.join(front['labels'])}; hypervolume {volumes} beyond {beyond}", markup=False)
     console.print(f"best route: {answer['best']['route_digest']}", highlight=False)
 
 
@@ -65,10 +70,12 @@ def route_table(items: tuple[Route, ...], *, sort: str) -> Table:
 def report_table(answer: Mapping[str, Any]) -> Table:
     """Routes and baselines of a report, the tasks' figures on ``test`` as means and deviations over seeds."""
     columns = [f"{task['name']} {task['metric']}" for task in answer["tasks"]]
-    table = Table("label", *columns, "mean gain", "params", "macs", "seeds", "device s")
+    latency = answer.get("latency")
+    timed = [] if latency is None else [f"us / {latency['rows']} rows"]
+    table = Table("label", *columns, "mean gain", "params", "macs", *timed, "seeds", "device s")
     for row in answer["rows"]:
         figures = [_spread(row["per_task"][task["name"]]["test"]) for task in answer["tasks"]]
-        costs = (f"{row['num_params']:,}", f"{row['macs']:,}")
+        costs = [_count(row["num_params"]), _count(row["macs"]), *(_figure(row["latency_us"]) for _ in timed)]
         seeds = f"{row['seeds']}" + (f" ({row['failed']} failed)" if row["failed"] else "")
         seconds = _figure(row["device_seconds"])
         table.add_row(row["label"], *figures, _spread(row["mean_gain"]), *costs, seeds, seconds)
@@ -112,6 +119,10 @@ def _spread(summary: Mapping[str, float | None]) -> str:
     if mean is None:
         return "-"
     return f"{mean:.4f}" if deviation is None else f"{mean:.4f} ± {deviation:.4f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _figure(value: object) -> str:

@@ -1,8 +1,7 @@
 """Exports: a trained route as a folder that runs with torch, safetensors and numpy alone."""
 
-from mtnas.export.archive import zip_export
 from mtnas.export.manifest import Manifest, Provenance
 from mtnas.export.verify import CheckResult, run_check, verify_export
 from mtnas.export.writer import export_module
 
-__all__ = ["CheckResult", "Manifest", "Provenance", "export_module", "run_check", "verify_export", "zip_export"]
+__all__ = ["CheckResult", "Manifest", "Provenance", "export_module", "run_check", "verify_export"]

@@ -39,6 +39,7 @@ def boosted_row(context: Context, reference: Entrant | None) -> dict[str, Any] |
         "route_digest": None,
         "num_params": None,
         "macs": None,
+        "latency_us": None,
         "seeds": 1,
         "failed": 0,
         "lr": {name: item["lr"] for name, item in found.items()},

@@ -13,6 +13,7 @@ from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
 from mtnas.run.pack_runs import PackRuns
 from mtnas.run.sizing import Sizing, data_bytes, streams
+from mtnas.run.timed_routes import TimedRoutes
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task
@@ -40,6 +41,7 @@ class Context:
         streamed: whether packs read inputs from the cache.
         sizing: how many candidates train together.
         runs: its packs at work.
+        timed: the latencies of its routes, where they are asked for.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Context:
             data_bytes=data_bytes(data, streamed=self.streamed),
         )
         self.runs = PackRuns(executor=executor, journal=journal, data=data, streamed=self.streamed)
+        self.timed = TimedRoutes(spec)
 
     def start_phase(self, name: str) -> None:
         """A phase begins or goes on."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from mtnas.tasks import Metric, Task
-from mtnas.training.gains import mean_gain, task_gains, worst_gain
+from mtnas.training.gains import figures
 from mtnas.trials import Evaluation
 
 Metrics = Mapping[str, Mapping[str, float]]
@@ -17,8 +17,7 @@ def gains_on(
 ) -> dict[str, float]:
     """``mean_gain``, ``worst_gain`` and ``<task>.<metric>`` on one part, against single-task metrics of that part."""
     found = next(evaluation for evaluation in evaluations if evaluation.part == part)
-    gains = task_gains(tasks, found.per_task, reference)
-    return judged(tasks, found.per_task) | {"mean_gain": mean_gain(gains), "worst_gain": worst_gain(gains)}
+    return figures(tasks, found.per_task, reference)
 
 
 def judged(tasks: Sequence[Task], metrics: Metrics) -> dict[str, float]:
@@ -32,10 +31,10 @@ def valid_score(tasks: Sequence[Task], evaluations: Sequence[Evaluation], label_
     Errors are negated; those of regressions are measured in the label's spread, so that its unit does not decide.
     """
     found = next(evaluation for evaluation in evaluations if evaluation.part == "valid")
-    figures = []
+    values = []
     for task in tasks:
         value = found.per_task[task.name][task.judged_by]
         if task.judged_by is Metric.RMSE:
             value /= label_scales[task.name]
-        figures.append(value if task.judged_by.higher_is_better else -value)
-    return fmean(figures)
+        values.append(value if task.judged_by.higher_is_better else -value)
+    return fmean(values)

@@ -35,6 +35,7 @@ def outcomes(
         done: numbers of those that have ended before. They are left out, but counted when packs are made: so a
             second attempt has the packs of the first, and their results to the last bit.
     """
+    context.timed.learn(context.journal.trials())
     reasons = too_large(context, planned)
     unfit = [member for member in planned if member.number in reasons and member.number not in done]
     if unfit:
@@ -68,6 +69,7 @@ def _task(context: Context, key: str, members: Sequence[Planned], orders: Orders
         evaluate_on=orders.evaluate_on,
         keep_weights=orders.keep_weights(members[0]),
         until=until,
+        timing=context.timed.timing([member.running().route_digest for member in members]),
     )
     return PackTask(
         key=key,

@@ -30,6 +30,7 @@ def search_pack(task: PackTask, work: SupernetWork, data: EncodedData, place: Pl
         data=rows_for(task, data),
         recipe=task.recipe,
         most_steps=work.most_steps,
+        aim=work.aim,
     )
     searcher = make_search(ground, work.searches)
     _, spent = resumed(task, searcher)

@@ -8,10 +8,12 @@ import torch
 
 from mtnas.data import EncodedData
 from mtnas.routes import RouteGraph
+from mtnas.run.latency import Timing
 from mtnas.run.trees import TreesWork
 from mtnas.search.shared_weights import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task
+from mtnas.training.aim import Aim
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.streamed import StreamedData
@@ -30,6 +32,7 @@ class TrainWork:
         keep_weights: whether to give the frozen weights back.
         until: the step of a rung of successive halving to stop at; a checkpoint of that step then comes before the
             result, whose figures are those of the best weights so far. ``None`` trains to the end.
+        timing: whose routes to time when they are trained, at no cost in ``device_seconds``.
     """
 
     graph: RouteGraph
@@ -38,6 +41,7 @@ class TrainWork:
     evaluate_on: tuple[str, ...]
     keep_weights: bool = False
     until: int | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,7 @@ class SupernetWork:
         num_samples: routes to propose beside every derived one.
         most_steps: weight steps of each search at most; ``None`` for all its epochs.
         seconds: what the pack may take, the time before it was resumed included; ``None`` for any.
+        aim: what routes that are tried whole are judged by.
     """
 
     space: SearchSpace
@@ -57,6 +62,7 @@ class SupernetWork:
     num_samples: int
     most_steps: int | None = None
     seconds: float | None = None
+    aim: Aim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from mtnas.data import EncodedData
 from mtnas.routes import Route
+from mtnas.run.latency import time_routes
 from mtnas.run.pack_checkpoint import resumed, state_of, to_bytes
 from mtnas.run.pack_events import Outcome, PackCheckpoint, PackEvent, PackProgress, TrainResult
 from mtnas.run.pack_task import PackTask, TrainWork, rows_for
 from mtnas.supernets import freeze
 from mtnas.training.evaluate import of_candidate
 from mtnas.training.trainer import PackTrainer
-from mtnas.trials import Evaluation, Place
+from mtnas.trials import LATENCY, Evaluation, Place
 
 
 def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
@@ -61,9 +62,11 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
     if end < trainer.total_steps:
         yield PackCheckpoint(key=task.key, state=state_of(trainer, spent_K, started))
     spent_K = spent_K + (time.monotonic() - started) / len(routes)
+    timed = {} if work.timing is None else time_routes(trainer.net, routes, work.timing, rows)
     outcomes = []
     for k, route in enumerate(routes):
         costs = {"device_seconds": float(spent_K[k]), "candidate_steps": float(end)}
+        costs |= {LATENCY: timed[k]} if k in timed else {}
         evaluations = tuple(
             Evaluation(part=part, per_task=of_candidate(metrics, k), costs=costs) for part, metrics in found.items()
         )

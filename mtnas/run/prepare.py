@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from mtnas.run.context import Context
 from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
-from mtnas.spaces import Constraints, SearchSpace
-from mtnas.spec import ConstraintsSpec, JobSpec
+from mtnas.spaces import SearchSpace
+from mtnas.spec import JobSpec
 
 
 def prepare(
@@ -73,7 +72,7 @@ def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
     found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
     if expected != found:
         raise SpaceError(expected=f"towers {expected} as the tasks say", found=str(found), where="space.graph")
-    limits = Constraints(**spec.constraints.model_dump())
+    limits = spec.constraints.of_routes
     return SearchSpace(name=spec.space.name, graph=graph, constraints=limits, inputs=data.inputs)
 
 
@@ -98,6 +97,6 @@ def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:
     if spec.space.graph is not None:
         return spec
     space = build(spec.space.name, [task.to_task() for task in spec.tasks], spec.space.options)
-    limits = space.constraints.and_also(Constraints(**spec.constraints.model_dump()))
+    limits = space.constraints.and_also(spec.constraints.of_routes)
     changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
-    return spec.model_copy(update=changes | {"constraints": ConstraintsSpec(**asdict(limits))})
+    return spec.model_copy(update=changes | {"constraints": spec.constraints.with_space(limits)})

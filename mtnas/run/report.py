@@ -16,12 +16,13 @@ from mtnas.run.baselines import REFERENCE, Baselines
 from mtnas.run.boosting import boosted_row
 from mtnas.run.context import Context
 from mtnas.run.diagnose import diagnose
+from mtnas.run.front import front_facts
 from mtnas.run.journal import RouteRow
 from mtnas.run.retrain import Entrant
 from mtnas.run.search import RANDOM, Found, best_first
 from mtnas.run.statistics import kendall_tau, paired, summary
 from mtnas.training.gains import mean_gain, task_gains, worst_gain
-from mtnas.trials import Trial, TrialState
+from mtnas.trials import LATENCY, Trial, TrialState
 
 
 def report(context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
@@ -42,12 +43,14 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
         "rows": rows if trees is None else [*rows, trees],
+        "front": front_facts(context.spec, rows),
         "comparisons": _comparisons(context, entrants, winner, gains),
         "search": _search_facts(context, found, entrants),
         "tuning": {
             entrant.label: {"lr": entrant.tuned.lr, "on_edge": entrant.tuned.on_edge, "curve": _curve(entrant)}
             for entrant in entrants
         },
+        "latency": _latency(context),
         "places": _places(context.journal.trials()),
         "provenance": {
             "spec": context.spec.model_dump(mode="json", exclude={"space": {"graph"}}),
@@ -92,6 +95,7 @@ def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | Non
         "route_digest": entrant.digest,
         "num_params": found.num_params,
         "macs": found.macs,
+        "latency_us": next((trial.values[LATENCY] for trial in complete if LATENCY in trial.values), None),
         "seeds": len(complete),
         "failed": len(entrant.trials) - len(complete),
         "lr": entrant.tuned.lr,
@@ -155,9 +159,18 @@ def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -
         "extends": None if context.earlier is None else context.earlier.job_id,
         "trials": len(trials),
         "failed": sum(trial.state is TrialState.FAILED for trial in trials),
+        "infeasible": sum(trial.is_infeasible for trial in trials),
         "space_size": context.space.size_text(),
         "kendall_tau": kendall_tau([a for a, _ in pairs], [b for _, b in pairs]),
     }
+
+
+def _latency(context: Context) -> dict[str, Any] | None:
+    """How ``latency_us`` was measured, where it was."""
+    if not context.spec.asks_latency:
+        return None
+    rows, most = context.spec.protocol.latency_rows, context.spec.constraints.max_latency_us
+    return {"unit": "us per batch", "rows": rows, "threads": 1, "max_latency_us": most, "reproducible": False}
 
 
 def _places(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -198,6 +211,7 @@ def _write_routes(
         values = {f"test.{task}.{cells['metric']}": cells["test"]["mean"] for task, cells in row["per_task"].items()}
         values |= {"mean_gain": row["mean_gain"]["mean"], "worst_gain": row["worst_gain"]["mean"]}
         values |= {"valid_score": row["valid_score"]}
+        values |= {} if row["latency_us"] is None else {LATENCY: row["latency_us"]}
         if entrant.digest in searched:
             values |= searched[entrant.digest].values
         answer[entrant.digest] = RouteRow(

@@ -43,6 +43,7 @@ def budget_of(context: Context, limits: BudgetSpec, *, steps_per_trial: int | No
         objective=context.spec.objectives[0].to_objective(),
         steps_per_trial=context.recipe.epochs * epoch if steps_per_trial is None else steps_per_trial,
         steps_per_epoch=epoch,
+        timed=context.spec.asks_latency,
     )
 
 

@@ -116,10 +116,11 @@ def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
 
 def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
     """Of distinct routes."""
-    complete = best_first(context, trials)
+    complete = [trial for trial in best_first(context, trials) if not trial.is_infeasible]
     if not complete:
-        reason = trials[0].failure if trials else f"no trial ({stop.detail})"
-        raise SearchError(expected="at least one complete trial", found=str(reason), where="phase 'search'")
+        reason = trials[0].failure or trials[0].notes["infeasible"] if trials else f"no trial ({stop.detail})"
+        expected = "at least one complete trial that keeps to the constraints"
+        raise SearchError(expected=expected, found=str(reason), where="phase 'search'")
     distinct: dict[str, Candidate] = {}
     for trial in complete:
         distinct.setdefault(trial.route_digest, trial.candidate)

@@ -19,6 +19,7 @@ from mtnas.run.stopping import begun_in, gradient_limits, gradient_stop, resumab
 from mtnas.search import Stop
 from mtnas.search.foreseen import num_sampled
 from mtnas.search.shared_weights import SharedWeightsSearch
+from mtnas.training.aim import Aim
 from mtnas.trials import Candidate, Evaluation, Trial, TrialState
 
 
@@ -64,6 +65,10 @@ def search_with_shared_weights(
             num_samples=num_samples,
             most_steps=limits.most_steps,
             seconds=limits.seconds,
+            aim=Aim(
+                objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
+                reference=known.reference["search"],
+            ),
         ),
         tasks=context.tasks,
         recipe=recipe,

@@ -78,9 +78,12 @@ def trial_of(context: Context, member: Planned, outcome: Outcome, place: Place |
         context.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
     found = context.cost(member.graph, member.candidate.route)
     costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
+    costs |= context.timed.costs(trial.route_digest, outcome.evaluations)
+    infeasible = context.timed.why_infeasible(trial.route_digest)
     evaluations = tuple(replace(e, costs=dict(e.costs) | costs) for e in outcome.evaluations)
     figures = dict(values(evaluations)) | costs
-    return replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures)
+    notes = {} if infeasible is None else {"infeasible": infeasible}
+    return replace(trial, state=TrialState.COMPLETE, evaluations=evaluations, values=figures, notes=notes)
 
 
 def check_any_trained(trials: Sequence[Trial]) -> None:

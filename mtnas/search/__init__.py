@@ -1,11 +1,10 @@
 """Sampled searches: searchers that propose candidates from the trials so far, fronts, and halving plans."""
 
-from mtnas.search.answer import best_trial, front_trials, ranked
 from mtnas.search.budget import Budget, Spent, Stop, StopReason
 from mtnas.search.catalogue import SEARCHERS, build, options_of
 from mtnas.search.evolution import EvolutionSearcher
 from mtnas.search.gaussian_process import GaussianProcessSearcher
-from mtnas.search.halving import Rung, candidate_steps, promotable, rungs, survivors
+from mtnas.search.halving import Rung, candidate_steps, rungs, survivors
 from mtnas.search.hypervolume import hypervolume
 from mtnas.search.nsga2 import Nsga2Searcher
 from mtnas.search.random_search import RandomSearcher
@@ -29,14 +28,10 @@ __all__ = [
     "Stop",
     "StopReason",
     "TpeSearcher",
-    "best_trial",
     "build",
     "candidate_steps",
-    "front_trials",
     "hypervolume",
     "options_of",
-    "promotable",
-    "ranked",
     "rungs",
     "survivors",
 ]

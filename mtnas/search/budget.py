@@ -78,6 +78,7 @@ class Budget:
         objective: the first one; ``target`` and ``patience`` speak of it.
         steps_per_trial: steps that one trial takes at most.
         steps_per_epoch: steps of one pass over the training rows.
+        timed: whether the trials hold figures of a clock, such as latencies.
 
     Raises:
         SpecError: the limits leave no room for a single trial.
@@ -87,6 +88,7 @@ class Budget:
     objective: Objective
     steps_per_trial: int
     steps_per_epoch: int
+    timed: bool = False
 
     def __post_init__(self) -> None:
         most = self.most_steps
@@ -131,7 +133,7 @@ class Budget:
 
     def stop(self, reason: StopReason, detail: str) -> Stop:
         """The end of this search for a reason that the trials do not show."""
-        return Stop(reason=reason, detail=detail, reproducible=self.limits.is_reproducible)
+        return Stop(reason=reason, detail=detail, reproducible=self.limits.is_reproducible and not self.timed)
 
     @property
     def reason_of_steps(self) -> StopReason:
@@ -154,7 +156,8 @@ class Budget:
         """Whether the target is reached, or nothing better has come for long."""
         name, target, best, since = self.objective.metric, self.limits.target, -math.inf, 0
         for trial in trials:
-            value = trial.values.get(name, math.nan) if trial.state is TrialState.COMPLETE else math.nan
+            counts = trial.state is TrialState.COMPLETE and not trial.is_infeasible
+            value = trial.values.get(name, math.nan) if counts else math.nan
             signed = self.objective.signed(value)
             if target is not None and signed >= self.objective.signed(target):
                 return self.stop(StopReason.TARGET, f"trial {trial.number} has {name} {value:.6g}, target {target:g}")

@@ -1,14 +1,13 @@
 """Successive halving: when candidates that train side by side are judged, and which of them go on.
 
-Budgets only; a pack carries them out by dropping candidates from its leading axis. Synchronous halving is
-``rungs`` and ``survivors`` (Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943, algorithm 1); across packs
-that finish at different times, ``promotable`` is the rule of ASHA (Li et al., 2020, https://arxiv.org/abs/1810.05934,
-algorithm 2).
+Budgets only; ``mtnas.run.halving`` carries them out: packs train to a rung, and the survivors of all packs go on from
+their checkpoints in new ones. Synchronous halving (Jamieson and Talwalkar, 2016, https://arxiv.org/abs/1502.07943,
+algorithm 1) of a whole generation; decision 7 says why not the asynchronous rule of ASHA.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,17 +77,3 @@ def survivors(scores: Points, *, keep: int) -> tuple[int, ...]:
     """
     order = [int(place) for place in best_first(scores) if np.isfinite(scores[place]).all()]
     return tuple(sorted(order[:keep]))
-
-
-def promotable(scores: Points, *, reduction: int, promoted: Collection[int]) -> tuple[int, ...]:
-    """Places of the candidates of a rung that may go on now, best first: ASHA's rule.
-
-    Of those that have reached the rung so far the best ``1 / reduction`` may, if they did not already.
-
-    Args:
-        scores: ``[K, M]`` at the rung, of the candidates that have reached it, in order of arrival.
-        reduction: one in how many goes on (eta).
-        promoted: places that went on before.
-    """
-    order = [int(place) for place in best_first(scores) if np.isfinite(scores[place]).all()]
-    return tuple(place for place in order[: len(scores) // reduction] if place not in promoted)

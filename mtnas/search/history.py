@@ -24,8 +24,9 @@ class History:
 
     Attributes:
         finished: canonical candidates of complete, pruned and failed trials.
-        values: ``[N, M]``, the objectives with their signs set so that larger is better. A failed trial, and one
-            with a value that is missing, NaN or infinite, has -inf everywhere: it counts as worst. A pruned trial
+        values: ``[N, M]``, the objectives with their signs set so that larger is better. A failed trial, one that
+            breaks a limit on what is measured, and one with a value that is missing, NaN or infinite, has -inf
+            everywhere: it counts as worst. A pruned trial
             stands beside the complete ones with what it had reached: every evaluation is of the best weights so far,
             so that figure is one the candidate had for certain, and more training could only have raised it.
         running: canonical candidates of trials without an outcome yet.
@@ -70,9 +71,10 @@ class History:
 
 
 def signed_values(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
-    """The trial's objectives, larger is better; -inf everywhere if it failed or one is not finite."""
+    """The trial's objectives, larger is better; -inf everywhere if it failed, is infeasible, or one is not finite."""
     values = [objective.signed(trial.values.get(objective.metric, math.nan)) for objective in objectives]
-    usable = trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and all(math.isfinite(value) for value in values)
+    ended = trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not trial.is_infeasible
+    usable = ended and all(math.isfinite(value) for value in values)
     return values if usable else [-math.inf] * len(values)
 
 

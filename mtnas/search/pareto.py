@@ -1,4 +1,4 @@
-"""Fronts of points: which are non-dominated, their ranks, how crowded they lie, the best order, the knee.
+"""Fronts of points: which are non-dominated, their ranks, how crowded they lie, the best order.
 
 Points are ``[N, M]``: N points, M objectives, **larger is better** (``Objective.signed`` turns the signs). A point
 dominates another that it equals or beats on every objective and beats on at least one; equal points do not dominate
@@ -77,22 +77,6 @@ def best_first(points: Points) -> Indices:
         if np.isfinite(points[members]).all():
             lonely[members] = crowding(points[members])
     return np.lexsort((np.arange(len(points)), -lonely, rank))
-
-
-def knee(points: Points) -> int | None:
-    """Index of the point of the front nearest to the best value of every objective at once; None without a front.
-
-    Objectives are scaled to their range over the front (the compromise solution of Yu, 1973, in the Euclidean
-    norm). With one objective it is the best point; the earlier of equals wins.
-    """
-    members = np.flatnonzero(front(points))
-    if not len(members):
-        return None
-    chosen = points[members]
-    best = chosen.max(axis=0)
-    span = best - chosen.min(axis=0)
-    shortfall = (best - chosen) / np.where(span > 0, span, 1.0)
-    return int(members[np.argmin(np.linalg.norm(shortfall, axis=1))])
 
 
 def _distinct(points: Points) -> tuple[Mask, Points, Indices]:

@@ -102,7 +102,8 @@ class OneShotSearch(SharedWeightsSearch):
 
     While the weights learn, every choice of every junction and slot is drawn equally often (strict fairness: Chu et
     al., ICCV 2021, https://arxiv.org/abs/1907.01845). Then ``evaluations`` routes are measured on ``search`` with the
-    shared weights, proposed by regularised evolution with this ``population`` and ``tournament``.
+    shared weights and by their costs in closed form, proposed by regularised evolution towards the job's objectives
+    with this ``population`` and ``tournament``; the best fronts of them are what the search proposes.
     """
 
     kind: Literal["one_shot"] = "one_shot"

@@ -30,8 +30,8 @@ parameters after the first ones are keyword-only):
         -> (DatasetRecord, created)                                  # queues its job of kind `profile`: record.job_id
     store.datasets.get(name_or_id, owner=None);  store.datasets.list(owner=None, limit=100, offset=0)
     store.test_reads.count(data_digest) -> jobs that have read this test part
-    store.artifacts.put_bytes(data) / put_file(path) / put_folder(path) -> sha256    # a folder becomes one zip file
-    store.artifacts.path(sha256) / open(sha256) / unpack(sha256, folder)
+    store.artifacts.put_bytes(data) / put_folder(path) -> sha256    # a folder becomes one zip file
+    store.artifacts.path(sha256) / open(sha256)
     store.collect_garbage(older_than_s=86400.0) -> names of the removed files
 
 `sort` is a figure's name, with `-` before it for descending; rows without the figure come last. `limit=None` (trials

@@ -32,11 +32,6 @@ class Artifacts:
         """Store bytes; gives their sha256, by which `path` and `open` find them."""
         return self._put(BytesIO(data))
 
-    def put_file(self, path: Path) -> str:
-        """Store a copy of a file."""
-        with path.open("rb") as source:
-            return self._put(source)
-
     def put_folder(self, folder: Path) -> str:
         """Store a folder as one zip file, the same bytes for the same contents. Links are followed.
 
@@ -77,11 +72,6 @@ class Artifacts:
             NotFoundError: there is none.
         """
         return self.path(sha256).open("rb")
-
-    def unpack(self, sha256: str, folder: Path) -> None:
-        """Write the contents of a stored folder into `folder`, which is made if it is missing."""
-        with self.open(sha256) as file, zipfile.ZipFile(file) as archive:
-            archive.extractall(folder)
 
     def place_of(self, sha256: str) -> Path:
         """Where a file of that name belongs, whether it is there or not.

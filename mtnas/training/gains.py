@@ -37,6 +37,17 @@ def task_gains(
     }
 
 
+def figures(
+    tasks: Sequence[Task],
+    per_task: Mapping[str, Mapping[str, float]],
+    reference: Mapping[str, Mapping[str, float]],
+) -> dict[str, float]:
+    """What objectives may speak of: ``<task>.<metric>`` as judged, ``mean_gain`` and ``worst_gain``."""
+    gains = task_gains(tasks, per_task, reference)
+    judged = {f"{task.name}.{task.judged_by}": per_task[task.name][task.judged_by] for task in tasks}
+    return judged | {"mean_gain": mean_gain(gains), "worst_gain": worst_gain(gains)}
+
+
 def mean_gain(gains: Mapping[str, float]) -> float:
     """Mean over the tasks; NaN if any task's gain is."""
     return math.fsum(gains.values()) / len(gains)

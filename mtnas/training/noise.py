@@ -110,11 +110,6 @@ class Noise:
         masks = self._dropout_masks(x_K.shape[1:], torch.promote_types(x_K.dtype, torch.float32)).to(x_K.dtype)
         return x_K * (masks if len(masks) == 1 else masks.index_select(0, self._mask_of))
 
-    @property
-    def generators(self) -> tuple[torch.Generator, ...]:
-        """All generators, for registration with a CUDA graph."""
-        return self._site_generators + self._dropout_generators
-
     def _dropout_masks(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Kept units, scaled, ``[distinct (seed, probability), *shape]``.
 

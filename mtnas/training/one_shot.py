@@ -2,25 +2,30 @@
 
 The shared weights are a cheap fidelity: a route costs one pass over ``search`` instead of a training. Bender et al.,
 ICML 2018; Guo et al., ECCV 2020, https://arxiv.org/abs/1904.00420, sections 3.2-3.4; fairness: Chu et al., ICCV 2021,
-https://arxiv.org/abs/1907.01845. Evolution is the sampled one (``mtnas.search.evolution``), told of these scores.
+https://arxiv.org/abs/1907.01845. Evolution is the sampled one (``mtnas.search.evolution``): told of the job's
+objectives, gains and metrics under the shared weights beside costs in closed form, it looks for a front (Guo et al.
+limit costs instead, which the space's constraints do here too).
 
 Legend: K pack, G route groups along a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from mtnas.routes import Route
 from mtnas.search.evolution import EvolutionSearcher
+from mtnas.search.history import signed_values
+from mtnas.search.pareto import best_first
 from mtnas.search.shared_weights import OneShotSearch
 from mtnas.supernets import Selection
 from mtnas.tasks import Direction, Objective
-from mtnas.training.evaluate import label_scales, score
+from mtnas.training.aim import Aim
+from mtnas.training.evaluate import label_scales, of_candidate, score
+from mtnas.training.gains import figures
 from mtnas.training.policy import RoutePolicy
 from mtnas.training.seeds import derived_seed
 from mtnas.training.shared_weights import Ground, SharedWeights
@@ -44,6 +49,7 @@ class OneShotSearcher(SupernetSearch):
         super().__init__(ground.space, SharedWeights(ground), self.search)
         self._paths = RoutePolicy(ground.space, len(searches), ground.data.device)
         self._scales = label_scales(ground.data, ground.tasks, ("train",))
+        self._aim = ground.aim or Aim(objectives=(Objective(metric=_SCORE, direction=Direction.MAX),), reference={})
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``: fair paths."""
@@ -57,11 +63,11 @@ class OneShotSearcher(SupernetSearch):
         return self._paths.entropy()
 
     def candidates(self, count: int) -> list[list[Route]]:
-        """The routes that its evolution tried, by their scores."""
+        """The routes that its evolution tried: the front's best on the first objective, then front after front."""
         searchers = [
             EvolutionSearcher(
                 space=self.space,
-                objectives=(Objective(metric=_SCORE, direction=Direction.MAX),),
+                objectives=self._aim.objectives,
                 seed=derived_seed("one-shot evolution", seed) % 2**31,
                 population=self.search.population,
                 tournament=self.search.tournament,
@@ -78,21 +84,39 @@ class OneShotSearcher(SupernetSearch):
             tried += max(map(len, asked))
             for place in range(max(map(len, asked))):
                 row = [of_search[min(place, len(of_search) - 1)] for of_search in asked]
-                scores = self._scores([candidate.route for candidate in row]).tolist()
+                values = self._values([candidate.route for candidate in row])
                 for k, candidate in enumerate(row):
                     if place < len(asked[k]):
-                        trials[k].append(_trial(len(trials[k]), candidate, scores[k]))
-        return [
-            [trial.candidate.route for trial in sorted(done, key=lambda trial: -trial.values[_SCORE])]
-            for done in trials
-        ]
+                        trials[k].append(_trial(len(trials[k]), candidate, values[k]))
+        return [[trial.candidate.route for trial in _in_order(done, self._aim.objectives)] for done in trials]
 
-    def _scores(self, routes: Sequence[Route]) -> Tensor:
-        """``[K]``; a supernet that diverged finds every route equally bad."""
-        found = score(self.tasks, self.weights.inherited(routes), self._scales)
-        return torch.where(found.isfinite(), found, torch.finfo(found.dtype).min).cpu()
+    def _values(self, routes: Sequence[Route]) -> list[dict[str, float]]:
+        """Per search what its route is worth; NaN, which counts as worst, from a supernet that diverged."""
+        metrics = self.weights.inherited(routes)
+        if not self._aim.reference:
+            return [{_SCORE: value} for value in score(self.tasks, metrics, self._scales).tolist()]
+        found = []
+        for k, route in enumerate(routes):
+            cost = self.space.cost(route)
+            closed = {"num_params": float(cost.num_params), "macs": float(cost.macs)}
+            found.append(figures(self.tasks, of_candidate(metrics, k), self._aim.reference) | closed)
+        return found
 
 
-def _trial(number: int, candidate: Candidate, found: float) -> Trial:
-    trial = Trial(number=number, phase="search", label="inherited", candidate=candidate, state=TrialState.COMPLETE)
-    return replace(trial, values={_SCORE: found})
+def _trial(number: int, candidate: Candidate, values: Mapping[str, float]) -> Trial:
+    return Trial(
+        number=number,
+        phase="search",
+        label="inherited",
+        candidate=candidate,
+        state=TrialState.COMPLETE,
+        values=values,
+    )
+
+
+def _in_order(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """The front's best on the first objective, then all others by front, the less crowded first."""
+    values = np.array([signed_values(trial, objectives) for trial in trials], dtype=np.float64)
+    order = [int(place) for place in best_first(values)]
+    first = max(order, key=lambda place: values[place, 0])
+    return [trials[first], *(trials[place] for place in order if place != first)]

@@ -18,6 +18,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.selection import settings_of
 from mtnas.tasks import Task
+from mtnas.training.aim import Aim
 from mtnas.training.batches import BatchStream
 from mtnas.training.evaluate import PackMetrics, evaluate
 from mtnas.training.flat import FlatParameters
@@ -43,6 +44,7 @@ class Ground:
         data: with parts ``train`` and ``search``.
         recipe: batch size, epochs and schedule of the weights.
         most_steps: weight steps at most, where the recipe's epochs have more; the schedule shrinks with them.
+        aim: what routes that are tried whole are judged by; ``None`` for the mean over tasks of the judged metric.
     """
 
     space: SearchSpace
@@ -52,6 +54,7 @@ class Ground:
     data: TrainingData
     recipe: Recipe
     most_steps: int | None = None
+    aim: Aim | None = None
 
 
 class SharedWeights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from itertools import islice
 
 from mtnas.routes import InputShape, RouteGraph, cost, route_digest
@@ -14,15 +15,19 @@ from tests.api.service import claimed
 GAINS = (0.03, 0.01, 0.02)
 
 
-def finish_search(store: Store) -> list[NewRoute]:
-    """Run the oldest queued job to its end, writing the first routes of its space with made-up gains."""
+def finish_search(store: Store, latencies_us: tuple[float, ...] | None = None) -> list[NewRoute]:
+    """Run the oldest queued job to its end, writing the first routes of its space with made-up gains and latencies."""
     holding = store.hold(claimed(store))
     graph = RouteGraph.from_json(holding.job.spec["space"]["graph"])
     holding.start_phase("search")
     holding.add_graphs({graph.digest: graph.to_json()})
     routes = [_new_route(graph, number, gain) for number, gain in enumerate(GAINS)]
+    if latencies_us is not None:
+        timed = zip(routes, latencies_us, strict=True)
+        routes = [replace(route, values=dict(route.values) | {"latency_us": found}) for route, found in timed]
     holding.add_routes(routes)
-    holding.put_report({"table": [{"label": route.label} for route in routes]})
+    front = {"reference": {"mean_gain": 0.0, "num_params": 99.0}, "hypervolume": 1.5, "of_baselines": 0.5}
+    holding.put_report({"table": [{"label": route.label} for route in routes], "front": front})
     _export(store, holding, routes[0].digest)
     holding.finish()
     return routes

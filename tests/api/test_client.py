@@ -46,6 +46,16 @@ def test_a_follower_survives_a_restart_of_the_service_without_gap_or_double(tmp_
     assert all(isinstance(event, Event) for event in seen)
 
 
+def test_a_data_set_is_registered_and_found_by_its_name(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port=port), Client(f"http://127.0.0.1:{port}") as client:
+        made = client.register_dataset("rows", {"kind": "catalogue", "name": "planted", "options": {"rows": 400}})
+        assert client.dataset("rows") == made
+        assert made.name in {found.name for found in client.datasets()}
+        assert made.job_id is not None
+        assert client.job(made.job_id).kind == "profile"
+
+
 def test_a_follower_gives_up_when_nobody_is_there() -> None:
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ServiceError):
         list(client.events("job"))

@@ -36,7 +36,10 @@ def test_the_front_holds_the_routes_that_no_other_beats(tmp_path: Path) -> None:
     with running(tmp_path) as client:
         job = client.post("/v1/jobs", json=spec()).json()["id"]
         routes = finish_search(store_of(client))
-        front = client.get(f"/v1/jobs/{job}/front").json()["items"]
+        told = client.get(f"/v1/jobs/{job}/front").json()
+    front = told["items"]
+    assert told["reference"] == {"mean_gain": 0.0, "num_params": 99.0}
+    assert (told["hypervolume"], told["of_baselines"]) == (1.5, 0.5)
     points = [(route.values["mean_gain"], -route.num_params, route.digest) for route in routes]
     unbeaten = {
         digest
@@ -44,6 +47,24 @@ def test_the_front_holds_the_routes_that_no_other_beats(tmp_path: Path) -> None:
         if not any(g >= gain and s >= size and (g, s) != (gain, size) for g, s, _ in points)
     }
     assert {route["digest"] for route in front} == unbeaten
+
+
+def test_the_front_knows_latency_and_its_limit(tmp_path: Path) -> None:
+    timed = {
+        "search": {"kind": "nsga2"},
+        "objectives": [{"metric": "mean_gain", "direction": "max"}, {"metric": "latency_us", "direction": "min"}],
+    }
+    fronts = []
+    with running(tmp_path) as client:
+        for most in (None, 25.0):
+            job = client.post("/v1/jobs", json=spec(**timed, constraints={"max_latency_us": most})).json()["id"]
+            routes = finish_search(store_of(client), latencies_us=(30.0, 10.0, 20.0))
+            fronts.append([route["digest"] for route in client.get(f"/v1/jobs/{job}/front").json()["items"]])
+        fastest, *_ = client.get(f"/v1/jobs/{job}/routes?sort=latency_us").json()["items"]
+        plan = client.post("/v1/jobs?validate_only=true", json=spec(**timed)).json()
+    assert fronts == [[routes[place].digest for place in places] for places in ([0, 2, 1], [2, 1])]
+    assert fastest["digest"] == routes[1].digest
+    assert any("latency_us is measured" in warning for warning in plan["warnings"])
 
 
 def test_a_route_is_shown_as_json_and_as_a_drawing(tmp_path: Path) -> None:

@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
 from mtnas.errors import ExportError
-from mtnas.export import Manifest, export_module, zip_export
+from mtnas.export import Manifest, export_module
 from mtnas.routes import NAMED_ROUTES, Route, cost, route_digest
 from mtnas.routes.named import Size
 from mtnas.supernets import freeze
-from tests.export.cases import PROVENANCE, Trained, import_export, towers, trained
+from tests.export.cases import PROVENANCE, Trained, towers, trained
 
 FILES = {
     *("README.md", "check.py", "example_rows.json", "expected_outputs.safetensors", "manifest.json", "model.py"),
@@ -39,8 +38,6 @@ def test_equal_modules_give_equal_bytes(case: Trained, tmp_path: Path) -> None:
     case.export(tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert set(contents(tmp_path / "one")) == FILES
-    first = zip_export(tmp_path / "one", tmp_path / "one.zip")
-    assert first.read_bytes() == zip_export(tmp_path / "two", tmp_path / "two.zip").read_bytes()
 
 
 def test_only_the_manifest_knows_when_it_was_made(case: Trained, tmp_path: Path) -> None:
@@ -132,26 +129,6 @@ def test_arguments_that_do_not_fit_are_named(case: Trained, tmp_path: Path) -> N
         with pytest.raises(ExportError) as error:
             wrong.export(tmp_path / "export")
         assert error.value.where == place
-
-
-def test_a_zip_unpacks_to_a_package(case: Trained, tmp_path: Path) -> None:
-    manifest = case.export(tmp_path / "export")
-    with ZipFile(zip_export(tmp_path / "export", tmp_path / "export.zip")) as archive:
-        archive.extractall(tmp_path / "unpacked")
-    folder = tmp_path / "unpacked" / f"route_{manifest.route.digest[:12]}"
-    assert contents(folder) == contents(tmp_path / "export")
-    model, _ = import_export(folder).load()
-    assert sum(parameter.numel() for parameter in model.parameters()) == manifest.num_params
-
-
-def test_a_folder_with_a_file_missing_is_not_zipped(case: Trained, tmp_path: Path) -> None:
-    case.export(tmp_path / "export")
-    (tmp_path / "export" / "model.safetensors").unlink()
-    with pytest.raises(ExportError, match=r"model\.safetensors"):
-        zip_export(tmp_path / "export", tmp_path / "export.zip")
-    assert {path.name for path in tmp_path.iterdir()} == {"export"}
-    with pytest.raises(ExportError, match=r"manifest\.json"):
-        zip_export(tmp_path, tmp_path / "export.zip")
 
 
 def test_the_folder_holds_nothing_that_this_machine_named(case: Trained, tmp_path: Path) -> None:

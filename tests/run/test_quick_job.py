@@ -19,11 +19,22 @@ from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, run, spec_of
 
 ROW = {
     *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "settings", "valid_score"),
-    *("per_task", "mean_gain", "worst_gain", "device_seconds", "multiple_of_shared_bottom"),
+    *("per_task", "mean_gain", "worst_gain", "latency_us", "device_seconds", "multiple_of_shared_bottom"),
 }
 REPORT = {
-    *("level", "verdict", "verdict_reason", "data_digest", "test_reads", "tasks", "best", "rows", "comparisons"),
-    *("search", "tuning", "places", "provenance", "diagnostics"),
+    *(
+        "level",
+        "verdict",
+        "verdict_reason",
+        "data_digest",
+        "test_reads",
+        "tasks",
+        "best",
+        "rows",
+        "front",
+        "comparisons",
+    ),
+    *("search", "tuning", "latency", "places", "provenance", "diagnostics"),
 }
 BASELINES = ["single_task", "shared_bottom", "mmoe"]
 
@@ -70,6 +81,23 @@ def test_there_is_a_full_row_for_every_baseline_and_finalist(done: Done) -> None
         for cells in row["per_task"].values():
             assert cells["metric"] == "auc"
             assert all(0 <= cells[part]["mean"] <= 1 for part in ("valid", "test"))
+
+
+def test_the_front_is_measured_from_the_worst_of_the_baselines(done: Done) -> None:
+    told, baselines = done.report["front"], [done.rows[label] for label in BASELINES]
+    worst = min(row["mean_gain"]["mean"] for row in baselines), max(row["num_params"] for row in baselines)
+    assert tuple(told["reference"].values()) == worst
+    gains = {
+        label: (row["mean_gain"]["mean"] - worst[0], worst[1] - row["num_params"]) for label, row in done.rows.items()
+    }
+    unbeaten = {a for a in gains if not any(_beats(gains[b], gains[a]) for b in gains)}
+    assert set(told["labels"]) == unbeaten
+    assert told["hypervolume"] >= told["of_baselines"] >= 0
+    assert told["hypervolume"] >= max(max(gain, 0) * max(size, 0) for gain, size in gains.values()) > 0
+
+
+def _beats(first: tuple[float, float], second: tuple[float, float]) -> bool:
+    return first != second and all(a >= b for a, b in zip(first, second, strict=True))
 
 
 def test_phases_come_in_order_and_trials_are_numbered_without_gaps(done: Done) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtnas.errors import SpecError
-from mtnas.search.halving import Rung, candidate_steps, promotable, rungs, survivors
+from mtnas.search.halving import Rung, candidate_steps, rungs, survivors
 
 PLANS = st.tuples(st.integers(1, 300), st.integers(1, 5000), st.integers(1, 5000), st.integers(2, 5)).filter(
     lambda plan: plan[2] <= plan[1]
@@ -66,15 +66,3 @@ def test_survivors_are_the_best_and_never_failed(scores: list[float], keep: int)
 def test_with_two_objectives_the_front_survives() -> None:
     scores = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0], [0.6, 0.6], [0.5, 0.5]])
     assert survivors(scores, keep=3) == (0, 1, 3)
-
-
-@given(SCORES, st.integers(2, 4))
-def test_promotions_come_one_by_one_and_never_twice(scores: list[float], reduction: int) -> None:
-    promoted: list[int] = []
-    for arrived in range(1, len(scores) + 1):
-        now = promotable(column(scores[:arrived]), reduction=reduction, promoted=promoted)
-        assert set(now).isdisjoint(promoted)
-        promoted.extend(now)
-    assert all(np.isfinite(scores[place]) for place in promoted)
-    best = survivors(column(scores), keep=len(scores) // reduction)
-    assert set(best) <= set(promoted)

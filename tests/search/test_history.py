@@ -38,6 +38,15 @@ def test_whatever_is_not_a_finite_outcome_is_worst_on_every_objective() -> None:
     assert found.best_first()[0] == 0
 
 
+def test_a_trial_beyond_a_limit_that_was_measured_is_worst() -> None:
+    trials = trials_of([{"mean_gain": gain, "num_params": 30.0} for gain in (0.1, 0.2)])
+    trials[1] = replace(trials[1], notes={"infeasible": "constraints.max_latency_us: too slow"})
+    found = history(trials)
+    assert found.values.tolist() == [[0.1, -30.0], [-np.inf, -np.inf]]
+    assert found.best_first() == [0, 1]
+    assert len(found.seen) == 2
+
+
 def test_a_pruned_trial_stands_beside_complete_ones_with_what_it_had_reached() -> None:
     trials = trials_of([{"mean_gain": gain, "num_params": 30.0} for gain in (0.1, 0.2, 0.3)])
     trials[1] = replace(trials[1], state=TrialState.PRUNED)

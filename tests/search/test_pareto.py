@@ -1,4 +1,4 @@
-"""Fronts, ranks, crowding and knees agree with their definitions, and are fast."""
+"""Fronts, ranks and crowding agree with their definitions, and are fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mtnas.errors import SpecError
-from mtnas.search.pareto import Points, best_first, crowding, front, knee, ranks
+from mtnas.search.pareto import Points, best_first, crowding, front, ranks
 
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0, float("nan"), float("inf"), float("-inf")])
 POINTS = arrays.arrays(np.float64, st.tuples(st.integers(0, 25), st.integers(1, 4)), elements=VALUES)
@@ -60,13 +60,6 @@ def test_with_one_objective_the_best_order_is_that_of_the_values(points: Points)
     assert values[best_first(points)].tolist() == sorted(values.tolist(), reverse=True)
 
 
-@given(POINTS)
-def test_the_knee_lies_on_the_front(points: Points) -> None:
-    chosen = knee(points)
-    assert (chosen is None) == (not front(points).any())
-    assert chosen is None or front(points)[chosen]
-
-
 def test_crowding_is_the_side_length_of_the_neighbours_box() -> None:
     points = np.array([[0.0, 4.0], [1.0, 3.0], [2.0, 1.0], [4.0, 0.0]])
     assert crowding(points).tolist() == [np.inf, 2 / 4 + 3 / 4, 3 / 4 + 3 / 4, np.inf]
@@ -75,11 +68,6 @@ def test_crowding_is_the_side_length_of_the_neighbours_box() -> None:
 def test_among_equals_the_less_crowded_comes_first() -> None:
     points = np.array([[1.0, 3.0], [0.0, 4.0], [2.0, 1.0], [4.0, 0.0], [-1.0, -1.0]])
     assert best_first(points).tolist() == [1, 3, 2, 0, 4]
-
-
-def test_the_knee_is_where_little_is_lost_on_either_side() -> None:
-    assert knee(np.array([[0.0, 10.0], [9.0, 9.0], [10.0, 0.0], [5.0, 5.0]])) == 1
-    assert knee(np.array([[0.2], [0.9], [float("nan")], [0.9]])) == 1
 
 
 @pytest.mark.parametrize("make", ["normal", "one long front"])

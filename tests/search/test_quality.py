@@ -16,7 +16,6 @@ from mtnas.search import (
     Nsga2Searcher,
     RandomSearcher,
     TpeSearcher,
-    front_trials,
     hypervolume,
 )
 from mtnas.search.searcher import SampledSearcher
@@ -64,7 +63,7 @@ def mean_hypervolume(kind: type[SampledSearcher]) -> float:
     for seed in SEEDS:
         searcher = built(kind, alike(), (GAIN, SIZE), seed)
         trials = searched(searcher, clusters_score(alike()), trials=TRIALS, generation=GENERATION)
-        points = [(t.values["mean_gain"], -t.values["num_params"]) for t in front_trials(trials, (GAIN, SIZE))]
+        points = [(t.values["mean_gain"], -t.values["num_params"]) for t in trials]
         volumes.append(hypervolume(np.array(points), np.array([-4.0, -20.0])))
     return float(np.mean(volumes))
 

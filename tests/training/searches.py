@@ -23,6 +23,7 @@ from mtnas.search.shared_weights import (
     SparseSharingSearch,
 )
 from mtnas.spaces import SearchSpace
+from mtnas.training.aim import Aim
 from mtnas.training.recipe import Recipe
 from mtnas.training.searchers import make_search
 from mtnas.training.shared_weights import Ground
@@ -86,6 +87,7 @@ def search(
     searches: Sequence[SharedWeightsSearch] | None = None,
     within: SearchSpace | None = None,
     most_steps: int | None = None,
+    aim: Aim | None = None,
 ) -> SupernetSearch:
     """Searches of this kind, one per settings."""
     ground = Ground(
@@ -96,6 +98,7 @@ def search(
         data=resident(found, dtype=torch.float32),
         recipe=recipe,
         most_steps=most_steps,
+        aim=aim,
     )
     return make_search(ground, searches or [SEARCHES[name]] * len(settings))
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from mtnas.routes import canonical_route
+from mtnas.routes import Route, canonical_route
+from mtnas.search.pareto import front
 from mtnas.search.shared_weights import OneShotSearch
-from mtnas.training.evaluate import label_scales, score
+from mtnas.spaces import Constraints, SearchSpace
+from mtnas.tasks import Direction, Metric, Objective
+from mtnas.training.aim import Aim
+from mtnas.training.evaluate import label_scales, of_candidate, score
+from mtnas.training.gains import mean_gain, task_gains
 from mtnas.training.noise import Noise
 from mtnas.training.one_shot import OneShotSearcher
 from mtnas.training.policy import RoutePolicy
@@ -22,6 +30,27 @@ def made(**changes: int) -> OneShotSearcher:
     found = finished(search("one_shot", searches=[SEARCHES["one_shot"].model_copy(update=changes)]))
     assert isinstance(found, OneShotSearcher)
     return found
+
+
+GAIN = Objective(metric="mean_gain", direction=Direction.MAX)
+SIZE = Objective(metric="num_params", direction=Direction.MIN)
+LARGE = replace(SIZE, direction=Direction.MAX)
+REFERENCE = {task.name: {str(metric): 0.5 for metric in Metric} for task in TASKS}
+
+
+def aimed(*objectives: Objective, within: SearchSpace | None = None) -> OneShotSearcher:
+    """A finished search for a front."""
+    spec = SEARCHES["one_shot"].model_copy(update={"evaluations": 24, "population": 8})
+    aim = Aim(objectives=objectives, reference=REFERENCE)
+    found = finished(search("one_shot", searches=[spec], aim=aim, within=within))
+    assert isinstance(found, OneShotSearcher)
+    return found
+
+
+def gain_of(found: OneShotSearcher, route: Route) -> float:
+    """The mean gain over the reference that the shared weights give a route."""
+    per_task = of_candidate(found.weights.inherited([route]), 0)
+    return mean_gain(task_gains(TASKS, per_task, REFERENCE))
 
 
 @pytest.mark.parametrize("name", ["layers", "blocks", "few, two gates", "few, one parent"])
@@ -54,6 +83,32 @@ def test_the_derived_route_has_the_best_score_of_all_it_tried() -> None:
     scores = [score(TASKS, found.weights.inherited([route]), scales).item() for route in routes]
     assert len(routes) == 20
     assert scores == sorted(scores, reverse=True)
+
+
+def test_the_front_of_the_jobs_objectives_comes_first() -> None:
+    found = aimed(GAIN, LARGE)  # the shared weights serve small routes best
+    routes = found.candidates(30)[0]
+    points = np.array([[gain_of(found, route), found.space.cost(route).num_params] for route in routes])
+    on_front = front(points)
+    assert 1 < on_front.sum() < len(routes)
+    assert on_front.tolist() == sorted(on_front.tolist(), reverse=True)
+    assert points[0, 0] == points[:, 0].max()
+
+
+def test_evolution_is_told_of_costs_in_closed_form() -> None:
+    searches = [aimed(objective) for objective in (SIZE, LARGE)]
+    small, large = ([f.space.cost(route).num_params for route in f.candidates(30)[0]] for f in searches)
+    assert small == sorted(small)
+    assert large == sorted(large, reverse=True)
+    assert np.mean(small) < np.mean(large)
+
+
+def test_evolution_keeps_to_the_constraints() -> None:
+    free = aimed(GAIN, SIZE)
+    most = int(np.median([free.space.cost(route).num_params for route in free.candidates(30)[0]]))
+    bound = replace(space_of("one_shot"), constraints=Constraints(max_params=most))
+    found = aimed(GAIN, SIZE, within=bound)
+    assert all(found.space.cost(route).num_params <= most for route in found.candidates(30)[0])
 
 
 @pytest.mark.parametrize("changes", [{"evaluations": 6}, {"population": 8}, {"tournament": 4}])

@@ -1,5 +1,8 @@
 """Customised gate control: experts of each task beside shared ones (Tang et al., RecSys 2020,
-https://doi.org/10.1145/3383313.3412236)."""
+https://doi.org/10.1145/3383313.3412236).
+
+The tower of task t reads sum_j softmax(W_t x)_j E_j(x), where j runs over the experts of t and the shared ones.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 https://doi.org/10.1145/3383313.3412236).
 
 Every task and the shared part is a stream. In the lower levels a task's stream mixes its own and the shared experts,
-the shared stream mixes all experts; the query of a level's gate is the same stream's vector of the level below. In
-the top level only the tasks' gates are left.
+the shared stream mixes all experts; the query of a level's gate is the same stream's vector of the level below. In the
+top level only the tasks' gates are left. In formulas, stream r of level l is h_(l,r) = sum_j softmax(W_(l,r)
+h_(l-1,r))_j E_(l,j)(h_(l-1,s(j))): j runs over the experts that the stream may mix, s(j) is the stream that expert j
+belongs to, and every stream of level 0 is the input.
 """
 
 from __future__ import annotations

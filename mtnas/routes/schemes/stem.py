@@ -3,7 +3,9 @@ ones (STEM; Su et al., AAAI 2024, https://arxiv.org/abs/2308.13537).
 
 Every task has embedding tables of its own beside the shared ones (an encoder each), and experts that read them. The
 gate of a task takes all tasks' experts, those of other tasks forward-only; its query is the sum of its own and the
-shared embedding vector.
+shared embedding vector. In formulas, the tower of task t reads sum_j g_(t,j) E_j(x_s(j)), g_t = softmax(W_t (x_t +
+x_0)), where x_s are the embeddings of task s (0: shared), s(j) is whose expert j is, and E_j(x_s(j)) stands without its
+gradient unless s(j) is t or 0.
 """
 
 from __future__ import annotations
