@@ -42,7 +42,7 @@ class OneShotSearcher(SupernetSearch):
         """
         self.search = searches[0]
         super().__init__(ground.space, SharedWeights(ground), self.search)
-        self._paths = RoutePolicy(ground.space, len(searches), ground.data.device)
+        self._paths = RoutePolicy(ground.space, len(searches), ground.data.device, dtype=ground.dtype)
         self._scales = label_scales(ground.data, ground.tasks, ("train",))
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
