@@ -271,7 +271,7 @@ class BlockChoices(nn.Module):
 
 def draw_one(logits_KJC: Tensor, noise: Noise, num_groups: int) -> tuple[Tensor, Tensor]:
     """Gumbel-max draws ``[K, G, J]`` and the logarithms of their probabilities ``[K, G, J]``."""
-    u = noise.uniform((num_groups, *logits_KJC.shape[1:]))
+    u = noise.uniform((num_groups, *logits_KJC.shape[1:])).to(logits_KJC.dtype)
     chosen = (logits_KJC.detach().unsqueeze(1) - torch.log(-torch.log(u))).argmax(-1)
     log_p = logits_KJC.log_softmax(-1).unsqueeze(1).expand(-1, num_groups, -1, -1)
     return chosen, log_p.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)

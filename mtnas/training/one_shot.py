@@ -47,7 +47,7 @@ class OneShotSearcher(SupernetSearch):
         """
         self.search = searches[0]
         super().__init__(ground.space, SharedWeights(ground), self.search)
-        self._paths = RoutePolicy(ground.space, len(searches), ground.data.device)
+        self._paths = RoutePolicy(ground.space, len(searches), ground.data.device, dtype=ground.dtype)
         self._scales = label_scales(ground.data, ground.tasks, ("train",))
         self._aim = ground.aim or Aim(objectives=(Objective(metric=_SCORE, direction=Direction.MAX),), reference={})
 

@@ -52,6 +52,7 @@ class RoutePolicy(nn.Module):
         num_searches: int,
         device: torch.device,
         *,
+        dtype: torch.dtype = torch.float32,
         multinomial_inputs: int = MULTINOMIAL_INPUTS,
     ) -> None:
         """Make the policies of K searches.
@@ -60,6 +61,7 @@ class RoutePolicy(nn.Module):
             space: whose routes to draw; constraints on cost are not part of the distribution.
             num_searches: K.
             device: where to draw.
+            dtype: type of the logits and of the selections.
             multinomial_inputs: most inputs of a junction whose mixes are one multinomial; those that take a single
                 input always are.
         """
@@ -67,7 +69,7 @@ class RoutePolicy(nn.Module):
         self.space = space
         self.layout = Layout.of(space.graph)
         self.num_searches = num_searches
-        self.device = device
+        self.device, self.dtype = device, dtype
         self.mixes, self.coins, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for junctions in _groups(space):
             if len(junctions[0].edges) <= max(multinomial_inputs, 1) or space.most_inputs(junctions[0]) == 1:
@@ -79,7 +81,7 @@ class RoutePolicy(nn.Module):
             slots.setdefault(len(slot.choices), []).append(slot)
         for members in slots.values():
             self.blocks.append(BlockChoices(members, self.layout, num_searches))
-        self.to(device)
+        self.to(device, dtype)
 
     def lean(self, priors: Sequence[EdgePrior]) -> None:
         """Add one prior per search to the logits: a mix gains the log-odds of each edge that it has."""
@@ -91,7 +93,7 @@ class RoutePolicy(nn.Module):
     def sample(self, noise: Noise, num_groups: int) -> Sample:
         """Draw ``num_groups`` routes for every search; searches of one noise seed share the draws."""
         target = self._target(num_groups)
-        log_prob = torch.zeros(self.num_searches, num_groups, device=self.device)
+        log_prob = torch.zeros(self.num_searches, num_groups, device=self.device, dtype=self.dtype)
         for part in self.parts:
             log_prob = log_prob + part.draw(noise, num_groups, target)
         return Sample(selection=self._selection(target), log_prob=log_prob)
@@ -161,7 +163,8 @@ class RoutePolicy(nn.Module):
 
     def _target(self, num_groups: int) -> Target:
         edges, stopped, gates, queries, blocks = (
-            torch.zeros(self.num_searches, num_groups, size, device=self.device) for size in self._sizes()
+            torch.zeros(self.num_searches, num_groups, size, device=self.device, dtype=self.dtype)
+            for size in self._sizes()
         )
         return Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
 

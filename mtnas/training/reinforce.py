@@ -39,16 +39,16 @@ class ReinforceSearcher(SupernetSearch):
         """
         self.search, device = searches[0], ground.data.device
         super().__init__(ground.space, SharedWeights(ground), self.search)
-        self.policy = RoutePolicy(ground.space, len(searches), device)
+        self.policy = RoutePolicy(ground.space, len(searches), device, dtype=ground.dtype)
         self._flat = FlatParameters(self.policy, decays=lambda _: False)
         self._optimiser = PackAdamW(
             self._flat, lr=[s.lr for s in searches], weight_decay=[0.0] * len(searches), betas=(0.5, 0.99)
         )
-        self._entropy_K = torch.tensor([s.entropy for s in searches], device=device)
+        self._entropy_K = torch.tensor([s.entropy for s in searches], device=device, dtype=ground.dtype)
         self._prior = [s.prior for s in searches]
         self._held_out = self.weights.held_out(self.search.reward_rows)
         self._rewards = endless(self._held_out)
-        self._relative = RelativeLoss(ground.tasks, len(searches), device)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""

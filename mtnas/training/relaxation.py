@@ -35,7 +35,7 @@ class Relaxation:
         """Weights ``[K, G, J, C]`` that sum to 1; G is 1 without noise to tell groups apart."""
         logits_KGJC = logits_KJC.unsqueeze(1)
         if self.noisy and noise is not None:
-            u = noise.uniform((num_groups, *logits_KJC.shape[1:]))
+            u = noise.uniform((num_groups, *logits_KJC.shape[1:])).to(logits_KJC.dtype)
             logits_KGJC = logits_KGJC - (-u.log()).log()
         soft = (logits_KGJC / self.temperature.view(-1, 1, 1, 1)).softmax(-1)
         if not self.hard:

@@ -56,6 +56,11 @@ class Ground:
     most_steps: int | None = None
     aim: Aim | None = None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of weights and architecture parameters: float64 is for proofs."""
+        return torch.float64 if self.recipe.precision == "float64" else torch.float32
+
 
 class SharedWeights:
     """K supernets of one graph on the rows of ``train``; they differ in seeds and settings.
@@ -80,12 +85,17 @@ class SharedWeights:
             takes: whether a parameter is a weight, by its name; a search trains the others.
         """
         settings, recipe, data = ground.settings, ground.recipe, ground.data
-        self.data, self.tasks, self.recipe = data, tuple(ground.tasks), recipe
+        self.data, self.tasks, self.recipe, self.dtype = data, tuple(ground.tasks), recipe, ground.dtype
         self._most_steps = ground.most_steps
         self.seeds = tuple(s.seed for s in settings)
         self.data_seeds = tuple(s.data_seed for s in settings)
         self.net = Supernet(
-            graph or ground.space.graph, ground.inputs, self.seeds, device=data.device, own_rows=recipe.own_rows
+            graph or ground.space.graph,
+            ground.inputs,
+            self.seeds,
+            device=data.device,
+            dtype=self.dtype,
+            own_rows=recipe.own_rows,
         )
         self._stream = self._batches("train", recipe.batch_size)
         self.objective = Objective(
@@ -103,7 +113,7 @@ class SharedWeights:
         )
         self.noise = Noise(seeds=self.seeds, dropout=[s.dropout for s in settings], device=data.device)
         self.passes = Passes()
-        self._gate = settings_of([s.gate for s in settings], device=data.device, dtype=torch.float32)
+        self._gate = settings_of([s.gate for s in settings], device=data.device, dtype=self.dtype)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -153,9 +163,13 @@ class SharedWeights:
         """Batches of so many rows of ``search``, of all tasks together, each search in its own order."""
         return self._batches("search", max(1, num_rows // len(self.tasks)) if self.recipe.own_rows else num_rows)
 
+    def hard(self, routes: Sequence[Sequence[Route]]) -> Selection:
+        """Routes ``[K][G]`` as a pass of the supernets is told them."""
+        return Selection.from_routes(self.net.graph, routes, device=self.data.device, dtype=self.dtype)
+
     def inherited(self, routes: Sequence[Route]) -> PackMetrics:
         """Metrics ``[K]`` on all of ``search`` of one route per search under the weights as they are."""
-        selection = Selection.from_routes(self.net.graph, [[route] for route in routes], device=self.data.device)
+        selection = self.hard([[route] for route in routes])
         self.passes += looking(self._num_evaluated)
         return evaluate(self.net, self.told(selection), self.data, self.tasks, ("search",))
 
@@ -193,9 +207,9 @@ class RelativeLoss:
     A task without a labelled row in a batch has loss zero, which says nothing of its scale.
     """
 
-    def __init__(self, tasks: Sequence[Task], num_searches: int, device: torch.device) -> None:
-        self._weights_T = torch.tensor([task.weight for task in tasks], device=device)
-        self.scale_KT = torch.zeros(num_searches, len(tasks), device=device)
+    def __init__(self, tasks: Sequence[Task], num_searches: int, device: torch.device, dtype: torch.dtype) -> None:
+        self._weights_T = torch.tensor([task.weight for task in tasks], device=device, dtype=dtype)
+        self.scale_KT = torch.zeros(num_searches, len(tasks), device=device, dtype=dtype)
 
     def __call__(self, losses_KMT: Tensor) -> Tensor:
         """``[K, M]``: the weighted mean over tasks; the scale moves with the mean over M."""

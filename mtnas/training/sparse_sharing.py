@@ -46,7 +46,9 @@ class SparseSharingSearcher(SupernetSearch):
         super().__init__(ground.space, weights, self.search)
         self._initial = weights.state()
         self._edges = self._prunable()
-        self._mask = torch.ones(len(weights.seeds), len(self.net.layout.edges), device=ground.data.device)
+        self._mask = torch.ones(
+            len(weights.seeds), len(self.net.layout.edges), device=ground.data.device, dtype=ground.dtype
+        )
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """The masks as they are."""
@@ -149,7 +151,7 @@ class SparseSharingSearcher(SupernetSearch):
         ]
 
     def _selection(self) -> Selection:
-        whole = Selection.from_route(self.space.graph, self._route({}), device=self.data.device)
+        whole = self.weights.hard([[self._route({})]])
         return replace(
             whole,
             edges=whole.edges * self._mask.unsqueeze(1),

@@ -173,8 +173,7 @@ class SupernetSearch(ABC):
         for seed in self.weights.seeds:
             rng = np.random.default_rng(derived_seed("co-training", seed, step))
             rows.append([self.in_supernet(self.space.sample(rng)) for _ in range(count)])
-        random = Selection.from_routes(self.net.graph, rows, device=self.data.device)
-        return joined(selection, random, kept=num_groups - count)
+        return joined(selection, self.weights.hard(rows), kept=num_groups - count)
 
     def _distinct(self, routes: Sequence[Route]) -> list[tuple[Route, bool]]:
         kept: dict[str, tuple[Route, bool]] = {}

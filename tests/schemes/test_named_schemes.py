@@ -1,4 +1,4 @@
-"""Every named route equals its scheme written out from the paper's equations, outputs and gradients (float64)."""
+"""Every named route equals its scheme written out from the paper's equations: outputs and gradients, both types."""
 
 from __future__ import annotations
 
@@ -195,10 +195,11 @@ def test_every_named_route_is_written_out() -> None:
     assert set(WRITTEN_OUT) == set(NAMED_ROUTES)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 @pytest.mark.parametrize("size", [SIZE, WIDE], ids=["small", "wide"])
 @pytest.mark.parametrize("name", WRITTEN_OUT)
-def test_named_route_equals_its_equations(name: str, size: Size) -> None:
-    assert_same(parts(name, size), WRITTEN_OUT[name])
+def test_named_route_equals_its_equations(name: str, size: Size, dtype: torch.dtype) -> None:
+    assert_same(parts(name, size, dtype=dtype), WRITTEN_OUT[name])
 
 
 def test_stem_hands_no_gradient_to_the_experts_of_other_tasks() -> None:

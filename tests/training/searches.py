@@ -32,6 +32,7 @@ from mtnas.trials import Settings
 from tests.training.problem import INPUTS, TASKS, Arrays, resident
 
 RECIPE = Recipe(batch_size=32, epochs=2)
+EXACT = replace(RECIPE, precision="float64")
 SETTINGS = (
     Settings(lr=0.01, seed=1, dropout=0.2),
     Settings(lr=0.02, seed=2, data_seed=1),
@@ -95,7 +96,7 @@ def search(
         inputs=INPUTS,
         settings=settings,
         tasks=TASKS,
-        data=resident(found, dtype=torch.float32),
+        data=resident(found, dtype=torch.float64 if recipe.precision == "float64" else torch.float32),
         recipe=recipe,
         most_steps=most_steps,
         aim=aim,

@@ -27,9 +27,11 @@ from mtnas.training.relaxation import CERTAIN, Relaxation
 class AdaShare(RelaxedArchitecture[AdashareSearch]):
     """Select or skip by Gumbel-softmax, under terms for sparsity and sharing, with a curriculum over depth."""
 
-    def __init__(self, space: SearchSpace, searches: Sequence[AdashareSearch], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[AdashareSearch], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """All blocks but the topmost are executed at the start."""
-        super().__init__(space, searches, device)
+        super().__init__(space, searches, device, dtype)
         slots = [slot for slot in space.graph.slots if may_skip(slot)]
         layout = Layout.of(space.graph)
         skip_at = [next(b for b in s.choices if b.kind is BlockKind.IDENTITY).text for s in slots]
@@ -44,7 +46,7 @@ class AdaShare(RelaxedArchitecture[AdashareSearch]):
         ]
         self._first = torch.tensor([first for first, _, _ in pairs], dtype=torch.long, device=device)
         self._second = torch.tensor([second for _, second, _ in pairs], dtype=torch.long, device=device)
-        self._lowness_A = torch.tensor([lowness for _, _, lowness in pairs], device=device)
+        self._lowness_A = torch.tensor([lowness for _, _, lowness in pairs], device=device, dtype=dtype)
         with torch.no_grad():
             for part, position in self._skipped_below(self._levels[-1]):
                 part.logits[:, position] = 0

@@ -52,21 +52,25 @@ class Architecture(ABC, Generic[SearchT]):
         graph: what the supernet is built from.
     """
 
-    def __init__(self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """Begin undecided.
 
         Args:
             space: where to search, its inputs known.
             searches: the settings, one per search.
             device: where the parameters live.
+            dtype: their type.
         """
-        self.space, self.searches, self.device = space, tuple(searches), device
+        self.space, self.searches, self.device, self.dtype = space, tuple(searches), device, dtype
         self.search = self.searches[0]
         self.graph: RouteGraph = space.graph
 
     def number(self, name: str) -> Tensor:
         """A number of the settings, ``[K]``."""
-        return torch.tensor([float(getattr(search, name)) for search in self.searches], device=self.device)
+        numbers = [float(getattr(search, name)) for search in self.searches]
+        return torch.tensor(numbers, device=self.device, dtype=self.dtype)
 
     def is_weight(self, name: str) -> bool:
         """Whether a parameter of the supernet is a weight; what is none belongs to the architecture."""

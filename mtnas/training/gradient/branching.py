@@ -22,11 +22,13 @@ from mtnas.training.relaxation import Relaxation
 class Branching(RelaxedArchitecture[BranchingSearch]):
     """Every junction draws one of its mixes; in a space of one input per junction that is a parent."""
 
-    def __init__(self, space: SearchSpace, searches: Sequence[BranchingSearch], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[BranchingSearch], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """See ``Architecture``."""
-        super().__init__(space, searches, device)
+        super().__init__(space, searches, device, dtype)
         assert space.inputs is not None
-        self._use = ExpectedUse(space.graph, space.inputs, device)
+        self._use = ExpectedUse(space.graph, space.inputs, device, dtype=dtype)
 
     def relaxation(self, course: Course) -> Relaxation:
         """Straight-through at a falling temperature."""

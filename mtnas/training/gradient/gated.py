@@ -35,12 +35,18 @@ class GatedArchitecture(Architecture[SearchT]):
 
     kind: GateKind
 
-    def __init__(self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """See ``Architecture``."""
-        super().__init__(space, searches, device)
+        super().__init__(space, searches, device, dtype)
         self.graph = self.gated(space)
         self._all = Selection.from_routes(
-            self.graph, [[_everything(self.graph)]] * len(searches), device=device, gate=self.gate_settings()
+            self.graph,
+            [[_everything(self.graph)]] * len(searches),
+            device=device,
+            dtype=dtype,
+            gate=self.gate_settings(),
         )
 
     def gated(self, space: SearchSpace) -> RouteGraph:
@@ -71,7 +77,7 @@ class GatedArchitecture(Architecture[SearchT]):
 
     def terms(self, course: Course) -> Tensor:
         """Nothing: the gates' penalties come with the losses."""
-        return torch.zeros(len(self.searches), device=self.device)
+        return torch.zeros(len(self.searches), device=self.device, dtype=self.dtype)
 
     def best(self, weights: SharedWeights) -> list[Route]:
         """What the gates leave open without noise."""

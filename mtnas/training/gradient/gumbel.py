@@ -27,11 +27,13 @@ class GumbelMatrix(RelaxedArchitecture[GumbelSearch]):
 
     multinomial_inputs = 1
 
-    def __init__(self, space: SearchSpace, searches: Sequence[GumbelSearch], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[GumbelSearch], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """Coins come up with the probability ``initial`` at the start."""
-        super().__init__(space, searches, device)
+        super().__init__(space, searches, device, dtype)
         assert space.inputs is not None
-        self._use = ExpectedUse(space.graph, space.inputs, device)
+        self._use = ExpectedUse(space.graph, space.inputs, device, dtype=dtype)
         with torch.no_grad():
             for part in self.policy.coins:
                 assert isinstance(part, CoinChoices)

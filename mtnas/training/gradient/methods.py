@@ -42,7 +42,11 @@ METHODS: dict[type[GradientSearch], type[Architecture[Any]]] = {
 
 
 def make_architecture(
-    space: SearchSpace, inputs: InputShape, searches: Sequence[GradientSearch], device: torch.device
+    space: SearchSpace,
+    inputs: InputShape,
+    searches: Sequence[GradientSearch],
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Architecture[Any]:
     """The architecture parameters of searches that are of one kind.
 
@@ -50,4 +54,4 @@ def make_architecture(
         SpaceError: a space without the choices that the method makes.
     """
     check_fitness(searches[0], space)  # type: ignore[arg-type]
-    return METHODS[type(searches[0])](replace(space, inputs=inputs), searches, device)
+    return METHODS[type(searches[0])](replace(space, inputs=inputs), searches, device, dtype)

@@ -31,11 +31,14 @@ class RelaxedArchitecture(Architecture[SearchT]):
 
     multinomial_inputs = MULTINOMIAL_INPUTS
 
-    def __init__(self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device) -> None:
+    def __init__(
+        self, space: SearchSpace, searches: Sequence[SearchT], device: torch.device, dtype: torch.dtype
+    ) -> None:
         """See ``Architecture``."""
-        super().__init__(space, searches, device)
-        self.policy = RoutePolicy(space, len(searches), device, multinomial_inputs=self.multinomial_inputs)
-        self._plain = Relaxation(temperature=torch.ones(len(searches), device=device), noisy=False, hard=False)
+        super().__init__(space, searches, device, dtype)
+        self.policy = RoutePolicy(space, len(searches), device, dtype=dtype, multinomial_inputs=self.multinomial_inputs)
+        ones = torch.ones(len(searches), device=device, dtype=dtype)
+        self._plain = Relaxation(temperature=ones, noisy=False, hard=False)
 
     @abstractmethod
     def relaxation(self, course: Course) -> Relaxation:
@@ -43,7 +46,7 @@ class RelaxedArchitecture(Architecture[SearchT]):
 
     def terms(self, course: Course) -> Tensor:
         """Nothing."""
-        return torch.zeros(len(self.searches), device=self.device)
+        return torch.zeros(len(self.searches), device=self.device, dtype=self.dtype)
 
     def expected(self) -> Selection:
         """Probabilities ``[K, 1, ...]`` of every edge, gate, query and block."""

@@ -42,7 +42,7 @@ class GradientSearcher(SupernetSearch):
             SpaceError: a space without the choices that the method makes.
         """
         self.search, device = searches[0], ground.data.device
-        self.architecture = make_architecture(ground.space, ground.inputs, searches, device)
+        self.architecture = make_architecture(ground.space, ground.inputs, searches, device, ground.dtype)
         weights = SharedWeights(ground, self.architecture.graph, takes=self.architecture.is_weight)
         super().__init__(ground.space, weights, self.search)
         self._flat = self.architecture.flat(weights)
@@ -56,7 +56,7 @@ class GradientSearcher(SupernetSearch):
         self._noise = Noise(seeds=weights.seeds, dropout=[0.0] * len(searches), device=device)
         self._held_out = weights.held_out(self.search.architecture_rows)
         self._rows = endless(self._held_out)
-        self._relative = RelativeLoss(ground.tasks, len(searches), device)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""

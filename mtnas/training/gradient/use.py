@@ -34,13 +34,16 @@ class _Step:
 class ExpectedUse:
     """The probability that tasks reach slots, for routes whose edges are on with given probabilities."""
 
-    def __init__(self, graph: RouteGraph, inputs: InputShape, device: torch.device) -> None:
+    def __init__(
+        self, graph: RouteGraph, inputs: InputShape, device: torch.device, *, dtype: torch.dtype = torch.float32
+    ) -> None:
         """Lay out the graph.
 
         Args:
             graph: of the search space.
             inputs: shape of the data's features.
             device: where to compute.
+            dtype: of the probabilities.
         """
         self.graph = graph
         layout = Layout.of(graph)
@@ -64,15 +67,16 @@ class ExpectedUse:
                     reads=tensor([self._junctions[slot.reads] for slot in members]),
                 )
             )
-        self._start_TJ = torch.zeros(len(graph.towers), len(graph.junctions), device=device)
+        self._start_TJ = torch.zeros(len(graph.towers), len(graph.junctions), device=device, dtype=dtype)
         for task, tower in enumerate(graph.towers):
             self._start_TJ[task, self._junctions[tower.reads]] = 1
         instances = {name: i for i, name in enumerate(dict.fromkeys(slot.weights_of for slot in graph.slots))}
         self._instance_of = tensor([instances[slot.weights_of] for slot in graph.slots])
         self._num_instances = len(instances)
-        self._sizes_SC, self._block_at = _sizes(graph, inputs, layout, device)
-        everything = torch.ones(1, len(layout.edges), device=device)
-        self.reachable_TS = (self.reach(everything)[0] > 0).float()
+        sizes_SC, self._block_at = _sizes(graph, inputs, layout, device)
+        self._sizes_SC = sizes_SC.to(dtype)
+        everything = torch.ones(1, len(layout.edges), device=device, dtype=dtype)
+        self.reachable_TS = (self.reach(everything)[0] > 0).to(dtype)
 
     def reach(self, edges_KE: Tensor) -> Tensor:
         """Probabilities ``[K, T, S]`` that a task's tower reaches a slot."""

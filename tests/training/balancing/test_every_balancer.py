@@ -61,9 +61,9 @@ def test_one_task_gives_the_plain_direction(settings: BalancerSpec) -> None:
     contract.one_task_gives_the_plain_direction(settings)
 
 
-@pytest.mark.parametrize("settings", [s for s in contract.EVERY if s.kind != "graddrop"])
-def test_permuting_the_tasks_permutes_the_weights(settings: BalancerSpec) -> None:
-    contract.permuting_the_tasks_changes_nothing(settings)
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_permuting_the_tasks_permutes_the_weights(settings: BalancerSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    contract.permuting_the_tasks_changes_nothing(settings, monkeypatch)
 
 
 @pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
