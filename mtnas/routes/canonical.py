@@ -58,6 +58,7 @@ def interchangeable_slots(graph: RouteGraph) -> Mapping[str, str]:
     classes = {}
     for slot in graph.slots:
         fixed = slot.instance is not None or slot.name in instances or slot.reads in queried
+        fixed = fixed or slot.frozen or slot.starts_from is not None  # what was trained is like nothing else
         key = [
             slot.name if fixed else "",
             slot.layer,

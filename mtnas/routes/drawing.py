@@ -12,6 +12,7 @@ from mtnas.routes.route import Route
 
 PALETTE = ("#4C78A8", "#F58518", "#54A24B", "#B279A2", "#E45756", "#72B7B2", "#9D755D", "#EECA3B")
 SHARED = "#444444"
+FREE, FROZEN = "white", "#E8EEF4"
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BOX_WIDTH, BOX_HEIGHT, COLUMN, ROW, MARGIN = 132, 40, 230, 64, 28
 
@@ -22,13 +23,15 @@ class _Box:
     title: str
     note: str
     users: tuple[int, ...]
+    frozen: bool
 
 
 def to_svg(graph: RouteGraph, route: Route, *, title: str = "") -> str:
     """Draw the reachable part of a route.
 
     A box takes a task's colour when only that task uses it, and grey when several do; the bars under a box's title
-    name its users. Dashed edges are forward-only. A tower's note says how its inputs are mixed.
+    name its users. Boxes of frozen nodes are tinted. Dashed edges are forward-only. A tower's note says how its
+    inputs are mixed.
     """
     boxes, edges = _layout(graph, route)
     columns = max(box.column for box in boxes.values()) + 1
@@ -65,7 +68,9 @@ def _layout(graph: RouteGraph, route: Route) -> tuple[dict[str, _Box], list[tupl
         return tuple(i for i, path in enumerate(paths) if name in path.slots | path.encoders | path.junctions)
 
     boxes = {
-        encoder.name: _Box(column=0, title=f"encoder {encoder.name}", note="", users=users(encoder.name))
+        encoder.name: _Box(
+            column=0, title=f"encoder {encoder.name}", note="", users=users(encoder.name), frozen=encoder.frozen
+        )
         for encoder in graph.encoders
         if encoder.name in reached.encoders
     }
@@ -73,7 +78,9 @@ def _layout(graph: RouteGraph, route: Route) -> tuple[dict[str, _Box], list[tupl
     for slot in graph.slots:
         if slot.name in reached.slots:
             note = blocks[slot.name].text
-            boxes[slot.name] = _Box(column=slot.layer, title=slot.name, note=note, users=users(slot.name))
+            boxes[slot.name] = _Box(
+                column=slot.layer, title=slot.name, note=note, users=users(slot.name), frozen=slot.frozen
+            )
             edges.extend(
                 (source, slot.name, users(slot.name), source in mixes[slot.reads].forward_only)
                 for source in mixes[slot.reads].inputs
@@ -81,7 +88,8 @@ def _layout(graph: RouteGraph, route: Route) -> tuple[dict[str, _Box], list[tupl
     for index, tower in enumerate(graph.towers):
         mix, name = mixes[tower.reads], f"tower {tower.task}"
         how = str(mix.gate) + (f"({mix.query})" if mix.gate.takes_query else "")
-        boxes[name] = _Box(column=graph.num_layers + 1, title=tower.task, note=how, users=(index,))
+        column = graph.num_layers + 1
+        boxes[name] = _Box(column=column, title=tower.task, note=how, users=(index,), frozen=tower.frozen)
         edges.extend((source, name, (index,), source in mix.forward_only) for source in mix.inputs)
     return boxes, edges
 
@@ -116,7 +124,8 @@ def _draw_box(at: tuple[float, float], box: _Box) -> str:
         for i, user in enumerate(box.users[:8])
     )
     return (
-        f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="white" stroke="{colour}" '
+        f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{FROZEN if box.frozen else FREE}" '
+        f'stroke="{colour}" '
         f'stroke-width="1.8"/><text x="{x + 8}" y="{y + 16}" font-weight="600" fill="{colour}">{_text(box.title)}'
         f'</text><text x="{x + 8}" y="{y + 30}" fill="#666" font-size="10">{_text(box.note)}</text>{bars}'
     )

@@ -21,6 +21,19 @@ def check_name(name: str, where: str) -> None:
         raise SpaceError(expected="a name of letters, digits, '_', '.' and '-'", found=repr(name), where=where)
 
 
+def check_start(starts_from: str | None, *, frozen: bool, where: str) -> None:
+    """Refuse a clone that is frozen, or one of nothing.
+
+    Raises:
+        SpaceError: either.
+    """
+    if starts_from is None:
+        return
+    check_name(starts_from, where)
+    if frozen:
+        raise SpaceError(expected="a clone that is trained", found="a frozen one", where=where)
+
+
 def check_distinct(names: Sequence[str], where: str) -> None:
     """Refuse what is there twice.
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from mtnas.errors import SpaceError
 from mtnas.routes.blocks import Block
-from mtnas.routes.legality import check_choices, check_name, check_widths
+from mtnas.routes.legality import check_choices, check_name, check_start, check_widths
 
 INPUT_QUERY = "input"
 MEAN_QUERY = "mean"
@@ -80,13 +80,20 @@ class Encoder:
     """Layer 0: turns a row's features into one vector. Its width comes from the data.
 
     Several encoders read the same features by tables of their own.
+
+    Attributes:
+        name: unique among encoders and slots.
+        frozen: whether its tables stay as they are.
+        starts_from: the encoder of a trained network whose tables these begin as; None begins at random.
     """
 
     name: str = "x"
     frozen: bool = False
+    starts_from: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "encoder")
+        check_start(self.starts_from, frozen=self.frozen, where=f"encoder {self.name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +192,11 @@ class Slot:
         instance: slots with one instance name share (tie) their weights; None means the slot's own.
         owner: the task the slot belongs to, None for shared.
         frozen: whether its weights stay as they are.
+        starts_from: the slot of a trained network whose weights these begin as (a clone); None begins at random.
 
     Raises:
-        SpaceError: a layer below 1, no block to choose or one twice, a name that no route's text can hold.
+        SpaceError: a layer below 1, no block to choose or one twice, a name that no route's text can hold, a clone
+            that is frozen.
     """
 
     name: str
@@ -197,6 +206,7 @@ class Slot:
     instance: str | None = None
     owner: str | None = None
     frozen: bool = False
+    starts_from: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "slots")
@@ -206,6 +216,7 @@ class Slot:
         check_choices([block.text for block in self.choices], "blocks", where)
         if self.instance is not None:
             check_name(self.instance, where)
+        check_start(self.starts_from, frozen=self.frozen, where=where)
 
     @property
     def weights_of(self) -> str:

@@ -11,12 +11,19 @@ from mtnas.routes.nodes import DEFAULT_RANK, Edge, EdgeState, Encoder, GateKind,
 
 def write_encoder(encoder: Encoder) -> str | dict[str, Any]:
     """An encoder as plain data."""
-    return {"name": encoder.name, "frozen": True} if encoder.frozen else encoder.name
+    data: dict[str, Any] = {"name": encoder.name}
+    if encoder.frozen:
+        data["frozen"] = True
+    if encoder.starts_from is not None:
+        data["starts_from"] = encoder.starts_from
+    return data if len(data) > 1 else encoder.name
 
 
 def read_encoder(data: str | Mapping[str, Any]) -> Encoder:
     """An encoder read back."""
-    return Encoder(name=data) if isinstance(data, str) else Encoder(name=data["name"], frozen=bool(data["frozen"]))
+    if isinstance(data, str):
+        return Encoder(name=data)
+    return Encoder(name=data["name"], frozen=bool(data.get("frozen", False)), starts_from=data.get("starts_from"))
 
 
 def write_slot(slot: Slot) -> dict[str, Any]:
@@ -29,6 +36,8 @@ def write_slot(slot: Slot) -> dict[str, Any]:
         data["owner"] = slot.owner
     if slot.frozen:
         data["frozen"] = True
+    if slot.starts_from is not None:
+        data["starts_from"] = slot.starts_from
     return data
 
 
@@ -42,6 +51,7 @@ def read_slot(data: Mapping[str, Any]) -> Slot:
         instance=data.get("instance"),
         owner=data.get("owner"),
         frozen=bool(data.get("frozen", False)),
+        starts_from=data.get("starts_from"),
     )
 
 

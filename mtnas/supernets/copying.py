@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
+from mtnas.errors import SpaceError
+from mtnas.routes import Encoder, RouteGraph, Slot
 from mtnas.supernets.gates import Gate
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.supernet import Supernet
 from mtnas.supernets.towers import TowerGroup
 
 
+Origin = Callable[[Encoder | Slot], str]
+
+
 @torch.no_grad()
 def copy_nodes(target: Supernet, source: Supernet, *, candidate: int) -> None:
     """Give every candidate of ``target`` one candidate's weights, in all nodes that both have by name."""
-    _copy_encoders(target, source, candidate)
-    _copy_banks(target, source, candidate)
+    _copy(target, source, candidate, lambda node: node.name)
+
+
+@torch.no_grad()
+def start_from(target: Supernet, trained: Supernet) -> None:
+    """Give every candidate of ``target`` the weights of a trained network (K = 1).
+
+    Nodes that both have by name take them over, and clones begin as what they start from (``starts_from``).
+
+    Raises:
+        SpaceError: the trained network lacks a node that is frozen, or that a clone starts from.
+    """
+    graph = target.graph
+    held = [node.name for node in (*graph.encoders, *graph.slots, *graph.junctions) if node.frozen]
+    held += [f"tower {tower.task}" for tower in graph.towers if tower.frozen]
+    clones = [node.starts_from for node in (*graph.encoders, *graph.slots) if node.starts_from is not None]
+    missing = sorted({*held, *clones} - node_names(trained.graph))
+    if missing:
+        raise SpaceError(
+            expected="a trained network with every node to start from", found=f"none of {missing}", where="trained"
+        )
+    _copy(target, trained, 0, lambda node: node.starts_from or node.name)
+
+
+def node_names(graph: RouteGraph) -> set[str]:
+    """Names of all nodes; towers by their tasks."""
+    named = {node.name for node in (*graph.encoders, *graph.slots, *graph.junctions)}
+    return named | {f"tower {tower.task}" for tower in graph.towers}
+
+
+def _copy(target: Supernet, source: Supernet, candidate: int, origin: Origin) -> None:
+    _copy_encoders(target, source, candidate, origin)
+    _copy_banks(target, source, candidate, origin)
     _copy_gates(target, source, candidate)
     _copy_towers(target, source, candidate)
 
@@ -27,14 +65,14 @@ def copy_module(target: nn.Module, source: nn.Module, *, candidate: int) -> None
             mine.copy_(theirs[candidate : candidate + 1])
 
 
-def _copy_encoders(target: Supernet, source: Supernet, candidate: int) -> None:
+def _copy_encoders(target: Supernet, source: Supernet, candidate: int, origin: Origin) -> None:
     sources = dict(zip([e.name for e in source.graph.encoders], source.encoders, strict=True))
     for node, encoder in zip(target.graph.encoders, target.encoders, strict=True):
-        if node.name in sources:
-            copy_module(encoder, sources[node.name], candidate=candidate)
+        if origin(node) in sources:
+            copy_module(encoder, sources[origin(node)], candidate=candidate)
 
 
-def _copy_banks(target: Supernet, source: Supernet, candidate: int) -> None:
+def _copy_banks(target: Supernet, source: Supernet, candidate: int, origin: Origin) -> None:
     sources = {
         (slot.name, group.block.text): (bank, at)
         for group, bank in source.slot_banks()
@@ -42,8 +80,8 @@ def _copy_banks(target: Supernet, source: Supernet, candidate: int) -> None:
     }
     for group, bank in target.slot_banks():
         for slot, index in zip(group.slots, group.instances, strict=True):
-            if (slot.name, group.block.text) in sources:
-                theirs_bank, at = sources[slot.name, group.block.text]
+            if (origin(slot), group.block.text) in sources:
+                theirs_bank, at = sources[origin(slot), group.block.text]
                 for mine, theirs in zip(bank.parameters(), theirs_bank.parameters(), strict=True):
                     mine[:, index] = theirs[candidate, at]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Route, RouteGraph
-from mtnas.supernets import Selection, Supernet
+from mtnas.supernets import Selection, Supernet, Trained, start_from
 from mtnas.tasks import Task
 from mtnas.training.alignment import AlignmentStages
 from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
@@ -61,6 +61,7 @@ class PackTrainer:
         recipe: Recipe,
         parts: Sequence[str],
         valid: str = "valid",
+        trained: Trained | None = None,
     ) -> None:
         """Build the pack.
 
@@ -74,6 +75,7 @@ class PackTrainer:
             recipe: what the candidates have in common.
             parts: rows to train on.
             valid: rows to choose checkpoints on.
+            trained: the network whose weights every candidate starts from, where they have nodes of it.
         """
         self.tasks, self.data, self.recipe, self.valid = tuple(tasks), data, recipe, valid
         dtype = torch.float64 if recipe.precision == "float64" else torch.float32
@@ -82,6 +84,8 @@ class PackTrainer:
         self.net = Supernet(
             graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned, own_rows=recipe.own_rows
         )
+        if trained is not None:
+            start_from(self.net, trained.network(inputs, device=data.device))
         gate = [s.gate for s in settings]
         self.selection = Selection.from_routes(graph, [[r] for r in routes], device=data.device, dtype=dtype, gate=gate)
         self._stream = training_batches(
