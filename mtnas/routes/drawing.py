@@ -118,14 +118,13 @@ def _draw_edge(
 
 def _draw_box(at: tuple[float, float], box: _Box) -> str:
     x, y = at
-    colour = _colour(box.users)
+    colour, fill = _colour(box.users), FROZEN if box.frozen else FREE
     bars = "".join(
         f'<rect x="{x + 8 + 14 * i}" y="{y + BOX_HEIGHT - 6}" width="12" height="3" fill="{_colour((user,))}"/>'
         for i, user in enumerate(box.users[:8])
     )
     return (
-        f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{FROZEN if box.frozen else FREE}" '
-        f'stroke="{colour}" '
+        f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="{fill}" stroke="{colour}" '
         f'stroke-width="1.8"/><text x="{x + 8}" y="{y + 16}" font-weight="600" fill="{colour}">{_text(box.title)}'
         f'</text><text x="{x + 8}" y="{y + 30}" fill="#666" font-size="10">{_text(box.note)}</text>{bars}'
     )

@@ -83,12 +83,12 @@ def _own_part(old: RouteGraph, task: str, *, norm: bool) -> tuple[list[Slot], li
         fresh = Block(kind=BlockKind.MLP, widths=(width,), norm=norm)
         reads = entry.name if not below else f"to.own.{task}.{layer}"
         own = [Slot(name=f"own.{task}.{layer}", layer=layer, reads=reads, choices=(fresh,), owner=task)]
-        for original in (slot for slot in old.slots if known.get(slot.name) == width):
-            if (clone := _clone(original, task, widths[original.reads], entry.name, width_below)) is not None:
-                own.append(clone)
+        alike = [slot for slot in old.slots if known.get(slot.name) == width]
+        clones = [_clone(slot, task, widths[slot.reads], entry.name, width_below) for slot in alike]
+        own += [clone for clone in clones if clone is not None]
         junctions += [_choice(slot.reads, below) for slot in own if slot.reads != entry.name]
         slots += own
-        below = [*(slot.name for slot in own), *(name for name, its in known.items() if its == width)]
+        below = [slot.name for slot in (*own, *alike)]
         width_below = width
     if not below:
         raise SpaceError(expected="sub-networks of a known width", found="none", where="old route")

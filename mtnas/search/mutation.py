@@ -2,8 +2,9 @@
 
 The structural mutations of muNet (Gesmundo and Dean, 2022, https://arxiv.org/abs/2205.12755, section 3: clone a layer
 and train it, insert, remove), as moves between routes. Which components are frozen is a matter of the space: a frozen
-slot keeps its weights, and an edge that must not change is ``required``. Every move returns a route that may lie
-outside the space's constraints, or None where it does not apply.
+slot keeps its weights, and an edge that must not change is ``required``. A frozen slot is cloned into the slot that
+starts from its weights (``mtnas.routes.extend``). Every move returns a route that may lie outside the space's
+constraints, or None where it does not apply.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from mtnas.errors import SpaceError
 from mtnas.routes import EdgeState, GateKind, Junction, Mix, Route, reach
+from mtnas.routes.nodes import NO_QUERY
 from mtnas.search.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace, fill, mutate
 from mtnas.trials import Settings
@@ -53,7 +55,10 @@ def redraw(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route 
 
 def flip_edge(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
     """Turn one optional edge of a reached junction on or off, or change what it carries."""
-    junction = _pick(_reached_junctions(space, route), rng)
+    junctions = _open_junctions(space, route)
+    if not junctions:
+        return None
+    junction = _pick(junctions, rng)
     edges = [edge for edge in junction.edges if not edge.required or len(edge.states) > 1]
     if not edges:
         return None
@@ -69,7 +74,7 @@ def flip_edge(space: SearchSpace, route: Route, rng: np.random.Generator) -> Rou
 
 def change_gate(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
     """Give a junction that mixes several inputs another gate or query."""
-    mixing = [j for j in _reached_junctions(space, route) if len(route.mix_of()[j.name].inputs) > 1]
+    mixing = [j for j in _open_junctions(space, route) if len(route.mix_of()[j.name].inputs) > 1]
     if not mixing:
         return None
     junction = _pick(mixing, rng)
@@ -87,7 +92,7 @@ def change_gate(space: SearchSpace, route: Route, rng: np.random.Generator) -> R
 def insert_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
     """Let a reached junction read a sub-network that the route does not use yet."""
     unused = _unused_slots(space, route)
-    readers = [j for j in _reached_junctions(space, route) if not unused.isdisjoint(j.sources)]
+    readers = [j for j in _open_junctions(space, route) if not unused.isdisjoint(j.sources)]
     if not readers:
         return None
     junction = _pick(readers, rng)
@@ -97,36 +102,46 @@ def insert_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> R
 
 
 def remove_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
-    """Take a sub-network out of every junction that reads it."""
+    """Take a sub-network out of every junction that reads it, frozen ones aside."""
     used = sorted(reach(space.graph, route).slots)
     if not used:
         return None
     slot = _pick(used, rng)
-    wiring = {j.name: _states(route, j.name) for j in _reached_junctions(space, route)}
+    wiring = {j.name: _states(route, j.name) for j in _open_junctions(space, route)}
     rewired = {name: states for name, states in wiring.items() if slot in states}
     for states in rewired.values():
         del states[slot]
-    return _rewired(space, route, rewired, rng)
+    return _rewired(space, route, rewired, rng) if rewired else None
 
 
 def clone_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Route | None:
-    """Copy a sub-network with several readers into an unused slot of its layer; one of them reads the copy instead."""
+    """Copy a sub-network with several readers into an unused slot of its layer; one of them reads the copy instead.
+
+    The copy reads what the original reads.
+    """
     slots, junctions = space.graph.slot_of(), space.graph.junction_of()
     reached = _reached_junctions(space, route)
     readers = {
         name: [junction for junction in reached if name in route.mix_of()[junction.name].inputs]
         for name in sorted(reach(space.graph, route).slots)
     }
-    shared = [name for name, reading in readers.items() if len(reading) > 1]
+    shared = {
+        name: movable
+        for name, reading in readers.items()
+        if len(reading) > 1 and (movable := [junction for junction in reading if not junction.frozen])
+    }
     if not shared:
         return None
-    original = slots[_pick(shared, rng)]
-    reader = _pick(readers[original.name], rng)
+    original = slots[_pick(list(shared), rng)]
+    reader = _pick(shared[original.name], rng)
     block = route.block_of()[original.name]
     copies = [
         slot
         for slot in (slots[name] for name in sorted(_unused_slots(space, route)))
-        if slot.layer == original.layer and block in slot.choices and slot.name in reader.sources
+        if slot.layer == original.layer
+        and block in slot.choices
+        and slot.name in reader.sources
+        and slot.starts_from == (original.name if original.frozen else None)
     ]
     if not copies:
         return None
@@ -136,10 +151,22 @@ def clone_slot(space: SearchSpace, route: Route, rng: np.random.Generator) -> Ro
     child = _rewired(space, route, {reader.name: states}, rng)
     if child is None or copy.reads == original.reads:
         return None if child is None else child.replace(blocks={copy.name: block})
-    mix = route.mix_of()[original.reads]
-    if not set(mix.inputs) <= set(junctions[copy.reads].sources):
+    mix = _copied(space, route.mix_of()[original.reads], junctions[copy.reads], rng)
+    return None if mix is None else child.replace(mixes={copy.reads: mix}, blocks={copy.name: block})
+
+
+def _copied(space: SearchSpace, mix: Mix, junction: Junction, rng: np.random.Generator) -> Mix | None:
+    """The same inputs at another junction, mixed as before where it can, else in a manner of its own."""
+    states = {s: EdgeState.FORWARD_ONLY if s in mix.forward_only else EdgeState.ON for s in mix.inputs}
+    permitted = {edge.source: edge.states for edge in junction.edges}
+    if any(state not in permitted.get(source, ()) for source, state in states.items()):
         return None
-    return child.replace(mixes={copy.reads: mix}, blocks={copy.name: block})
+    if mix.gate in (GateKind.PASS, *junction.gates) and mix.query in (NO_QUERY, *junction.queries):
+        return mix
+    manner = space.sample_mix(junction, rng)
+    gate = None if manner.gate is GateKind.PASS else manner.gate
+    query = None if manner.query == NO_QUERY else manner.query
+    return Mix.of(junction, states, gate=gate, query=query)
 
 
 MOVES: tuple[Move, ...] = (redraw, flip_edge, change_gate, insert_slot, remove_slot, clone_slot)
@@ -165,6 +192,11 @@ def _rewired(space: SearchSpace, route: Route, wiring: dict[str, States], rng: n
 def _reached_junctions(space: SearchSpace, route: Route) -> list[Junction]:
     reached = reach(space.graph, route).junctions
     return [junction for junction in space.graph.junctions if junction.name in reached]
+
+
+def _open_junctions(space: SearchSpace, route: Route) -> list[Junction]:
+    """The reached junctions that are not frozen, in which nothing can change."""
+    return [junction for junction in _reached_junctions(space, route) if not junction.frozen]
 
 
 def _unused_slots(space: SearchSpace, route: Route) -> frozenset[str]:

@@ -14,7 +14,6 @@ from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.supernet import Supernet
 from mtnas.supernets.towers import TowerGroup
 
-
 Origin = Callable[[Encoder | Slot], str]
 
 
@@ -34,9 +33,12 @@ def start_from(target: Supernet, trained: Supernet) -> None:
         SpaceError: the trained network lacks a node that is frozen, or that a clone starts from.
     """
     graph = target.graph
-    held = [node.name for node in (*graph.encoders, *graph.slots, *graph.junctions) if node.frozen]
+    held = [encoder.name for encoder in graph.encoders if encoder.frozen]
+    held += [slot.name for slot in graph.slots if slot.frozen]
+    held += [junction.name for junction in graph.junctions if junction.frozen]
     held += [f"tower {tower.task}" for tower in graph.towers if tower.frozen]
-    clones = [node.starts_from for node in (*graph.encoders, *graph.slots) if node.starts_from is not None]
+    origins = (*(e.starts_from for e in graph.encoders), *(s.starts_from for s in graph.slots))
+    clones = [name for name in origins if name is not None]
     missing = sorted({*held, *clones} - node_names(trained.graph))
     if missing:
         raise SpaceError(
@@ -47,8 +49,8 @@ def start_from(target: Supernet, trained: Supernet) -> None:
 
 def node_names(graph: RouteGraph) -> set[str]:
     """Names of all nodes; towers by their tasks."""
-    named = {node.name for node in (*graph.encoders, *graph.slots, *graph.junctions)}
-    return named | {f"tower {tower.task}" for tower in graph.towers}
+    encoders, towers = {encoder.name for encoder in graph.encoders}, {f"tower {task}" for task in graph.tasks}
+    return encoders | towers | graph.slot_of().keys() | graph.junction_of().keys()
 
 
 def _copy(target: Supernet, source: Supernet, candidate: int, origin: Origin) -> None:
