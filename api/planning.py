@@ -45,6 +45,8 @@ def expand_space(spec: JobSpec) -> SearchSpace:
     """
     tasks = tuple(task.to_task() for task in spec.tasks)
     limits = spec.constraints.of_routes
+    if spec.base is not None:
+        return SearchSpace(name=spec.space.name, graph=spec.base.graph_with(tasks), constraints=limits)
     if spec.space.graph is None:
         built = search_spaces.build(spec.space.name, tasks, spec.space.options)
         return SearchSpace(name=built.name, graph=built.graph, constraints=built.constraints.and_also(limits))

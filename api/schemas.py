@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mtnas.data.spec import CatalogueSource, FileSource
 from mtnas.search.limits import BudgetSpec
+from mtnas.search.spec import SampledSearch
+from mtnas.spec import DataSpec, TaskSpec, TrainingSpec
 
 
 class NewDataset(BaseModel):
@@ -28,3 +30,22 @@ class Extension(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     budget: Annotated[BudgetSpec, Field(examples=[{"trials": 128}])]
+
+
+class AddedTasks(BaseModel):
+    """Tasks to add to the system that a finished search has trained; what is left out is as it was there.
+
+    ``route``: a finalist of the job, by default its best. ``data`` needs the old inputs, which are encoded as they
+    were, and labels of all tasks. A search that was none by trials becomes ``evolution``; constraints are not kept, for
+    they were meant for a smaller system.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1, examples=[[{"name": "refund", "kind": "binary"}]])]
+    route: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    data: DataSpec | None = None
+    search: SampledSearch | None = None
+    training: TrainingSpec | None = None
+    budget: BudgetSpec | None = None

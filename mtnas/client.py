@@ -113,6 +113,17 @@ class Client:
         body = {"budget": dict(budget)}
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/extend", json=body, headers=headers)
 
+    def add_tasks(self, job_id: str, added: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
+        """Add tasks to what a finished search has trained, as a new job.
+
+        Args:
+            job_id: the search.
+            added: ``tasks``, and what the new search does differently (``route``, ``data``, ``search``, ``budget``).
+            idempotency_key: the same key makes no second job.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/tasks", json=dict(added), headers=headers)
+
     def trials(
         self, job_id: str, *, phase: str | None = None, limit: int = 100, cursor: str | None = None
     ) -> m.TrialPage:

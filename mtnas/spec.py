@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -24,7 +24,8 @@ from mtnas.data.spec import (
     Split,
     TimeSplit,
 )
-from mtnas.routes import NAMED_ROUTES
+from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
+from mtnas.routes.extend import with_tasks
 from mtnas.routes.gate_settings import check_gate_settings
 from mtnas.search.limits import SAMPLED_ONLY, BudgetSpec
 from mtnas.search.searched_settings import BalancerChoice, GridChoice, LogUniformRange, SearchedSettings
@@ -50,6 +51,7 @@ __all__ = [
     "AuxiliarySpec",
     "BalancerChoice",
     "BalancerSpec",
+    "BaseSpec",
     "BudgetSpec",
     "CatalogueSource",
     "ColumnSplit",
@@ -127,6 +129,34 @@ class SpaceSpec(Part):
     name: str = "mtnas"
     options: dict[str, Any] = Field(default_factory=dict)
     graph: dict[str, Any] | None = None
+
+
+class BaseSpec(Part):
+    """A trained system that a job adds its last tasks to: a finalist whose weights a finished job has kept.
+
+    ``POST /v1/jobs/{id}/tasks`` writes it. ``job`` is the job, ``trial`` the trial whose weights count, ``route`` the
+    route's text in the names of ``graph``.
+    """
+
+    job: str
+    trial: Annotated[int, Field(ge=0)]
+    route: str
+    graph: dict[str, Any]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The old tasks, in order."""
+        return RouteGraph.from_json(self.graph).tasks
+
+    def graph_with(self, tasks: Sequence[Task]) -> RouteGraph:
+        """The space's graph for all tasks of the job: the old ones as they are, the others added.
+
+        Raises:
+            SpaceError: the system has no sub-networks that a task could read.
+        """
+        graph = RouteGraph.from_json(self.graph)
+        new = [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in tasks[len(graph.tasks) :]]
+        return with_tasks(graph, Route.parse(self.route), new)
 
 
 class TrainingSpec(Part):
@@ -296,6 +326,7 @@ class JobSpec(Part):
     export: ExportSpec = ExportSpec()
     diagnostics: DiagnosticsSpec = DiagnosticsSpec()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    base: BaseSpec | None = None
 
     @property
     def asks_latency(self) -> bool:
@@ -342,6 +373,7 @@ class JobSpec(Part):
             raise ValueError(
                 f"balancer {kind!r} needs full Jacobians, so one search at a time: search.searches and search.vary"
             )
+        self._check_base()
         halving = getattr(self.search, "halving", None)
         if halving is not None and self.training.epochs < halving.reduction * halving.min_epochs:
             least = halving.reduction * halving.min_epochs
@@ -379,3 +411,20 @@ class JobSpec(Part):
         strangers = sorted(set(names) - {task.name for task in self.tasks})
         if strangers:
             raise ValueError(f"{where} names no tasks of the job: {strangers}")
+
+    def _check_base(self) -> None:
+        """Tasks are added by trials that start from trained weights."""
+        if self.base is None:
+            return
+        names, old = tuple(task.name for task in self.tasks), self.base.tasks
+        if names[: len(old)] != old or len(names) == len(old):
+            raise ValueError(f"expected the tasks {list(old)} of the base and then new ones, found {list(names)}")
+        if not isinstance(self.search, SampledSearch):
+            raise ValueError(f"a task is added by a search by trials, and {self.search.kind!r} is none")
+        if self.training.alignment is not None:
+            raise ValueError("training.alignment needs one encoder, and an added task has one of its own")
+        searched = self.search.settings.balancer
+        for balancer in (self.training.balancer, *(() if searched is None else searched.grid)):
+            if not isinstance(balancer, EqualBalancer | StaticBalancer):
+                kind = balancer.kind
+                raise ValueError(f"balancer {kind!r} compares losses or gradients, and frozen tasks learn nothing")

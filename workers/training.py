@@ -14,6 +14,7 @@ from mtnas.run.earlier import Earlier
 from mtnas.run.on_demand import run_export
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.store import Holding, Store
+from workers.base_system import base_system
 from workers.earlier_job import earlier_job
 from workers.journal import StoreJournal
 from workers.settings import Settings
@@ -76,6 +77,7 @@ class Training:
                 journal=StoreJournal(self._store, holding, check),
                 device=device,
                 earlier=earlier,
+                base=base_system(self._store, spec),
             )
 
     def export(self, holding: Holding, check: Check) -> None:
@@ -96,6 +98,7 @@ class Training:
                 executor=executor,
                 journal=StoreJournal(self._store, holding, check),
                 device=device,
+                base=base_system(self._store, spec),
             )
 
 

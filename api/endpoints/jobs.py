@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
+from api.adding import request_tasks
 from api.dependencies import AccessParam, Identifier, Limit, StoreParam
 from api.examples import JOB_SPECS
 from api.extending import request_extension
 from api.planning import plan_search
-from api.schemas import Extension
+from api.schemas import AddedTasks, Extension
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, ReportRecord
@@ -32,7 +33,8 @@ def submit_job(
     if validate_only:
         response.status_code = 200
         return plan
-    job, _ = store.jobs.submit(JobKind.SEARCH, spec.name, plan.spec, idempotency_key=idempotency_key)
+    base = None if spec.base is None else spec.base.job
+    job, _ = store.jobs.submit(JobKind.SEARCH, spec.name, plan.spec, idempotency_key=idempotency_key, extends=base)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
@@ -91,6 +93,21 @@ def extend_job(
 ) -> JobRecord:
     """Go on with a search that has succeeded: a new job that begins with its trials and has more budget."""
     job = request_extension(store, job_id, extension.budget, idempotency_key=idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
+
+
+@router.post("/{job_id}/tasks", status_code=202, response_model=Job)
+def add_tasks(
+    job_id: Identifier,
+    added: AddedTasks,
+    store: StoreParam,
+    access: AccessParam,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> JobRecord:
+    """Add tasks to what a finished search has trained: a new search that leaves the old tasks' weights as they are."""
+    job = request_tasks(store, job_id, added, access=access, idempotency_key=idempotency_key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 

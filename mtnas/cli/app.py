@@ -157,6 +157,21 @@ def extend(
     jobs.extend(job, budget, watch=watch, key=key, url=url, token=token)
 
 
+@app.command("add-tasks")
+def add_tasks(
+    job: Annotated[str, typer.Argument(help="A search that has succeeded.")],
+    file: Annotated[Path, typer.Argument(help="YAML or JSON: tasks, and what the new search does differently.")],
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the job until it has ended.")] = False,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key makes no second job.")] = None,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Add tasks to what a finished search has trained, as a new search that leaves the old tasks as they are."""
+    from mtnas.cli import jobs
+
+    jobs.add_tasks(job, file, watch=watch, key=key, url=url, token=token)
+
+
 @app.command()
 def routes(
     job: Annotated[str | None, typer.Argument(help="Job; without it, the routes of all jobs.")] = None,

@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, validate, list, show, watch, cancel, pause, resume, extend."""
+"""Commands about jobs: submit, validate, list, show, watch, cancel, pause, resume, extend, add tasks."""
 
 from __future__ import annotations
 
@@ -116,6 +116,15 @@ def extend(job_id: str, limits: Sequence[str], *, watch: bool, key: str | None, 
     budget = dict(_limit(text) for text in limits)
     with connect(url, token) as client:
         job = client.extend(job_id, budget, idempotency_key=key)
+        console.print(f"job {job.id}", highlight=False)
+        if watch:
+            _end(follow(client, job.id, console))
+
+
+def add_tasks(job_id: str, file: Path, *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+    """Add the tasks that a file describes to what a finished search has trained."""
+    with connect(url, token) as client:
+        job = client.add_tasks(job_id, read_spec(file), idempotency_key=key)
         console.print(f"job {job.id}", highlight=False)
         if watch:
             _end(follow(client, job.id, console))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from mtnas.data.encoding import encode_rows
 from mtnas.data.fitting import fit_schema
 from mtnas.data.giveaways import Giveaway, find_giveaways
 from mtnas.data.inference import infer_features
+from mtnas.data.kept_encoding import check_classes, check_encoding
 from mtnas.data.labels import check_labels, describe_labels, read_labels
 from mtnas.data.parts import sample_rows, split_rows
 from mtnas.data.profiles import ColumnProfile, Profile
@@ -32,26 +34,29 @@ _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 
 
-def load(spec: DataSpec, tasks: Sequence[Task], *, access: DataAccess) -> EncodedData:
+def load(
+    spec: DataSpec, tasks: Sequence[Task], *, access: DataAccess, encoding: DataSchema | None = None
+) -> EncodedData:
     """The request's rows, encoded and split; from the cache if the same was asked for before.
 
     Args:
         spec: the request's data.
         tasks: the request's tasks; their order is the order of the labels.
         access: what may be read, and where the cache is.
+        encoding: how inputs were encoded for a network that goes on working; ``None`` fits an encoding to these rows.
 
     Raises:
         DataAccessError: a file that may not or cannot be read.
-        DataError: the data is not what the request says; ``where`` names the place.
+        DataError: the data is not what the request says, or cannot be encoded in this way; ``where`` names the place.
     """
     source = open_source(spec.source, access=access)
     split = spec.split or source.split
     spec = spec.model_copy(update={"split": split})
-    digest = _digest(spec, tasks, source)
+    digest = _digest(spec, tasks, source, encoding)
     cached = read_encoded(digest, cache=access.cache)
     if cached is not None:
         return cached
-    data = _encode(spec, tasks, source, digest=digest)
+    data = _encode(spec, tasks, source, encoding, digest=digest)
     write_encoded(data, cache=access.cache)
     return read_encoded(digest, cache=access.cache) or data
 
@@ -82,24 +87,27 @@ def profile(source: Source, *, access: DataAccess) -> Profile:
     )
 
 
-def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource) -> str:
-    return digest_json(
-        {
-            "format": _FORMAT,
-            "source": source.identity,
-            "request": spec.model_dump(mode="json", exclude={"source"}),
-            "labels": [[task.label, task.kind.value, task.num_classes] for task in tasks],
-        }
-    )
+def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encoding: DataSchema | None) -> str:
+    identity = {
+        "format": _FORMAT,
+        "source": source.identity,
+        "request": spec.model_dump(mode="json", exclude={"source"}),
+        "labels": [[task.label, task.kind.value, task.num_classes] for task in tasks],
+    }
+    return digest_json(identity if encoding is None else identity | {"encoding": encoding.to_json()})
 
 
-def _encode(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, *, digest: str) -> EncodedData:
+def _encode(
+    spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encoding: DataSchema | None, *, digest: str
+) -> EncodedData:
     read = source.read()
     table = read.table
     check_table(table, place="data.source")
     for problem in check_columns(spec, tasks, names=table.column_names, labels=source.labels):
         raise problem.to_error()
-    features = _choose_features(spec, tasks, source, table)
+    if encoding is not None:
+        check_encoding(spec, tasks, encoding, labels=source.labels)
+    features = _choose_features(spec, tasks, source, table) if encoding is None else ()
     labels, classes = read_labels(table, tasks)
     assert spec.split is not None
     parts = split_rows(spec.split, table, search_share=spec.search_share)
@@ -108,7 +116,11 @@ def _encode(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, *, dige
         table, labels = table.take(rows), labels[rows]
     check_labels(labels, tasks, parts)
     described = describe_labels(labels, tasks, classes, parts["train"])
-    schema = fit_schema(table, features, parts["train"], labels=described)
+    if encoding is None:
+        schema = fit_schema(table, features, parts["train"], labels=described)
+    else:
+        check_classes(described, encoding.labels)
+        schema = replace(encoding, labels=described)
     encoded = encode_rows(schema, table)
     giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
     return EncodedData(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mtnas.data import EncodedData
 from mtnas.routes import Cost, Route, RouteGraph, Tower, aligned_cost, cost
 from mtnas.routes.named import IMAGE_ROUTES, ImageSize, Size
+from mtnas.run.base import Base
 from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.figures import valid_score
@@ -56,6 +57,7 @@ class Context:
         executor: Executor,
         device: str,
         earlier: Earlier | None = None,
+        base: Base | None = None,
     ) -> None:
         self.spec, self.tasks, self.data, self.space, self.size = spec, tuple(tasks), data, space, size
         self.journal, self.device = journal, device
@@ -72,7 +74,7 @@ class Context:
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
             compiled=spec.training.compiled,
         )
-        self.earlier = earlier
+        self.earlier, self.base = earlier, base
         self.known = {} if earlier is None else earlier.by_key()
         self.streamed = streams(data, spec.resources)
         self.sizing = Sizing(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtnas.data import DataAccess
+from mtnas.run.base import Base
 from mtnas.run.baselines import baselines
 from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
@@ -26,6 +27,7 @@ def run_job(
     journal: Journal,
     device: str = "cpu",
     earlier: Earlier | None = None,
+    base: Base | None = None,
 ) -> Mapping[str, Any]:
     """Run a job to its end and return its report.
 
@@ -39,11 +41,14 @@ def run_job(
         journal: what was done, and where the rest is written.
         device: device of the packs.
         earlier: the finished job that this one extends: its trials count, and only what they lack is trained.
+        base: the trained system that ``spec.base`` names, if it names one.
 
     Raises:
         MtnasError: of the kind that ended the job.
     """
-    context = prepare(spec, access=access, executor=executor, journal=journal, device=device, earlier=earlier)
+    context = prepare(
+        spec, access=access, executor=executor, journal=journal, device=device, earlier=earlier, base=base
+    )
     known = baselines(context)
     found = search(context, known)
     entrants = retrain(context, known, found)

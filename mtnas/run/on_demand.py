@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mtnas.data import DataAccess
 from mtnas.routes import Route, RouteGraph, canonical_route, route_digest
+from mtnas.run.base import Base
 from mtnas.run.baselines import settings, tune
 from mtnas.run.executor import Executor
 from mtnas.run.export import export
@@ -29,6 +30,7 @@ def run_export(
     executor: Executor,
     journal: Journal,
     device: str = "cpu",
+    base: Base | None = None,
 ) -> None:
     """Train one route and export it. The test part is not read.
 
@@ -43,12 +45,13 @@ def run_export(
         executor: where the pack runs.
         journal: where the trials and the export are written.
         device: device of the pack.
+        base: the trained system that ``spec.base`` names, if it names one.
 
     Raises:
         MtnasError: of the kind that ended the job.
     """
     spec = spec.model_copy(update={"export": ExportSpec(top=1)})
-    context = prepare(spec, access=access, executor=executor, journal=journal, device=device)
+    context = prepare(spec, access=access, executor=executor, journal=journal, device=device, base=base)
     context.start_phase("retrain")
     route = canonical_route(graph, route)
     rates = spec.training.lr_grid if lr is None else (lr,)

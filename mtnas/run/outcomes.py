@@ -62,6 +62,7 @@ def outcomes(
 
 
 def _task(context: Context, key: str, members: Sequence[Planned], orders: Orders, until: int | None) -> PackTask:
+    base = context.base if members[0].graph == context.space.graph else None  # not for baselines
     work = TrainWork(
         graph=members[0].shape,
         candidates=tuple(member.candidate for member in members),
@@ -70,6 +71,7 @@ def _task(context: Context, key: str, members: Sequence[Planned], orders: Orders
         keep_weights=orders.keep_weights(members[0]),
         until=until,
         timing=context.timed.timing([member.running().route_digest for member in members]),
+        trained=None if base is None else base.trained,
     )
     return PackTask(
         key=key,

@@ -17,12 +17,13 @@ from mtnas.training.aim import Aim
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.streamed import StreamedData
+from mtnas.training.trained import Trained
 from mtnas.trials import Candidate, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainWork:
-    """Train candidates of one shape from scratch.
+    """Train candidates of one shape.
 
     Attributes:
         graph: the candidates' shape graph.
@@ -33,6 +34,7 @@ class TrainWork:
         until: the step of a rung of successive halving to stop at; a checkpoint of that step then comes before the
             result, whose figures are those of the best weights so far. ``None`` trains to the end.
         timing: whose routes to time when they are trained, at no cost in ``device_seconds``.
+        trained: the network that every candidate starts from; ``None`` starts at random.
     """
 
     graph: RouteGraph
@@ -42,6 +44,7 @@ class TrainWork:
     keep_weights: bool = False
     until: int | None = None
     timing: Timing | None = None
+    trained: Trained | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         data=rows,
         recipe=task.recipe,
         parts=work.parts,
+        trained=work.trained,
     )
     begun, spent_K = resumed(task, trainer, len(routes))
     end = trainer.total_steps if work.until is None else min(work.until, trainer.total_steps)

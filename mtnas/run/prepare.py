@@ -11,6 +11,7 @@ from mtnas.errors import DataError, SpaceError, SpecError
 from mtnas.routes import RouteGraph
 from mtnas.routes.named import ImageSize, Size
 from mtnas.routes.schemes import image_size
+from mtnas.run.base import Base
 from mtnas.run.context import Context
 from mtnas.run.earlier import Earlier
 from mtnas.run.executor import Executor
@@ -27,16 +28,20 @@ def prepare(
     journal: Journal,
     device: str,
     earlier: Earlier | None = None,
+    base: Base | None = None,
 ) -> Context:
     """Everything the other phases need.
 
     Raises:
-        DataError: the data is not what the specification says, or has changed since the job that this one extends.
+        DataError: the data is not what the specification says, has changed since the job that this one extends, or
+            is not what the system it adds tasks to was trained on.
         SpecError: the specification cannot work with this data.
     """
     journal.start_phase("prepare")
     tasks = tuple(task.to_task() for task in spec.tasks)
-    data = load(spec.data, tasks, access=access)
+    if (base is None) != (spec.base is None):
+        raise SpecError(expected="the trained system that spec.base names", found="none or another", where="base")
+    data = load(spec.data, tasks, access=access, encoding=None if base is None else base.encoding)
     if earlier is not None and earlier.data_digest != data.digest:
         where = f"data of job {earlier.job_id}"
         raise DataError(expected=f"data with digest {earlier.data_digest}", found=data.digest, where=where)
@@ -56,6 +61,7 @@ def prepare(
         executor=executor,
         device=device,
         earlier=earlier,
+        base=base,
     )
 
 
@@ -96,6 +102,9 @@ def expanded(spec: JobSpec, build: Callable[..., SearchSpace]) -> JobSpec:
     """
     if spec.space.graph is not None:
         return spec
+    if spec.base is not None:
+        graph = spec.base.graph_with([task.to_task() for task in spec.tasks])
+        return spec.model_copy(update={"space": spec.space.model_copy(update={"graph": graph.to_json()})})
     space = build(spec.space.name, [task.to_task() for task in spec.tasks], spec.space.options)
     limits = space.constraints.and_also(spec.constraints.of_routes)
     changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}

@@ -53,7 +53,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "latency": _latency(context),
         "places": _places(context.journal.trials()),
         "provenance": {
-            "spec": context.spec.model_dump(mode="json", exclude={"space": {"graph"}}),
+            "spec": context.spec.model_dump(mode="json", exclude={"space": {"graph"}, "base": {"graph"}}),
             "seed": context.spec.seed,
             "versions": {"mtnas": mtnas.__version__, "torch": torch.__version__, "python": platform.python_version()},
             "device": context.device,

@@ -8,6 +8,7 @@ from statistics import fmean
 from mtnas.errors import SearchError
 from mtnas.routes import Route, RouteGraph, route_digest
 from mtnas.routes.named import NamedRoute
+from mtnas.run.base import keep_encoding
 from mtnas.run.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
 from mtnas.run.context import Context
 from mtnas.run.figures import judged
@@ -89,6 +90,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         keep_weights=lambda trial: trial.label in searched and trial.label != RANDOM,
         stretch=WHOLE.part(tuning, 1),
     )
+    keep_encoding(context.journal, context.data.schema)
     entrants = [
         Entrant(
             label=label,

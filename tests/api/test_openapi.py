@@ -12,6 +12,7 @@ OPERATIONS = {
     "delete_job": "DELETE /v1/jobs/{job_id}",
     "download_export": "GET /v1/exports/{export_id}/download",
     "extend_job": "POST /v1/jobs/{job_id}/extend",
+    "add_tasks": "POST /v1/jobs/{job_id}/tasks",
     "get_dataset": "GET /v1/datasets/{name}",
     "get_export": "GET /v1/exports/{export_id}",
     "get_front": "GET /v1/jobs/{job_id}/front",

@@ -85,6 +85,14 @@ def test_a_job_rests_goes_on_and_is_extended(url: str, store: Store) -> None:
     assert "expected name=value" in mtnas("extend", job_id, "-b", "trials", url=url).stderr
 
 
+def test_tasks_are_added_to_a_job_that_has_succeeded(tmp_path: Path, url: str) -> None:
+    with Client(url) as client:
+        job_id = client.submit(spec(name="not yet")).id
+    added = _file(tmp_path, {"tasks": [{"name": "c", "kind": "binary", "label": "task_2"}]}, name="added.yaml")
+    said = mtnas("add-tasks", job_id, added, url=url)
+    assert (said.returncode, "expected a job that is succeeded" in said.stderr) == (2, True)
+
+
 def test_the_command_line_tells_problems_in_the_words_of_the_api(tmp_path: Path, url: str) -> None:
     bad = {
         "a wrong value": spec(training={"epochs": 0}),
