@@ -1,4 +1,5 @@
-"""Writes docs/schemes: a page and a picture for every named route and every search space, from their own words.
+"""Writes docs/schemes: a page and a picture for every named route and every search space, and one for a task that is
+added to a trained system, from their own words.
 
     python docs/draw_schemes.py
 
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, to_svg
+from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, extend, task_path, to_svg
+from mtnas.routes.extend import with_tasks
 from mtnas.routes.named import Size
 from mtnas.spaces import SearchSpace
 from search_spaces import CATALOGUE
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         files |= _space_page(name, space_of, f"space-{name}", OPTIONS.get(name, {}))
         for variant, options in VARIANTS.get(name, {}).items():
             files |= _space_page(name, space_of, f"space-{name}-{variant}", options)
+    files |= _added_task()
     files["README.md"] = _contents(files)
     return files
 
@@ -54,6 +57,43 @@ def _space_page(
     drawn = ", ".join(f"{option}: {value}".lower() for option, value in options.items())
     told = f"{_as_space(name, space_of)}\n\n{space.size():.3g} combinations of choices as drawn here"
     return _page(stem, space_of, space.graph, route, f"{told} ({drawn})." if drawn else f"{told}.")
+
+
+def _added_task() -> dict[str, str]:
+    """A third task added to a system of two that share two sub-networks in each of two layers."""
+    old = NAMED_ROUTES["full_sharing"](TOWERS[:2], Size(layers=2, experts=2, width=64))
+    graph = with_tasks(old.graph, old.route, TOWERS[2:])
+    space = SearchSpace(name="grown", graph=graph)
+    slots = graph.slot_of()
+
+    def shows_all(route: Route) -> bool:
+        path = [slots[name] for name in task_path(graph, route, TOWERS[2].task).slots]
+        fresh = [slot for slot in path if not slot.frozen and slot.starts_from is None]
+        return len(path) <= 5 and any(s.frozen for s in path) and any(s.starts_from for s in path) and bool(fresh)
+
+    rng = np.random.default_rng(0)
+    route = next(route for route in iter(lambda: space.sample(rng), None) if route is not None and shows_all(route))
+    heading, _, rest = _plain(extend).partition("\n\n")
+    text = f"""# A task added to a trained system
+
+{heading}
+
+{rest}
+
+![a task added](added-task.svg)
+
+One route of the space, drawn at random: `return` joins `click` and `buy`. Tinted boxes are frozen. `own.return.l1.0` is
+a clone of `l1.0`: it begins with the frozen weights and is trained; `own.return.2` is new. {space.size():.3g}
+combinations of choices as drawn here.
+
+{(inspect.getdoc(with_tasks) or "").split(chr(10) + chr(10) + "Args:")[0]}
+
+In a service: `POST /v1/jobs/{{id}}/tasks`, or `mtnas add-tasks JOB tasks.yaml`, for a search that has succeeded
+(decision 16). What is exported of the old tasks stays the same byte for byte.
+
+Source: `mtnas/routes/extend.py`.
+"""
+    return {"added-task.md": text, "added-task.svg": to_svg(graph, route, title="a task added") + "\n"}
 
 
 def _page(stem: str, scheme: Callable[..., object], graph: RouteGraph, route: Route, usage: str) -> dict[str, str]:
@@ -112,6 +152,7 @@ def _contents(files: Mapping[str, str]) -> str:
     return (
         "# Sharing schemes\n\nWritten by `python docs/draw_schemes.py`.\n\n"
         f"## Named routes (baselines)\n\n{links('route-')}\n\n## Search spaces\n\n{links('space-')}\n"
+        "\n## Trained systems that grow\n\n- [a task added](added-task.md)\n"
     )
 
 
