@@ -79,7 +79,7 @@ def _base(store: Store, job: JobRecord, digest: str | None) -> BaseSpec:
             found=f"{route.role.value} {route.label!r} without them",
             where=f"job {job.id}, route {route.digest[:12]}",
         )
-    return BaseSpec(job=job.id, trial=trial, route=route.text, graph=store.graphs.get(route.graph_digest))
+    return BaseSpec(job=job.id, trial=trial, route=route.text, graph=dict(store.graphs.get(route.graph_digest)))
 
 
 def _best(store: Store, job: JobRecord) -> RouteRecord:

@@ -11,7 +11,7 @@ from mtnas.errors import NotFoundError
 from mtnas.routes import Route, RouteGraph, narrow
 from mtnas.run.journal import Journal
 from mtnas.spec import BaseSpec
-from mtnas.supernets import Trained
+from mtnas.training.trained import Trained
 
 ENCODING = "encoding"
 

@@ -6,14 +6,12 @@ from mtnas.supernets.initial import Initial
 from mtnas.supernets.layout import Layout
 from mtnas.supernets.selection import Selection
 from mtnas.supernets.supernet import Supernet
-from mtnas.supernets.trained import Trained
 
 __all__ = [
     "Initial",
     "Layout",
     "Selection",
     "Supernet",
-    "Trained",
     "copy_nodes",
     "freeze",
     "freeze_part",

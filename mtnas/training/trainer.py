@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Route, RouteGraph
-from mtnas.supernets import Selection, Supernet, Trained, start_from
+from mtnas.supernets import Selection, Supernet, start_from
 from mtnas.tasks import Task
 from mtnas.training.alignment import AlignmentStages
 from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
@@ -28,6 +28,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.rows import Batch, TrainingData
 from mtnas.training.schedule import lr_factor
 from mtnas.training.task_batches import training_batches
+from mtnas.training.trained import Trained
 from mtnas.trials import Settings
 
 

@@ -20,10 +20,11 @@ from mtnas.routes.extend import with_tasks
 from mtnas.routes.named import Size
 from mtnas.routes.reach import task_path
 from mtnas.spaces import SearchSpace
-from mtnas.supernets import Supernet, Trained, freeze, freeze_part, start_from
+from mtnas.supernets import Supernet, freeze, freeze_part, start_from
 from mtnas.tasks import Task
 from mtnas.training.recipe import Recipe
 from mtnas.training.rows import ResidentData
+from mtnas.training.trained import Trained
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from tests.export.cases import PROVENANCE, TASKS, import_export, mixed_schema, mixed_table, towers

@@ -17,7 +17,8 @@ from mtnas.run import export as export_phase
 from mtnas.run.base import Base, load_base
 from mtnas.run.on_demand import run_export
 from mtnas.spec import JobSpec
-from mtnas.supernets import Trained, freeze_part
+from mtnas.supernets import freeze_part
+from mtnas.training.trained import Trained
 from tests.run.jobs import SMALL, TRAINING, spec_of
 
 PLANTED = {"rows": 400, "dims": 8, "num_tasks": 3, "kind": "binary"}

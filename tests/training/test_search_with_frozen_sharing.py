@@ -17,9 +17,10 @@ from mtnas.routes.reach import task_path
 from mtnas.search import SEARCHERS, Choice, SettingsSpace, build
 from mtnas.search.mutation import clone_slot
 from mtnas.spaces import SearchSpace
-from mtnas.supernets import Selection, Supernet, Trained, freeze, freeze_part
+from mtnas.supernets import Selection, Supernet, freeze, freeze_part
 from mtnas.tasks import Direction, Objective
 from mtnas.training.recipe import Recipe
+from mtnas.training.trained import Trained
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 from tests.supernets.batches import random_features

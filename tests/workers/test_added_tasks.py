@@ -12,7 +12,8 @@ from mtnas.routes import Route, RouteGraph, narrow
 from mtnas.run.base import load_base
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
-from mtnas.supernets import Trained, freeze_part
+from mtnas.supernets import freeze_part
+from mtnas.training.trained import Trained
 from tests.api.service import running, store_of
 from tests.workers.test_training import SPEC
 from workers.local_backend import LocalBackend
