@@ -43,7 +43,7 @@ from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 MARKS = (4, 8, 16)
-GENERATION = 8
+GENERATION = 4
 SAMPLED = ("random", "evolution", "tpe")
 SHARED: dict[str, SharedWeightsSearch] = {
     "one-shot": OneShotSearch(evaluations=64),
