@@ -27,7 +27,7 @@ from mtnas.search.shared_weights import (
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task
 
-WIDTH = 4
+WIDTH, SEARCHES = 4, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,14 @@ class Scheme:
     Attributes:
         options: of the space, by the number of clusters.
         max_in_degree: limit on top of the space's own.
+        searches: in the pack; those that vary numbers take the values in turn.
     """
 
     space: str
     options: Callable[[int], dict[str, object]]
     search: SharedWeightsSearch
     max_in_degree: int | None = None
+    searches: int = SEARCHES
 
     def build(self, tasks: Sequence[Task], clusters: int, inputs: InputShape) -> SearchSpace:
         """The space for these tasks."""
@@ -96,6 +98,7 @@ SCHEMES: dict[str, Scheme] = {
         space="sparse_sharing",
         options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH, "width": WIDTH},
         search=SparseSharingSearch(rounds=3, keep=0.5),
+        searches=1,
     ),
     "AdaShare": Scheme(
         space="adashare",
