@@ -4,11 +4,11 @@ Six tasks by the generator of the MMoE paper (PROTOCOL.md point 7) in two or thr
 1 - Jaccard of the parameters that they reach, and compared with the truth by the adjusted Rand index at correlation 0;
 at correlation 1 all tasks are one, and the mean Jaccard index tells how much they share.
 
-One rule for all schemes: eight searches run in one pack (Sparse Sharing, which trains a network per task: one). The
-four derived routes of lowest inherited error on ``search`` are trained anew, eight times each. Small sub-networks
-often end in a poor local minimum, which says nothing of the route, so a route's error is the mean over the better half
-of its trainings on ``valid``. The answer is the cheapest route whose error is within 5 % of the lowest. Its gain on
-``test`` is over all its trainings. Costs are processor seconds, so that a run may be paused.
+One rule for all schemes: six searches run in one pack (Sparse Sharing, which trains a network per task: one). The three
+derived routes of lowest inherited error on ``search`` are trained anew, six times each. Small sub-networks often end
+in a poor local minimum, which says nothing of the route, so a route's error is the mean over the better half of its
+trainings on ``valid``. The answer is the cheapest route whose error is within 15 % of the lowest. Its gain on ``test``
+is over all its trainings. Costs are processor seconds, so that a run may be paused.
 
 Rule and settings were chosen on the instances of seeds 0, 1 and 2 (``--first 0 --seeds 3``). The published seeds begin
 at 20, and were run once, with nothing changed afterwards.
@@ -51,7 +51,7 @@ from mtnas.training.shared_weights import Ground
 from mtnas.trials import Settings
 
 FIRST, SEEDS = 20, 5
-FINALISTS, RETRAINED, LR, TOLERANCE = 4, 8, 2e-2, 0.05
+FINALISTS, RETRAINED, LR, TOLERANCE = 3, 6, 2e-2, 0.15
 PLANTED = ((0.0, 2), (0.0, 3), (1.0, 2))
 TASKS = [Task(name=f"task_{i}", kind=TaskKind.REGRESSION, label=f"task_{i}", tower=()) for i in range(6)]
 RECIPE = Recipe(batch_size=256, epochs=12)
@@ -91,10 +91,12 @@ def tell(found: Sequence[dict[str, Any]], *, seeds: range, processes: int) -> No
         reading=reading(rows),
         facts={
             "tasks": len(TASKS),
-            "seeds": f"{seeds[0]} to {seeds[-1]} (chosen on 0 to 2)",
+            "seeds": f"{seeds[0]} to {seeds[-1]}",
+            "seeds that rule and settings were chosen on": "0 to 2",
             "searches per seed": SEARCHES,
             "finalists": FINALISTS,
             "trainings of each": RETRAINED,
+            "tolerance": TOLERANCE,
             "width": WIDTH,
             "learning rate": LR,
             "epochs": RECIPE.epochs,
@@ -125,7 +127,7 @@ def measure(scheme: str, seed: int, correlation: float, clusters: int, folder: P
     finalists = {found.route.text: found.route for found in sorted(derived, key=lambda found: found.error)}
     finalists = dict(list(finalists.items())[:FINALISTS])
     begun = time.process_time()
-    trained = {text: retrain(data, space.graph, route) for text, route in finalists.items()}
+    trained = retrain(data, space.graph, list(finalists.values()))
     training_seconds = time.process_time() - begun
     errors = {text: [mean_error(one.valid) for one in found] for text, found in trained.items()}
     answer = cheapest_of_the_best(space, finalists, errors)
@@ -171,7 +173,7 @@ def reference(seed: int, correlation: float, clusters: int, folder: Path) -> Ref
     data = load_planted(seed, correlation, clusters, folder)
     single = NAMED_ROUTES["single_task"](towers(TASKS), Size(layers=2, width=WIDTH))
     begun = time.process_time()
-    trained = retrain(data, single.graph, single.route)
+    trained = retrain(data, single.graph, [single.route])[single.route.text]
     seconds = (time.process_time() - begun) / RETRAINED
     return Reference(
         trained=trained, num_params=cost(single.graph, single.route, data.inputs).num_params, seconds=seconds
@@ -210,10 +212,19 @@ def searched(scheme: str, space: SearchSpace, data: EncodedData, seed: int) -> l
     ]
 
 
-def retrain(data: EncodedData, graph: RouteGraph, route: Route) -> list[Trained]:
-    """The route trained anew, once per seed."""
-    settings = [Settings(lr=LR, seed=seed, data_seed=seed) for seed in range(RETRAINED)]
-    return train_pack(data, TASKS, shape_graph(graph, route), [route] * RETRAINED, settings, RECIPE)
+def retrain(data: EncodedData, graph: RouteGraph, routes: Sequence[Route]) -> dict[str, list[Trained]]:
+    """By route, what comes of training it anew with every seed; routes of one shape train in one pack."""
+    shapes: dict[str, tuple[RouteGraph, list[Route]]] = {}
+    for route in routes:
+        shape = shape_graph(graph, route)
+        shapes.setdefault(shape.digest, (shape, []))[1].append(route)
+    trained: dict[str, list[Trained]] = {}
+    for shape, members in shapes.values():
+        settings = [Settings(lr=LR, seed=seed, data_seed=seed) for seed in range(RETRAINED)] * len(members)
+        pack = [route for route in members for _ in range(RETRAINED)]
+        for route, one in zip(pack, train_pack(data, TASKS, shape, pack, settings, RECIPE), strict=True):
+            trained.setdefault(route.text, []).append(one)
+    return trained
 
 
 def mean_error(metrics: Mapping[str, Mapping[str, float]]) -> float:

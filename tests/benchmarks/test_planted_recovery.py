@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import search_spaces
-from benchmarks.planted_recovery import TASKS, better_half, cheapest_of_the_best, clustered, jaccard
+from benchmarks.planted_recovery import TASKS, TOLERANCE, better_half, cheapest_of_the_best, clustered, jaccard
 from benchmarks.planted_schemes import WIDTH
 from mtnas.routes import InputShape, Mix, Route, canonical_route
 from mtnas.spaces import SearchSpace
@@ -61,5 +61,5 @@ def test_failed_trainings_do_not_count_against_a_route() -> None:
 def test_the_cheaper_route_wins_only_where_it_is_as_good(space: SearchSpace) -> None:
     apart, together = tree(space, TRUTH, roots=[0, 1]), tree(space, [0] * 6, roots=[0, 0])
     routes = {route.text: route for route in (apart, together)}
-    assert cheapest_of_the_best(space, routes, {apart.text: [1.0], together.text: [1.04]}) == together
-    assert cheapest_of_the_best(space, routes, {apart.text: [1.0], together.text: [1.06]}) == apart
+    assert cheapest_of_the_best(space, routes, {apart.text: [1.0], together.text: [1 + 0.9 * TOLERANCE]}) == together
+    assert cheapest_of_the_best(space, routes, {apart.text: [1.0], together.text: [1 + 1.1 * TOLERANCE]}) == apart
