@@ -60,7 +60,8 @@ def plot(found: Sequence[dict[str, Any]]) -> altair.LayerChart:
         color=altair.Color("instance:N", title=None),
         yOffset="instance:N",
     )
-    return base.mark_point(opacity=0.5) + base.mark_tick(thickness=3).encode(x="mean(index):Q")
+    chart: altair.LayerChart = base.mark_point(opacity=0.5) + base.mark_tick(thickness=3).encode(x="mean(index):Q")
+    return chart
 
 
 def _listed(schemes: Sequence[str]) -> str:
