@@ -27,7 +27,7 @@ from mtnas.search.shared_weights import (
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task
 
-WIDTH = 4
+WIDTH, SEARCHES = 4, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,14 @@ class Scheme:
     Attributes:
         options: of the space, by the number of clusters.
         max_in_degree: limit on top of the space's own.
+        searches: in the pack; those that vary numbers take the values in turn.
     """
 
     space: str
     options: Callable[[int], dict[str, object]]
     search: SharedWeightsSearch
     max_in_degree: int | None = None
+    searches: int = SEARCHES
 
     def build(self, tasks: Sequence[Task], clusters: int, inputs: InputShape) -> SearchSpace:
         """The space for these tasks."""
@@ -55,11 +57,11 @@ def _layers(clusters: int) -> dict[str, object]:
 
 
 BRANCHING = BranchingSearch(
-    architecture_every=1, routes_per_step=8, lr=0.1, vary={"cost": (0.02, 0.3)}, temperature=1.0, temperature_floor=0.3
+    architecture_every=1, routes_per_step=8, lr=0.1, vary={"cost": (0.02, 0.1)}, temperature=1.0, temperature_floor=0.3
 )
 SCHEMES: dict[str, Scheme] = {
     "MTNAS (reinforce)": Scheme(
-        space="mtnas", options=_layers, search=ReinforceSearch(policy_every=2), max_in_degree=1
+        space="mtnas", options=_layers, search=ReinforceSearch(policy_every=2, lr=0.1, entropy=0.01), max_in_degree=1
     ),
     "one-shot + evolution": Scheme(
         space="mtnas", options=_layers, search=OneShotSearch(evaluations=64), max_in_degree=1
@@ -70,7 +72,9 @@ SCHEMES: dict[str, Scheme] = {
         search=BRANCHING,
     ),
     "DARTS": Scheme(
-        space="branching", options=_layers, search=DartsSearch(architecture_every=1, lr=0.05, entropy=0.01)
+        space="branching",
+        options=_layers,
+        search=DartsSearch(architecture_every=1, lr=0.05, vary={"entropy": (0.01, 0.05)}),
     ),
     "Gumbel-Matrix": Scheme(
         space="gumbel_matrix",
@@ -78,7 +82,7 @@ SCHEMES: dict[str, Scheme] = {
         search=GumbelSearch(
             architecture_every=1,
             budget=0.5,
-            budget_weight=0.3,
+            vary={"budget_weight": (0.1, 0.3, 1.0)},
             initial=0.7,
             routes_per_step=8,
             lr=0.05,
@@ -86,16 +90,19 @@ SCHEMES: dict[str, Scheme] = {
             entropy=0.02,
         ),
     ),
-    "SNR-Aver": Scheme(space="snr", options=_layers, search=SnrSearch(architecture_every=1, l0=0.1, lr=0.05)),
+    "SNR-Aver": Scheme(
+        space="snr", options=_layers, search=SnrSearch(architecture_every=1, lr=0.1, vary={"l0": (0.03, 0.1, 0.3)})
+    ),
     "DSelect-k": Scheme(
         space="dselect_k",
         options=lambda clusters: {"experts": 2 * clusters, "k": 2, "layers": 2, "width": WIDTH},
-        search=DselectKSearch(architecture_every=1, k=2, lr=0.05),
+        search=DselectKSearch(architecture_every=1, k=2, lr=0.05, vary={"dselect_entropy": (0.001, 0.1)}),
     ),
     "Sparse Sharing": Scheme(
         space="sparse_sharing",
         options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH, "width": WIDTH},
         search=SparseSharingSearch(rounds=3, keep=0.5),
+        searches=1,
     ),
     "AdaShare": Scheme(
         space="adashare",
