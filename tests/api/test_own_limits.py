@@ -34,9 +34,9 @@ BUILD = search_spaces.build
 @pytest.mark.parametrize(
     ("asked", "kept"),
     [
-        ({}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": None}),
-        ({"max_in_degree": 1, "max_params": 60_000}, {"max_in_degree": 1, "max_params": 50_000, "max_macs": None}),
-        ({"max_macs": 70_000}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": 70_000}),
+        ({}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": None, "max_latency_us": None}),
+        ({"max_in_degree": 1, "max_params": 60_000}, {"max_in_degree": 1, "max_params": 50_000, "max_macs": None, "max_latency_us": None}),
+        ({"max_macs": 70_000}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": 70_000, "max_latency_us": None}),
     ],
 )
 def test_the_stricter_limits_are_stored_however_the_space_is_written_out(
