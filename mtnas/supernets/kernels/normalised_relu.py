@@ -1,7 +1,9 @@
 """Kernels of ``mtnas.supernets.normalise``: a row of units is normalised while it is in registers.
 
-Loops over the units of a row each write one array: that is what the compiler turns into vector instructions. Sums over
-rows go from the first row to the last, whatever K is. NaN goes through (``relu`` and its slope as torch has them).
+Loops over the units of a row each write one array or sum one up, never both: that is what the compiler turns into
+vector instructions. Where a loop did both, it would compare addresses at run time to choose between a vector and a
+scalar loop, and the order of the sum would follow from where arrays happen to lie. Sums over rows go from the first row
+to the last, whatever K is. NaN goes through (``relu`` and its slope as torch has them).
 
 Legend: K pack, B rows, M instances, W units. Strides are those of K, B and M.
 """
@@ -39,9 +41,10 @@ def forward(
                 row, of = (k * B + b) * M + m, (k * M + m) * W
                 at = k * x_strides[0] + b * x_strides[1] + m * x_strides[2]
                 to = k * out_strides[0] + b * out_strides[1] + m * out_strides[2]
-                mean = number(0)
                 for w in range(W):
                     units[w] = x[at + w] + bias[of + w]
+                mean = number(0)
+                for w in range(W):
                     mean += units[w]
                 mean /= number(W)
                 square = number(0)
