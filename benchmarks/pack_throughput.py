@@ -74,7 +74,8 @@ def main(*, quick: bool) -> None:
             row |= {"ours, steps/s": median(speeds[mine]), "against (a)": ratio(speeds, mine, "a")}
             row |= {"against (b)": ratio(speeds, mine, "b"), "(b) against (a)": ratio(speeds, "b", "a")}
             row |= {f"bfloat16 against ({to})": ratio(speeds, "bfloat16", to) for to in ("a", "b")}
-            others = [
+            shown = ("a", "b", "bfloat16", mine)
+            others = [f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in shown]
                 f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in ("a", "b", "bfloat16", mine)
             ]
             row |= {"other packs against (b)": ", ".join(others)}
