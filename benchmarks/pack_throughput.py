@@ -76,8 +76,6 @@ def main(*, quick: bool) -> None:
             row |= {f"bfloat16 against ({to})": ratio(speeds, "bfloat16", to) for to in ("a", "b")}
             shown = ("a", "b", "bfloat16", mine)
             others = [f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in shown]
-                f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in ("a", "b", "bfloat16", mine)
-            ]
             row |= {"other packs against (b)": ", ".join(others)}
             row |= {"goal": " and ".join(f"{goal}x" for goal in GOALS.get(batch_size, ())) if not dropout else ""}
             rows.append(row)
