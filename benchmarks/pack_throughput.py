@@ -68,12 +68,14 @@ def main(*, quick: bool) -> None:
     rows: list[dict[str, object]] = []
     for dropout in (0.0,) if quick else (0.0, 0.1):
         for batch_size, best in BEST.items():
-            speeds = race(entrants(batch_size, dropout), rounds=2 if quick else 5, seconds=1.0 if quick else 1.5)
+            speeds = race(entrants(batch_size, dropout), rounds=2 if quick else 5, seconds=1.0)
             mine = f"K={best}"
             row: dict[str, object] = {"batch": batch_size, "dropout": dropout, "K": best}
             row |= {"ours, steps/s": median(speeds[mine]), "against (a)": ratio(speeds, mine, "a")}
             row |= {"against (b)": ratio(speeds, mine, "b"), "(b) against (a)": ratio(speeds, "b", "a")}
-            others = [f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in ("a", "b", mine)]
+            row |= {f"bfloat16 against ({to})": ratio(speeds, "bfloat16", to) for to in ("a", "b")}
+            shown = ("a", "b", "bfloat16", mine)
+            others = [f"{name}: {ratio(speeds, name, 'b'):.2f}" for name in speeds if name not in shown]
             row |= {"other packs against (b)": ", ".join(others)}
             row |= {"goal": " and ".join(f"{goal}x" for goal in GOALS.get(batch_size, ())) if not dropout else ""}
             rows.append(row)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.census_shapes import candidate_pack, census_rows
 from mtnas.training.recipe import Recipe
@@ -20,22 +18,8 @@ SHARES = {
     "optimiser": ("_fused_adamw_",),
     "sums": ("sum", "mean", "amax", "linalg_vector_norm"),
     "views and sizes": ("view", "_unsafe_view", "expand", "transpose", "permute", "unsqueeze", "squeeze", "slice", "t"),
-    "element by element": (),
 }
-
-
-class _Clock(TorchDispatchMode):
-    """CPU seconds by name of operation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        started = time.thread_time()
-        found = func(*args, **(kwargs or {}))
-        self.seconds[func.overloadpacket.__name__] += time.thread_time() - started
-        return found
+KERNELS, REST = "compiled kernels", "element by element"
 
 
 def shares(*, batch_size: int, size: int, steps: int = 8) -> dict[str, float]:
@@ -45,11 +29,12 @@ def shares(*, batch_size: int, size: int, steps: int = 8) -> dict[str, float]:
     settings = [Settings(lr=1e-3, seed=k) for k in range(size)]
     looks = candidate_pack(census_rows(train=2**15, valid=64), settings, recipe).run()
     next(looks)
-    with _Clock() as clock:
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
         next(looks)
-    kind_of = {name: kind for kind, names in SHARES.items() for name in names}
+    kind_of = {f"aten::{name}": kind for kind, names in SHARES.items() for name in names}
     found: Counter[str] = Counter()
-    for name, seconds in clock.seconds.items():
-        found[kind_of.get(name, "element by element")] += seconds
+    for event in seen.key_averages():
+        kind = KERNELS if event.key.startswith("_Compiled") else kind_of.get(event.key, REST)
+        found[kind] += event.self_cpu_time_total
     total = sum(found.values())
-    return {kind: seconds / total for kind, seconds in found.most_common()}
+    return {kind: spent / total for kind, spent in found.most_common()}
