@@ -35,7 +35,10 @@ BUILD = search_spaces.build
     ("asked", "kept"),
     [
         ({}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": None, "max_latency_us": None}),
-        ({"max_in_degree": 1, "max_params": 60_000}, {"max_in_degree": 1, "max_params": 50_000, "max_macs": None, "max_latency_us": None}),
+        (
+            {"max_in_degree": 1, "max_params": 60_000},
+            {"max_in_degree": 1, "max_params": 50_000, "max_macs": None, "max_latency_us": None},
+        ),
         ({"max_macs": 70_000}, {"max_in_degree": 2, "max_params": 50_000, "max_macs": 70_000, "max_latency_us": None}),
     ],
 )
