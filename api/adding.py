@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from api.finished import finished_search
 from api.planning import plan_search
 from api.schemas import AddedTasks
 from mtnas.data import DataAccess
@@ -13,7 +14,7 @@ from mtnas.errors import ConflictError, NotFoundError
 from mtnas.problems import from_validation
 from mtnas.search.spec import SampledSearch
 from mtnas.spec import BaseSpec, JobSpec, SpaceSpec
-from mtnas.store import JobKind, JobRecord, JobState, RouteRecord, RouteRole, Store
+from mtnas.store import JobKind, JobRecord, RouteRecord, RouteRole, Store
 
 
 def request_tasks(
@@ -33,12 +34,7 @@ def request_tasks(
         ConflictError: it is no search, has not succeeded, or has not kept the route's weights.
         SpecError, DataError: the new job can never work; several problems at once come as ``ExceptionGroup``.
     """
-    job = store.jobs.get(job_id)
-    where = f"job {job.id}"
-    if job.kind not in (JobKind.SEARCH, JobKind.EXTEND):
-        raise ConflictError(expected="a job of kind search or extend", found=job.kind.value, where=where)
-    if job.state is not JobState.SUCCEEDED:
-        raise ConflictError(expected=f"a job that is {JobState.SUCCEEDED}", found=job.state.value, where=where)
+    job = finished_search(store, job_id)
     spec = _grown(JobSpec.model_validate(job.spec), _base(store, job, added.route), added)
     plan = plan_search(spec, store=store, access=access)
     made, _ = store.jobs.submit(

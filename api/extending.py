@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from api.finished import finished_search
 from mtnas.errors import ConflictError
 from mtnas.search.budget import StopReason
 from mtnas.search.limits import BudgetSpec, extended
 from mtnas.spec import JobSpec
-from mtnas.store import JobKind, JobRecord, JobState, Store
+from mtnas.store import JobKind, JobRecord, Store
 
 _NOTHING_LEFT = (StopReason.EXHAUSTED, StopReason.COMPLETED)
 
@@ -25,12 +26,8 @@ def request_extension(store: Store, job_id: str, change: BudgetSpec, *, idempote
         ConflictError: it is no search, has not succeeded, or ended because nothing was left to try.
         SpecError: no more budget than before.
     """
-    job = store.jobs.get(job_id)
+    job = finished_search(store, job_id)
     where = f"job {job.id}"
-    if job.kind not in (JobKind.SEARCH, JobKind.EXTEND):
-        raise ConflictError(expected="a job of kind search or extend", found=job.kind.value, where=where)
-    if job.state is not JobState.SUCCEEDED:
-        raise ConflictError(expected=f"a job that is {JobState.SUCCEEDED}", found=job.state.value, where=where)
     stop = job.stop or {}
     if stop.get("reason") in _NOTHING_LEFT:
         raise ConflictError(expected="a search that a limit ended", found=str(stop["detail"]), where=where)
