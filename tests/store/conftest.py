@@ -27,6 +27,7 @@ def postgresql_server() -> Iterator[PostgresServer]:
         server = get_server(Path(folder) / "postgresql", cleanup_mode="stop")
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug of this one
+            connection.execute("ALTER SYSTEM SET autovacuum = off")  # it counts rows, and plans change with the counts
             connection.execute("SELECT pg_reload_conf()")
         yield server
         server.cleanup()
