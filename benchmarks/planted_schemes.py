@@ -1,7 +1,7 @@
 """The searching schemes of the planted-recovery table: each method in the space that it was made for.
 
-Sub-networks have four units, too few for the functions of two clusters, so that separation earns something
-(PROTOCOL.md point 7). Every scheme has as many sub-networks, components or experts as could separate the clusters.
+Every scheme has twice as many sub-networks, components or experts as there are clusters: where there are only as many,
+two clusters that meet in one early have nowhere else to go.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import search_spaces
+from benchmarks.planted_instances import WIDTH
 from mtnas.routes import InputShape
 from mtnas.search.shared_weights import (
     AdashareSearch,
@@ -27,7 +28,7 @@ from mtnas.search.shared_weights import (
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task
 
-WIDTH, SEARCHES = 4, 6
+SEARCHES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,16 @@ class Scheme:
 
 
 def _layers(clusters: int) -> dict[str, object]:
-    return {"layers": 2, "subnets": clusters, "width": WIDTH}
+    return {"layers": 1, "subnets": 2 * clusters, "width": WIDTH}
 
 
 BRANCHING = BranchingSearch(
-    architecture_every=1, routes_per_step=8, lr=0.1, vary={"cost": (0.02, 0.1)}, temperature=1.0, temperature_floor=0.3
+    architecture_every=1,
+    routes_per_step=8,
+    lr=0.05,
+    vary={"cost": (0.0, 0.005, 0.02)},
+    temperature=3.0,
+    temperature_floor=0.3,
 )
 SCHEMES: dict[str, Scheme] = {
     "MTNAS (reinforce)": Scheme(
@@ -74,11 +80,11 @@ SCHEMES: dict[str, Scheme] = {
     "DARTS": Scheme(
         space="branching",
         options=_layers,
-        search=DartsSearch(architecture_every=1, lr=0.05, vary={"entropy": (0.01, 0.05)}),
+        search=DartsSearch(architecture_every=1, lr=0.02, vary={"entropy": (0.01, 0.05)}),
     ),
     "Gumbel-Matrix": Scheme(
         space="gumbel_matrix",
-        options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH},
+        options=lambda clusters: {"layers": 1, "components": 2 * clusters, "width": WIDTH},
         search=GumbelSearch(
             architecture_every=1,
             budget=0.5,
@@ -95,12 +101,12 @@ SCHEMES: dict[str, Scheme] = {
     ),
     "DSelect-k": Scheme(
         space="dselect_k",
-        options=lambda clusters: {"experts": 2 * clusters, "k": 2, "layers": 2, "width": WIDTH},
+        options=lambda clusters: {"experts": 2 * clusters, "k": 2, "layers": 1, "width": WIDTH},
         search=DselectKSearch(architecture_every=1, k=2, lr=0.05, vary={"dselect_entropy": (0.001, 0.1)}),
     ),
     "Sparse Sharing": Scheme(
         space="sparse_sharing",
-        options=lambda clusters: {"layers": 2, "groups": 2 * clusters, "units": WIDTH, "width": WIDTH},
+        options=lambda clusters: {"layers": 1, "groups": 2 * clusters, "units": WIDTH, "width": WIDTH},
         search=SparseSharingSearch(rounds=3, keep=0.5),
         searches=1,
     ),
@@ -111,12 +117,12 @@ SCHEMES: dict[str, Scheme] = {
     ),
     "AutoMTL": Scheme(
         space="automtl",
-        options=lambda clusters: {"experts": clusters, "operations": 1, "hidden": [WIDTH], "width": WIDTH},
+        options=lambda clusters: {"experts": 2 * clusters, "operations": 1, "hidden": [WIDTH], "width": WIDTH},
         search=AutomtlSearch(architecture_every=1, lr=0.05),
     ),
     "joint space (branching)": Scheme(
         space="joint",
-        options=lambda clusters: {"layers": 2, "components": clusters, "width": WIDTH, "max_inputs": 1},
+        options=lambda clusters: {"layers": 1, "components": 2 * clusters, "width": WIDTH, "max_inputs": 1},
         search=BRANCHING,
     ),
 }
