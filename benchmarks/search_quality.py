@@ -44,7 +44,11 @@ from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 MARKS = (4, 8, 16)
 GENERATION = 4
-SAMPLED = ("random", "evolution", "tpe")
+SAMPLED: dict[str, dict[str, int]] = {
+    "random": {},
+    "evolution": {"population": 8, "tournament": 3},
+    "tpe": {"startup": 4},
+}
 SHARED: dict[str, SharedWeightsSearch] = {
     "one-shot": OneShotSearch(evaluations=64),
     "reinforce": ReinforceSearch(),
@@ -107,7 +111,7 @@ def main() -> None:
             "Mean test error (root mean squared error on planted, 1 - AUC on flights, means over tasks) of the route "
             "held after so many trainings, with 95 % intervals over seeds; lower is better."
         ),
-        facts={"seeds": asked.seeds, "marks": list(MARKS), "generation": GENERATION},
+        facts={"seeds": asked.seeds, "marks": list(MARKS), "generation": GENERATION, "options": SAMPLED},
         rows=rows,
         runs=found,
         chart=plot(found),
@@ -144,7 +148,7 @@ def sampled(kind: str, problem: Problem, space: SearchSpace, data: EncodedData, 
     """The best route by its error on ``search`` at every mark."""
     searcher = build(
         kind,
-        {},
+        SAMPLED[kind],
         space=space,
         objectives=(Objective(metric="error", direction=Direction.MIN),),
         settings=SettingsSpace(fixed=settings),
