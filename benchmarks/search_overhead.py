@@ -33,10 +33,10 @@ from workers.loop import Worker
 from workers.settings import Settings
 from workers.training import Backend, Training
 
-TRIALS, ACTORS = 200, 2
+TRIALS, ACTORS, ROWS = 200, 2, 60_000
 GENERATIONS = (16, 32)
 SPEC: dict[str, Any] = {
-    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 30_000, "dims": 32}}},
+    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": ROWS, "dims": 32}}},
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": [16]} for i in range(4)],
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 4, "width": 64}},
     "training": {"batch_size": 512, "epochs": 3, "lr": {"grid": [0.001, 0.002, 0.004]}},
@@ -116,7 +116,7 @@ def main(trials: int = TRIALS) -> int:
             "building` is the rest of the actors' work on packs (looks at `valid`, figures on `search` and `valid`, "
             "making networks); `idle` is everything else: database, Ray, the searcher, waiting for a generation's end."
         ),
-        facts={"trials": TRIALS, "actors": ACTORS, "rows": 30_000, "batch": 512, "epochs": 3},
+        facts={"trials": TRIALS, "actors": ACTORS, "rows": ROWS, "batch": 512, "epochs": 3},
         rows=rows,
     )
     return 0
