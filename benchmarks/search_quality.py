@@ -264,7 +264,7 @@ def summary(problem: str, method: str, found: Sequence[dict[str, Any]]) -> dict[
 def plot(found: Sequence[dict[str, Any]]) -> altair.FacetChart:
     """Means over seeds against the budget."""
     base = altair.Chart(altair.Data(values=list(found))).encode(
-        x=altair.X("trainings:Q", scale=altair.Scale(type="log", base=2)),
+        x=altair.X("trainings:Q", scale=altair.Scale(type="log", base=2), axis=altair.Axis(values=list(MARKS))),
         y=altair.Y("mean(error):Q", scale=altair.Scale(zero=False), title="mean test error"),
         color=altair.Color("method:N", title=None),
     )
