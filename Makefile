@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
