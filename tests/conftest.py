@@ -1,4 +1,4 @@
-"""The order of the suite: files that start services and clusters take minutes each, and must not be left for the end."""
+"""The order of the suite: files that start services and clusters take minutes each, so none may be left for last."""
 
 from __future__ import annotations
 
