@@ -34,10 +34,10 @@ def serving(home: Path, *command: str, port: int | None = None) -> Iterator[str]
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(60)
 
 
-def wait_until_ready(url: str, *, timeout_s: float = 30.0) -> None:
+def wait_until_ready(url: str, *, timeout_s: float = 120.0) -> None:
     """Wait for a service to say that it is ready."""
     deadline = time.monotonic() + timeout_s
     with Client(url) as client:

@@ -85,7 +85,7 @@ def test_the_published_script_runs_its_first_rounds_at_a_small_size() -> None:
 
 
 def test_it_learns_and_a_task_alone_can() -> None:
-    setting = replace(TINY, layers=2, rounds=60, evaluate_every=60)
+    setting = replace(TINY, layers=2, rounds=30, evaluate_every=30)
     alone = SeparateNetworks(setting, TOWERS, (0, 1), "cpu", setting.image_size)
     for net in (network(setting), network(setting, learned=False), alone):
         (look,) = train(net, data(), setting, (0, 1))

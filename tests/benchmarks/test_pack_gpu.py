@@ -41,4 +41,4 @@ def test_fewer_bytes_a_value_lower_the_floor_of_bytes_alone() -> None:
 def test_it_loads_without_the_services_packages() -> None:
     blocked = ("ray", "fastapi", "sqlalchemy", "optuna", "altair", "scipy", "sklearn")
     code = f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import benchmarks.pack_gpu"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)

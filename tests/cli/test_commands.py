@@ -44,7 +44,7 @@ def store(home: Path, url: str) -> Iterator[Store]:
 def mtnas(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"MTNAS_URL": url, "COLUMNS": "250"}
     command = [sys.executable, "-m", "mtnas.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def _file(folder: Path, document: Any, *, name: str = "job.yaml") -> str:

@@ -43,12 +43,12 @@ def served(home: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], 
     with (tmp_path / "serve.log").open("w") as log:
         process = subprocess.Popen(command, env=os.environ | short, stdout=log, stderr=log, text=True)
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}", timeout_s=60)
+        wait_until_ready(f"http://127.0.0.1:{port}", timeout_s=120)
         with Client(f"http://127.0.0.1:{port}") as client:
             yield process, client
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(120)
 
 
 def test_a_dead_worker_is_started_again_and_ctrl_c_leaves_nothing_behind(
@@ -65,7 +65,7 @@ def test_a_dead_worker_is_started_again_and_ctrl_c_leaves_nothing_behind(
     assert client.job(job.id).worker.endswith(f"/{second}")
 
     process.send_signal(signal.SIGINT)
-    assert process.wait(40) == 0
+    assert process.wait(120) == 0
     with Store.open(f"sqlite:///{home / 'mtnas.sqlite'}", artifacts=home / "artifacts") as store:
         given_back = store.jobs.get(job.id)
     assert (given_back.state, given_back.attempts_used) == ("queued", 0)
@@ -93,7 +93,7 @@ def _processes_of(home: Path) -> list[int]:
     return found
 
 
-def _wait(look: Callable[[], Any], *, timeout_s: float = 60.0) -> Any:
+def _wait(look: Callable[[], Any], *, timeout_s: float = 120.0) -> Any:
     """What ``look`` gives, once it neither raises for want of a log nor gives something empty."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -71,7 +71,7 @@ def test_only_named_distributions_can_be_imported_in_the_bare_interpreter(
         "print([name for name in names if importlib.util.find_spec(name)])\n"
         "print(os.getpid(), os.environ.get('MTNAS_SECRET'))\n"
     )
-    ended = run_bare(script, distributions=("numpy",), hidden=("mtnas", "pyarrow"), timeout_s=60)
+    ended = run_bare(script, distributions=("numpy",), hidden=("mtnas", "pyarrow"), timeout_s=240)
     first, second = ended.stdout.splitlines()
     assert first == "['numpy', 'json']"
     assert second.split()[0] != str(os.getpid())
@@ -81,7 +81,7 @@ def test_only_named_distributions_can_be_imported_in_the_bare_interpreter(
 def test_the_bare_interpreter_refuses_to_run_where_a_hidden_module_exists(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("print('it ran')\n")
-    ended = run_bare(script, distributions=("numpy",), hidden=("mtnas", "numpy"), timeout_s=60)
+    ended = run_bare(script, distributions=("numpy",), hidden=("mtnas", "numpy"), timeout_s=240)
     assert ended.returncode != 0
     assert "it ran" not in ended.stdout
     assert "['numpy']" in ended.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from mtnas.run.pack_task import PackTask
 from mtnas.run.packs import execute
 from mtnas.search import StopReason
 from mtnas.trials import Trial, TrialState
+from tests.run.clock import Clock, running
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import (
     EVALUATION,
@@ -50,8 +50,8 @@ def steps_of(trials: list[Trial]) -> float:
 class TardyExecutor:
     """Waits for the deadline, if there is one, before the packs that follow the first few of those that have one."""
 
-    def __init__(self, *, packs: int) -> None:
-        self.left = packs
+    def __init__(self, clock: Clock, *, packs: int) -> None:
+        self.clock, self.left = clock, packs
 
     def run(self, tasks: Sequence[PackTask], data: EncodedData) -> Iterator[PackEvent]:
         """See ``Executor``."""
@@ -59,7 +59,7 @@ class TardyExecutor:
             if task.stop_at is not None:
                 self.left -= 1
                 if self.left < 0:
-                    time.sleep(max(0.0, task.stop_at - time.time()))
+                    self.clock.sleep_until(task.stop_at)
             yield from execute(task, data)
 
 
@@ -90,7 +90,9 @@ class TestSampled:
     def test_a_deadline_cuts_off_what_is_training_and_the_job_goes_on_with_the_rest(self, access: DataAccess) -> None:
         journal = MemoryJournal()
         search = {"search": {"kind": "random", "generation": 5}, "resources": {"pack_size": 1}}
-        report = run(budgeted(SAMPLED | search, deadline_s=2.0), journal, access, TardyExecutor(packs=2))
+        with running(Clock()) as clock:
+            tardy = TardyExecutor(clock, packs=2)
+            report = run(budgeted(SAMPLED | search, deadline_s=2.0), journal, access, tardy)
         stop, trials = report["search"]["stop"], searched(journal)
         assert (stop["reason"], stop["reproducible"]) == ("deadline_s", False)
         assert [trial.was_cut for trial in trials] == [False] * 2 + [True] * 3
@@ -117,9 +119,10 @@ def test_a_second_attempt_stops_where_the_first_one_did(budget: dict[str, Any], 
     """Time that the first attempt took must not end the second one before it has found the trials again."""
     journal = MemoryJournal()
     spec = budgeted(**({"trials": 1000} | budget))
-    first = run(spec, journal, access)
-    trials, executor = journal.trials(), EagerExecutor()
-    second = run(spec, journal, access, executor)
+    with running(Clock(tick_s=0.01)):
+        first = run(spec, journal, access)
+        trials, executor = journal.trials(), EagerExecutor()
+        second = run(spec, journal, access, executor)
     assert journal.trials() == trials
     assert executor.finished == []
     assert second["search"]["stop"]["reason"] == first["search"]["stop"]["reason"]

@@ -21,7 +21,7 @@ JOBS: dict[str, Mapping[str, Any]] = {
     "reinforce": SMALL | SHORT,
     "sampled": SAMPLED | SHORT | {"budget": {"trials": 4}},
 }
-SAMPLES = 14
+SAMPLES = 10
 
 
 class Undisturbed:

@@ -12,6 +12,7 @@ from mtnas.data.spec import DataSpec
 from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackProgress, SupernetResult, TrainResult
 from mtnas.run.pack_task import PackTask
 from mtnas.run.packs import execute
+from tests.run.clock import Clock, running
 from tests.run.jobs import DATA, EVALUATION, POLICY_STEP
 from tests.run.test_packs import TASKS, searching, training
 
@@ -20,20 +21,19 @@ LONG_S = 1e9
 
 @pytest.fixture(scope="module")
 def data(access: DataAccess) -> EncodedData:
-    found = load(DataSpec.model_validate(DATA), TASKS, access=access)
-    list(execute(training(), found))  # kernels are loaded now, and no deadline falls into that
-    return found
+    return load(DataSpec.model_validate(DATA), TASKS, access=access)
 
 
 def stopped(task: PackTask, data: EncodedData, *, after: int) -> list[PackEvent]:
     """The events of a pack whose deadline comes after so many looks."""
-    stop_at = time.time() + 1.0
-    events = []
-    for event in execute(replace(task, stop_at=stop_at), data):
-        events.append(event)
-        if sum(isinstance(seen, PackProgress) for seen in events) == after:
-            time.sleep(max(0.0, stop_at - time.time()))
-    return events
+    with running(Clock()) as clock:
+        stop_at = clock.time() + 1.0
+        events = []
+        for event in execute(replace(task, stop_at=stop_at), data):
+            events.append(event)
+            if sum(isinstance(seen, PackProgress) for seen in events) == after:
+                clock.sleep_until(stop_at)
+        return events
 
 
 def test_a_deadline_that_has_passed_lets_nothing_begin(data: EncodedData) -> None:

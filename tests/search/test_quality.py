@@ -23,7 +23,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.tasks import Objective
 from tests.search.planted import GAIN, SIZE, alike, clusters_score, different, edges_score, searched
 
-SEEDS = range(5)
+SEEDS = range(3)
 TRIALS = 72
 GENERATION = 12
 

@@ -17,7 +17,7 @@ def meet(place: Path, *, number: int) -> None:
     """Wait until `number` processes have come here, so that they go on at the same time."""
     place.mkdir(exist_ok=True, parents=True)
     (place / f"{os.getpid()}").touch()
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + 120.0
     while len(list(place.iterdir())) < number:
         assert time.monotonic() < deadline, "the other processes did not come"
         time.sleep(0.002)

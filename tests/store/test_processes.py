@@ -31,7 +31,7 @@ def race(eight_processes: ProcessPoolExecutor, artifacts_folder: Path, tmp_path:
         runs = [
             eight_processes.submit(function, url, artifacts_folder, tmp_path / "meeting", *arguments) for _ in range(8)
         ]
-        return [run.result(timeout=120) for run in runs]
+        return [run.result(timeout=240) for run in runs]
 
     return _race
 
@@ -70,7 +70,7 @@ def test_process_killed_inside_a_transaction_leaves_nothing_half_done(
     job, _ = store.jobs.submit(JobKind.SEARCH, "a", {})
     doomed = get_context("forkserver").Process(target=racing.die_inside_transaction, args=(url, artifacts_folder))
     doomed.start()
-    doomed.join(timeout=60)
+    doomed.join(timeout=240)
     assert doomed.exitcode == -signal.SIGKILL
     states = [trial.state for trial in store.trials.list(job.id)]
     assert states == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING]
@@ -95,7 +95,7 @@ def test_process_killed_while_it_stores_a_file_leaves_no_file_under_a_name(
 ) -> None:
     child = get_context("forkserver").Process(target=racing.die_while_storing, args=(artifacts_folder,))
     child.start()
-    child.join(timeout=60)
+    child.join(timeout=240)
     assert child.exitcode == -signal.SIGKILL
     assert list(sqlite_store.artifacts.stored()) == []
     assert len(list(sqlite_store.artifacts.unfinished())) == 1

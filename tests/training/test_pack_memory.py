@@ -27,8 +27,8 @@ from tests.training.balancing.contract import EVERY
 from tests.training.problem import Arrays
 
 FACTOR = 2.0  # how far the estimate may be from the measured peak, either way
-PART_ROWS = 4096
-RECIPE = Recipe(batch_size=1024, epochs=1, evaluate_every=2)
+PART_ROWS = 2048
+RECIPE = Recipe(batch_size=512, epochs=1, evaluate_every=2)
 LAYERED = {"layers": 2, "subnets": 4, "width": 64}
 DENSE = InputShape(num_numeric=264)
 TABLE = InputShape(vocabularies=(100_000,), embedding_widths=(8,), num_numeric=16)
@@ -100,7 +100,7 @@ def measured_and_estimated(
 CASES: dict[str, tuple[int, Recipe, InputShape, int, str, dict[str, Any]]] = {
     "one candidate": (1, RECIPE, DENSE, 2, "mtnas", LAYERED),
     "four candidates": (4, RECIPE, DENSE, 2, "mtnas", LAYERED),
-    "large batches": (2, replace(RECIPE, batch_size=4096), DENSE, 2, "mtnas", LAYERED),
+    "large batches": (2, replace(RECIPE, batch_size=2048), DENSE, 2, "mtnas", LAYERED),
     "small batches": (4, replace(RECIPE, batch_size=64), DENSE, 2, "mtnas", LAYERED),
     "wide": (1, RECIPE, DENSE, 2, "mtnas", LAYERED | {"width": 256}),
     "deep": (1, RECIPE, DENSE, 2, "mtnas", {"layers": 3, "subnets": 8, "width": 64}),

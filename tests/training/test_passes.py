@@ -64,25 +64,22 @@ def charged(made: SupernetSearch) -> float:
 @pytest.mark.parametrize("recipe", [RECIPE, OWN_ROWS], ids=["rows of all tasks", "own rows"])
 @pytest.mark.parametrize("name", SEARCHES)
 class TestEverySearch:
-    def test_is_charged_all_that_goes_through_its_networks(self, name: str, recipe: Recipe) -> None:
-        made = search(name, SETTINGS[:2], recipe=recipe)
+    def test_is_charged_all_that_goes_through_its_networks_and_no_more_than_foreseen(
+        self, name: str, recipe: Recipe
+    ) -> None:
+        """Exactly what is foreseen for its steps; routes to propose may be fewer than asked for."""
+        made, rows = search(name, SETTINGS[:2], recipe=recipe), pass_rows(arrays(), recipe)
+        assert rows.step == made.weights.step_rows
         with counted(made) as found:
             finished(made)
             assert charged(made) == pytest.approx(found.thirds, rel=1e-12)
             weights = made.step * made.weights.step_rows
             assert (found.with_gradient + found.without > weights) == (name not in ("one_shot", "sparse_sharing"))
-            made.proposals(NUM_SAMPLES)
+            before = made.weights.passes
+            proposals = made.proposals(NUM_SAMPLES)
         assert charged(made) == pytest.approx(found.thirds, rel=1e-12)
         assert found.without >= PARTS["search"]
-
-    def test_is_charged_no_more_than_foreseen(self, name: str, recipe: Recipe) -> None:
-        """Exactly that for its steps; routes to propose may be fewer than asked for."""
-        made, rows = search(name, SETTINGS[:2], recipe=recipe), pass_rows(arrays(), recipe)
-        assert rows.step == made.weights.step_rows
-        finished(made)
-        assert made.weights.passes == passes_of_steps(SEARCHES[name], rows, first=0, steps=made.total_steps)
-        before = made.weights.passes
-        proposals = made.proposals(NUM_SAMPLES)
+        assert before == passes_of_steps(SEARCHES[name], rows, first=0, steps=made.total_steps)
         most = before + passes_of_proposals(SEARCHES[name], rows, num_samples=NUM_SAMPLES)
         assert before.forward < made.weights.passes.forward <= most.forward
         assert made.weights.passes.backward == before.backward

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from mtnas.routes import canonical_route
 from mtnas.search.shared_weights import DartsSearch, GradientSearch
 from mtnas.spaces import Constraints
 from mtnas.training.gradient import GradientSearcher
-from mtnas.training.supernet_search import SupernetSearch
+from mtnas.training.supernet_search import Proposal, SupernetSearch
 from tests.training.problem import arrays, with_labels
 from tests.training.searches import EXACT, SEARCHES, SETTINGS, finished, learned, search, space_of
 
@@ -51,6 +52,31 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
 
 def same(one: Mapping[str, Tensor], two: Mapping[str, Tensor], prefix: str = "") -> bool:
     return all(torch.equal(tensor, two[name]) for name, tensor in one.items() if name.startswith(prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A search that has ended, its state then, and what it proposed."""
+
+    made: SupernetSearch
+    state: Mapping[str, Tensor]
+    proposals: Sequence[Sequence[Proposal]]
+
+
+@cache
+def plain(name: str) -> Done:
+    """The search as it stands: done once, looked at by many tests."""
+    made = finished(search(name))
+    state = {key: tensor.clone() for key, tensor in made.state().items()}
+    return Done(made, state, made.proposals(3))
+
+
+def changes(name: str, one: SupernetSearch, other: SupernetSearch) -> bool:
+    """Whether two searches learned different things."""
+    both = learned(one), learned(other)
+    if name == "automtl":  # ends as one route, so the way there is what differs
+        both = tuple(made.state()["weights.weights"] for made in (one, other))  # type: ignore[assignment]
+    return both[0].shape != both[1].shape or bool((both[0] - both[1]).abs().max() > 1e-5)
 
 
 def shuffled(labels: Any) -> Any:
@@ -92,18 +118,18 @@ class TestEverySearch:
             assert [p.route for p in single] == [p.route for p in proposals[k]]
 
     def test_follows_its_seed(self, name: str) -> None:
-        first, again = (finished(search(name)) for _ in range(2))
-        assert same(first.state(), again.state())
-        assert first.proposals(3) == again.proposals(3)
+        first, again = plain(name), finished(search(name))
+        assert same(first.state, again.state())
+        assert first.proposals == again.proposals(3)
         other = finished(search(name, [replace(SETTINGS[0], seed=8)]))
-        assert not torch.equal(learned(first), learned(other))
+        assert not torch.equal(learned(first.made), learned(other))
 
     @pytest.mark.parametrize("part", ["valid", "test"])
     def test_never_looks_at_valid_or_test(self, name: str, part: str) -> None:
         poisoned = with_labels(arrays(), part, lambda labels: labels * np.nan)
-        first, second = (finished(search(name, found=found)) for found in (arrays(), poisoned))
-        assert same(first.state(), second.state())
-        assert first.proposals(3) == second.proposals(3)
+        first, second = plain(name), finished(search(name, found=poisoned))
+        assert same(first.state, second.state())
+        assert first.proposals == second.proposals(3)
 
     def test_proposes_distinct_routes_of_its_space_the_derived_one_first(self, name: str) -> None:
         made = finished(search(name, SETTINGS[:2]))
@@ -154,8 +180,7 @@ class TestEveryGradientSearch:
 
     def test_learns_on_search_rows(self, name: str) -> None:
         poisoned = with_labels(arrays(), "search", shuffled)
-        first, second = (finished(search(name, found=found)) for found in (arrays(), poisoned))
-        assert not torch.equal(learned(first), learned(second))
+        assert not torch.equal(learned(plain(name).made), learned(finished(search(name, found=poisoned))))
 
     def test_keeps_its_architecture_until_the_weights_are_warm(self, name: str) -> None:
         made = search(name, most_steps=16)
@@ -169,35 +194,33 @@ class TestEveryGradientSearch:
         assert set(type(SEARCHES[name]).model_fields) - COMMON == CHANGES[name].keys() | EVERYWHERE.keys()
 
     def test_is_changed_by_every_number(self, name: str) -> None:
-        base = finished(search(name))
+        """By those that may vary within a pack too: see the next test."""
         for number, value in (EVERYWHERE | CHANGES[name]).items():
-            if number == "routes_per_step" and not _draws_routes(base):
+            if number in SEARCHES[name].NUMBERS or (number == "routes_per_step" and not _draws_routes(plain(name).made)):
                 continue
             spec = SEARCHES[name].model_copy(update={number: value})
-            changed = finished(search(name, searches=[spec]))
-            both = learned(base), learned(changed)
-            if name == "automtl":  # ends as one route, so the way there is what differs
-                both = tuple(made.state()["weights.weights"] for made in (base, changed))  # type: ignore[assignment]
-            assert both[0].shape != both[1].shape or (both[0] - both[1]).abs().max() > 1e-5, number
+            assert changes(name, plain(name).made, finished(search(name, searches=[spec]))), number
 
-    def test_varies_numbers_within_one_pack(self, name: str) -> None:
+    def test_is_changed_by_numbers_that_vary_within_one_pack(self, name: str) -> None:
         spec = SEARCHES[name]
-        variants = [spec]
+        variants, told = [spec], ["as it stands"]
         for number in sorted(spec.NUMBERS):
             values = (getattr(spec, number), (EVERYWHERE | CHANGES[name])[number])
             same_spec, changed = type(spec)(**(spec.model_dump() | {"vary": {number: values}})).variants()
             assert same_spec == spec
             variants.append(changed)
+            told.append(number)
         pack = finished(search(name, [SETTINGS[0]] * len(variants), searches=variants, recipe=EXACT))
-        for k, variant in enumerate(variants):
-            assert_same_search(finished(search(name, SETTINGS[:1], searches=[variant], recipe=EXACT)), pack, k)
+        alone = [finished(search(name, SETTINGS[:1], searches=[variant], recipe=EXACT)) for variant in variants]
+        for k, number in enumerate(told):
+            assert_same_search(alone[k], pack, k)
+            assert changes(name, alone[0], alone[k]) is (k > 0), number
 
     def test_evaluates_without_noise(self, name: str) -> None:
-        made = finished(search(name))
-        (proposals,) = made.proposals(2)
+        made, ((proposal, *_),) = plain(name).made, plain(name).proposals
         for _ in range(2):
-            found = made.weights.inherited([made.in_supernet(proposals[0].route)])
-            for task, metrics in proposals[0].inherited.items():
+            found = made.weights.inherited([made.in_supernet(proposal.route)])
+            for task, metrics in proposal.inherited.items():
                 assert metrics == {str(metric): values.item() for metric, values in found[task].items()}
 
 

@@ -61,7 +61,7 @@ def submit(store: Store, **changes: Any) -> str:
 
 
 def wait(store: Store, job_id: str, until: Callable[[JobRecord], bool]) -> JobRecord:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not until(job := store.jobs.get(job_id)):
         assert time.monotonic() < deadline, f"waited too long, {job.state} in {job.phase}"
         time.sleep(0.005)

@@ -27,11 +27,10 @@ def seen(tensor: Tensor, num_axes: int) -> Seen:
 
 
 def elements(tensor: Tensor) -> Elements:
-    """The tensor's memory from its first element to its last, as one axis; writing there writes the tensor."""
-    if not tensor.numel():
-        return tensor.detach().numpy().reshape(-1)
-    size = 1 + sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return torch.as_strided(tensor.detach(), (size,), (1,)).numpy()
+    """The tensor's memory from its first element on, as one axis; writing there writes the tensor."""
+    detached = tensor.detach()
+    length = detached.untyped_storage().nbytes() // detached.itemsize - detached.storage_offset()
+    return torch.as_strided(detached, (length,), (1,)).numpy()
 
 
 def numbers(tensor: Tensor) -> Numbers:

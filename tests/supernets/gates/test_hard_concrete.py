@@ -8,6 +8,7 @@ import torch
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind
 from mtnas.supernets.gates import HardConcreteGate
+from mtnas.training.noise import Noise
 from tests.supernets.gates.one_junction import batch, gate_of, gated_graph, noise, outputs, pack, selection, trunk
 
 GRAPH = gated_graph(GateKind.HARD_CONCRETE)
@@ -26,15 +27,17 @@ def make(log_alpha: list[float] | None = None, num_candidates: int = 1):  # type
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.5}, {"stretch_low": -0.4}, {"stretch_high": 1.6}])
 def test_expected_open_connections_equal_their_frequency(settings: dict[str, float]) -> None:
     log_alpha = [-2.0, -0.5, 0.3, 2.0]
-    net, gate = make(log_alpha)
-    chosen = selection(GRAPH, [settings])
-    penalty = trunk(net, chosen).penalties["l0"].item()
-    draws, opened = 4000, 0.0
-    for step in range(draws):
+    seeds, steps, opened = range(40), 100, 0.0
+    net, gate = make(log_alpha, len(seeds))
+    chosen = selection(GRAPH, [settings] * len(seeds))
+    penalty = trunk(net, chosen).penalties["l0"][0].item()
+    drawn = Noise(seeds=seeds, dropout=[0.0] * len(seeds), device=torch.device("cpu"))
+    for step in range(steps):
+        drawn.at_step(step)
         with torch.no_grad():
-            opened += _values(net, gate, chosen, noise(step=step)).gt(0).sum().item()
+            opened += _values(net, gate, chosen, drawn).gt(0).sum().item()
     # The standard error of a mean of 4000 counts of up to eight connections is below .03.
-    assert opened / draws == pytest.approx(penalty, abs=0.1)
+    assert opened / (len(seeds) * steps) == pytest.approx(penalty, abs=0.1)
 
 
 def test_penalty_is_the_closed_form_of_the_paper() -> None:
@@ -103,9 +106,9 @@ def test_unknown_and_impossible_settings_are_refused() -> None:
 
 
 def _values(net, gate, chosen, drawn):  # type: ignore[no-untyped-def]
-    """Values ``[J, N]`` that the gate gives in a pass."""
+    """Values ``[J, N]``, of a pack ``[K, J, N]``, that the gate gives in a pass."""
     seen = []
     handle = gate.register_forward_hook(lambda _module, _inputs, gated: seen.append(gated.values))
     net.trunk(batch(), chosen, drawn)
     handle.remove()
-    return seen[0][0, :, :, 0]
+    return seen[0][..., 0].squeeze(0)
