@@ -134,7 +134,9 @@ def test_the_commands_of_the_compose_file_run_a_job(containers: Containers) -> N
 
 def test_a_worker_says_what_is_wrong_with_a_dead_cluster(containers: Containers) -> None:
     command = [sys.executable, "-m", "workers"]
-    worker = subprocess.run(command, env=containers.environment, capture_output=True, text=True, check=False, timeout=120)
+    worker = subprocess.run(
+        command, env=containers.environment, capture_output=True, text=True, check=False, timeout=120
+    )
     assert worker.returncode == 2
     assert "expected a Ray cluster whose token is the one in RAY_AUTH_TOKEN_PATH" in worker.stderr
 

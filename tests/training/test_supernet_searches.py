@@ -196,7 +196,9 @@ class TestEveryGradientSearch:
     def test_is_changed_by_every_number(self, name: str) -> None:
         """By those that may vary within a pack too: see the next test."""
         for number, value in (EVERYWHERE | CHANGES[name]).items():
-            if number in SEARCHES[name].NUMBERS or (number == "routes_per_step" and not _draws_routes(plain(name).made)):
+            if number in SEARCHES[name].NUMBERS or (
+                number == "routes_per_step" and not _draws_routes(plain(name).made)
+            ):
                 continue
             spec = SEARCHES[name].model_copy(update={number: value})
             assert changes(name, plain(name).made, finished(search(name, searches=[spec]))), number
