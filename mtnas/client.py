@@ -42,6 +42,7 @@ class Client:
         url: where the service listens.
         token: bearer token, where the service asks for one.
         timeout_s: seconds to wait for an answer; event streams wait for ever.
+        patience_s: seconds for which event streams look for a service that is gone; restarts take less.
         http: a ready connection pool, instead of ``url``, ``token`` and ``timeout_s``.
 
     Raises (every method):
@@ -55,10 +56,12 @@ class Client:
         *,
         token: str | None = None,
         timeout_s: float = 60.0,
+        patience_s: float = 60.0,
         http: httpx.Client | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = http or httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._patience_s = patience_s
 
     def __enter__(self) -> Self:
         return self
@@ -143,16 +146,21 @@ class Client:
             after: the last event already seen.
         """
         failures = 0
+        lost_at: float | None = None
         while True:
             try:
-                for message in self._stream(job_id, after):
-                    if message.event == "end":
-                        return
-                    event = m.Event.model_validate_json(message.data)
-                    after, failures = event.seq, 0
-                    yield event
+                with self._stream(job_id, after) as messages:
+                    failures, lost_at = 0, None
+                    for message in messages:
+                        if message.event == "end":
+                            return
+                        event = m.Event.model_validate_json(message.data)
+                        after = event.seq
+                        yield event
             except httpx.TransportError as error:
-                if failures == len(_RECONNECT_S):
+                now = time.monotonic()
+                lost_at = now if lost_at is None else lost_at
+                if now - lost_at >= self._patience_s:
                     raise self._unreachable(error) from error
             time.sleep(_RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)])
             failures += 1
@@ -286,14 +294,15 @@ class Client:
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    def _stream(self, job_id: str, after: int) -> Iterator[ServerSentEvent]:
+    @contextmanager
+    def _stream(self, job_id: str, after: int) -> Iterator[Iterator[ServerSentEvent]]:
         path, headers = f"/v1/jobs/{_quoted(job_id)}/events", {"Last-Event-ID": str(after)}
         timeout = httpx.Timeout(**(self._http.timeout.as_dict() | {"read": None}))
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if response.is_error:
                 response.read()
                 raise _error_of(response)
-            yield from read_events(response.iter_text())
+            yield read_events(response.iter_text())
 
     def _unreachable(self, error: httpx.TransportError) -> ServiceError:
         return ServiceError(

@@ -32,14 +32,14 @@ def test_a_follower_survives_a_restart_of_the_service_without_gap_or_double(tmp_
 
             follower = threading.Thread(target=follow)
             follower.start()
-            assert resumed.wait(10)
+            assert resumed.wait(120)
         with Store.open(f"sqlite:///{tmp_path / 'mtnas.sqlite'}", artifacts=tmp_path / "artifacts") as store:
             holding = store.hold(claimed(store))
             for number in range(5):
                 holding.event("log", {"n": number})
             with serving(tmp_path, port=port):
                 holding.finish()
-                follower.join(30)
+                follower.join(120)
     assert not follower.is_alive()
     assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].payload["state"] == "succeeded"
@@ -57,7 +57,7 @@ def test_a_data_set_is_registered_and_found_by_its_name(tmp_path: Path) -> None:
 
 
 def test_a_follower_gives_up_when_nobody_is_there() -> None:
-    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ServiceError):
+    with Client(f"http://127.0.0.1:{free_port()}", patience_s=0.3) as client, pytest.raises(ServiceError):
         list(client.events("job"))
 
 

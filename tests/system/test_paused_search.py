@@ -21,6 +21,7 @@ SPEC: dict[str, Any] = {
     "search": {"kind": "evolution", "generation": 4},
     "training": {"batch_size": 128, "epochs": 2, "lr": 0.003},
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+    "resources": {"max_packs": 1},
     "export": {"top": 0},
 }
 

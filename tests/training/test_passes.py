@@ -86,10 +86,13 @@ class TestEverySearch:
         if max(map(len, proposals)) == NUM_SAMPLES + 1 or name == "sparse_sharing":
             assert made.weights.passes == most
 
-    def test_is_charged_the_same_after_a_resume(self, name: str, recipe: Recipe) -> None:
-        whole = search(name, SETTINGS[:2], recipe=recipe)
+
+@pytest.mark.parametrize("name", SEARCHES)
+class TestEverySearchThatGoesOn:
+    def test_is_charged_the_same_after_a_resume(self, name: str) -> None:
+        whole = search(name, SETTINGS[:2], recipe=OWN_ROWS)
         states = [safetensors.torch.save({n: t.contiguous() for n, t in whole.state().items()}) for _ in whole.run()]
-        resumed = search(name, SETTINGS[:2], recipe=recipe)
+        resumed = search(name, SETTINGS[:2], recipe=OWN_ROWS)
         resumed.load_state(safetensors.torch.load(states[len(states) // 2]))
         assert 0 < resumed.candidate_steps < whole.candidate_steps
         assert finished(resumed).candidate_steps == whole.candidate_steps
@@ -97,10 +100,10 @@ class TestEverySearch:
         resumed.proposals(3)
         assert resumed.candidate_steps == whole.candidate_steps
 
-    def test_is_charged_for_going_on_what_is_foreseen_from_there(self, name: str, recipe: Recipe) -> None:
+    def test_is_charged_for_going_on_what_is_foreseen_from_there(self, name: str) -> None:
         """Under a schedule of its own length, as an extension has it."""
-        short, rows = finished(search(name, recipe=recipe, most_steps=6)), pass_rows(arrays(), recipe)
-        longer = search(name, recipe=recipe, most_steps=10)
+        short, rows = finished(search(name, recipe=OWN_ROWS, most_steps=6)), pass_rows(arrays(), OWN_ROWS)
+        longer = search(name, recipe=OWN_ROWS, most_steps=10)
         longer.load_state(short.state())
         more = passes_of_steps(SEARCHES[name], rows, first=6, steps=10)
         assert finished(longer).weights.passes == short.weights.passes + more

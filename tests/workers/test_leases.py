@@ -29,7 +29,7 @@ def start_worker(tmp_path: Path, store: Store) -> Iterator[StartWorker]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(**settings: str) -> subprocess.Popen[bytes]:
-        short = {"MTNAS_LEASE_S": "4", "MTNAS_HEARTBEAT_S": "0.2", "MTNAS_REAP_S": "0.3", "MTNAS_POLL_S": "0.05"}
+        short = {"MTNAS_LEASE_S": "3", "MTNAS_HEARTBEAT_S": "0.2", "MTNAS_REAP_S": "0.3", "MTNAS_POLL_S": "0.05"}
         environment = os.environ | {"MTNAS_HOME": str(tmp_path)} | short | settings
         with (tmp_path / "worker.log").open("ab") as log:
             command = [sys.executable, "-m", "tests.workers.counting_worker"]

@@ -41,7 +41,7 @@ SPEC: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def nodes(ray_token: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    with two_nodes(tmp_path_factory.mktemp("home"), cpus=4, gpus=1) as found:
+    with two_nodes(tmp_path_factory.mktemp("home"), cpus=3, gpus=1) as found:
         yield found
 
 
@@ -97,7 +97,7 @@ def test_the_device_is_the_gpu_that_ray_assigned_as_torch_counts_it(
     assert own_device("cuda", [5], "4,5", node="n") == "cuda:1", "where Ray was told to hide nothing"
 
 
-@pytest.mark.parametrize(("num_gpus", "max_packs", "at_once"), [(0.25, 8, 4), (0.25, 2, 2), (1.0, 8, 1)])
+@pytest.mark.parametrize(("num_gpus", "max_packs", "at_once"), [(1 / 3, 8, 3), (1 / 3, 2, 2), (1.0, 8, 1)])
 def test_packs_share_a_gpu_as_far_as_their_shares_go(
     pool: "ActorPool", nodes: Nodes, data: EncodedData, num_gpus: float, max_packs: int, at_once: int
 ) -> None:
@@ -124,7 +124,7 @@ def test_an_actor_sees_the_gpu_that_it_was_given_and_no_other(pool: "ActorPool",
 def test_data_travels_once_to_every_node_and_not_by_its_path(pool: "ActorPool", nodes: Nodes, tmp_path: Path) -> None:
     from ray.experimental import get_object_locations
 
-    data, executor = planted(tmp_path), _executor(pool, num_gpus=0.0, max_packs=5)
+    data, executor = planted(tmp_path), _executor(pool, num_gpus=0.0, max_packs=4)
     for file in sorted(tmp_path.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     events = list(executor.run([pack(f"p{n}", epochs=10) for n in range(10)], data))
@@ -150,10 +150,10 @@ def test_a_worker_without_a_job_leaves_a_shared_cluster_to_others(
         with backend.executor(resources, device="cpu", check=lambda: None) as executor:
             list(executor.run([pack("p")], data))
         backend.rest()
-        assert ray.available_resources()["CPU"] == 4, "the next job would have to start an actor again"
+        assert ray.available_resources()["CPU"] == 3, "the next job would have to start an actor again"
     time.sleep(1)
     backend.rest()
-    assert _in_time(lambda: ray.available_resources()["CPU"] == 5)
+    assert _in_time(lambda: ray.available_resources()["CPU"] == 4)
 
 
 def _in_time(condition: Callable[[], bool]) -> bool:
