@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 export RAY_USAGE_STATS_ENABLED = 0
-# Ray's processes are as important as the tests that wait for them (by default they get what others leave).
-export RAY_worker_niceness = 0
 # Bytecode is kept, whatever the shell says: tests and the service start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -15,6 +13,8 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
+# Ray's processes are as important as the tests that wait for them (by default they get what others leave).
+test: export RAY_worker_niceness = 0
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

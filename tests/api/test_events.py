@@ -3,12 +3,12 @@
 import threading
 from pathlib import Path
 
-import anyio
+import httpx
+import pytest
 from fastapi.testclient import TestClient
 
-from api.following import follow
 from mtnas.sse import ServerSentEvent, read_events
-from mtnas.store import Store
+from tests.api.process import serving
 from tests.api.service import claimed, running, spec, store_of
 
 
@@ -58,19 +58,16 @@ def test_progress_is_streamed_without_being_an_event(tmp_path: Path) -> None:
     assert "progress" not in [event.kind for event in stored]
 
 
-def test_silence_is_filled_with_comments(tmp_path: Path) -> None:
-    async def cancelled_after_three(store: Store, job: str) -> list[str]:
-        said = []
-        async for event in follow(store, job, after=0, poll_s=0.01, heartbeat_s=0.02):
-            said.append(event.comment or event.event or "")
-            if said.count("still here") == 3:
-                store.jobs.request_cancel(job)
-        return said
-
-    with running(tmp_path) as client:
+def test_silence_is_filled_with_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTNAS_EVENTS_HEARTBEAT_S", "0.1")
+    with serving(tmp_path) as url, httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
         job = client.post("/v1/jobs", json=spec()).json()["id"]
-        said = anyio.run(cancelled_after_three, store_of(client), job)
-    assert said == ["state", "still here", "still here", "still here", "state", "end"]
+        with client.stream("GET", f"/v1/jobs/{job}/events") as response:
+            lines = response.iter_lines()
+            for _ in range(3):
+                assert ": still here" in lines
+            assert client.post(f"/v1/jobs/{job}:cancel").status_code == 202
+            assert "event: end" in lines
 
 
 def test_many_streams_hold_no_threads(tmp_path: Path) -> None:

@@ -95,10 +95,11 @@ def test_a_running_job_is_cancelled_by_the_next_heartbeat(store: Store, start_wo
     job_id = _submit(store, steps=1000)
     worker = start_worker()
     _wait(lambda: len(_steps(store, job_id)) >= 2)
+    before = len(_steps(store, job_id))
     store.jobs.request_cancel(job_id)
     job = _ended(store, job_id)
     assert job.state is JobState.CANCELLED
-    assert len(_steps(store, job_id)) < 1000
+    assert len(_steps(store, job_id)) - before < 60, "steps of three seconds, and more on a slow machine"
     assert worker.poll() is None
 
 
