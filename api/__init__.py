@@ -1,1 +1,1 @@
-"""api."""
+"""The web service: FastAPI over the store. Never imports torch or ray."""

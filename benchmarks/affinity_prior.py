@@ -17,13 +17,13 @@ from benchmarks.publishing import interval, publish
 from mtnas.data import load
 from mtnas.diagnostics import path_overlap
 from mtnas.routes import canonical_route
-from mtnas.search.shared_weights import ReinforceSearch
+from mtnas.search.specs.supernet_specs import ReinforceSearch
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import ReinforceSearcher
-from mtnas.training.rows import ResidentData
-from mtnas.training.shared_weights import Ground
+from mtnas.training.searches.reinforce import ReinforceSearcher
+from mtnas.training.searches.shared_supernet import Ground
 from mtnas.trials import Settings
 from search_spaces import build
 

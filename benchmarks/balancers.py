@@ -18,11 +18,11 @@ import torch
 from benchmarks.packs import access, towers
 from benchmarks.publishing import publish
 from mtnas.data import EncodedData, load
-from mtnas.routes.named import Size, mmoe
+from mtnas.routes.schemes.by_name import Size, mmoe
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import BalancerSpec, StaticBalancer, needs_lone_candidate
 from mtnas.trials import Settings

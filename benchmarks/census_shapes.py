@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 
 from mtnas.routes import Block, BlockKind, GateKind, InputShape, RouteGraph, Tower
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import NAMED_ROUTES, NamedRoute, Size, full_route
+from mtnas.routes.building.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute, Size, full_route
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 

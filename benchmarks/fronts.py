@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.publishing import publish
-from mtnas.search.pareto import Points, front, ranks
+from mtnas.search.fronts.pareto import Points, front, ranks
 
 ROUNDS = 5
 FEW, MANY = 2_000, 50_000

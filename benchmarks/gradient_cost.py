@@ -16,8 +16,8 @@ import torch
 import search_spaces
 from benchmarks.census_shapes import INPUTS, SUBNETS, TASKS, WIDTH, census_rows, named_pack
 from benchmarks.publishing import publish
-from mtnas.routes.named import Size
-from mtnas.search.shared_weights import (
+from mtnas.routes.schemes.by_name import Size
+from mtnas.search.specs.supernet_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,
@@ -29,10 +29,10 @@ from mtnas.search.shared_weights import (
     SharedWeightsSearch,
     SnrSearch,
 )
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
-from mtnas.training.searchers import make_search
-from mtnas.training.shared_weights import Ground
+from mtnas.training.searches.make_search import make_search
+from mtnas.training.searches.shared_supernet import Ground
 from mtnas.trials import Settings
 
 BATCH, STEPS, ROUNDS = 1024, 4, 9

@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtnas.routes import InputShape, RouteGraph, Tower
-from mtnas.routes.named import IMAGE_ROUTES, ImageSize
+from mtnas.routes.schemes.by_name import IMAGE_ROUTES, ImageSize
 from mtnas.supernets import Selection, Supernet
-from mtnas.supernets.towers import TowerGroup
-from mtnas.training.flat import FlatParameters
-from mtnas.training.optimiser import PackAdamW
-from mtnas.training.rows import Batch, ResidentData
-from mtnas.training.task_batches import rows_of_tasks, task_row_order
+from mtnas.supernets.banks.towers import TowerGroup
+from mtnas.training.feeding.rows import Batch, ResidentData
+from mtnas.training.feeding.task_batches import rows_of_tasks, task_row_order
+from mtnas.training.step.flat import FlatParameters
+from mtnas.training.step.optimiser import PackAdamW
 
 STRIDED = (0, 1, 3, 4, 6)
 EVALUATION_ROWS = 512

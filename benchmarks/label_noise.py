@@ -15,12 +15,12 @@ import torch
 from benchmarks.packs import access, towers, train_pack
 from benchmarks.publishing import interval, publish
 from mtnas.data import EncodedData, load
-from mtnas.routes.named import Size, shared_bottom
+from mtnas.routes.schemes.by_name import Size, shared_bottom
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.reweighting import reweighted
-from mtnas.training.rows import ResidentData
+from mtnas.training.step.reweighting import reweighted
 from mtnas.training_options import SvdReweighting
 from mtnas.trials import Settings
 

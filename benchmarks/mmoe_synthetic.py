@@ -16,15 +16,15 @@ from benchmarks.packs import access, towers, train_pack
 from benchmarks.publishing import interval, publish
 from mtnas.data import EncodedData, load
 from mtnas.routes import Route, RouteGraph, canonical_route
-from mtnas.routes.named import NAMED_ROUTES, Size, matched
-from mtnas.search.shared_weights import ReinforceSearch
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size, matched
+from mtnas.search.specs.supernet_specs import ReinforceSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import ReinforceSearcher
-from mtnas.training.rows import ResidentData
-from mtnas.training.shared_weights import Ground
+from mtnas.training.searches.reinforce import ReinforceSearcher
+from mtnas.training.searches.shared_supernet import Ground
 from mtnas.trials import Settings
 from search_spaces import build
 

@@ -24,10 +24,10 @@ from benchmarks.gumbel_matrix import SeparateNetworks, Setting, SharedNetwork, a
 from benchmarks.packs import access, towers
 from benchmarks.publishing import interval, publish
 from mtnas.data import CATALOGUE, EncodedData, load
-from mtnas.routes.named import matched
+from mtnas.routes.schemes.by_name import matched
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task
-from mtnas.training.rows import ResidentData
+from mtnas.training.feeding.rows import ResidentData
 
 PUBLISHED = Setting()
 SMALL = Setting(

@@ -20,15 +20,15 @@ import numpy as np
 import search_spaces
 from benchmarks.publishing import publish
 from mtnas.data import DataAccess, EncodedData, load
-from mtnas.data.spec import CatalogueSource, DataSpec
+from mtnas.data.data_spec import CatalogueSource, DataSpec
 from mtnas.routes import canonical_route, shape_graph
 from mtnas.run import Executor
-from mtnas.run.pack_events import TrainResult
-from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs.pack_events import TrainResult
+from mtnas.run.packs.pack_task import PackTask, TrainWork
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Candidate, Settings
-from workers.cluster import cluster
+from workers.ray.cluster import cluster
 from workers.settings import Settings as WorkerSettings
 
 TASKS = tuple(Task(name=f"t{n}", kind=TaskKind.REGRESSION, label=f"task_{n}", tower=(8,)) for n in range(2))
@@ -66,9 +66,9 @@ def measured(executor: Executor, data: EncodedData) -> tuple[list[float], int]:
 @contextmanager
 def driver(name: str) -> Iterator[Executor]:
     """A fresh executor; Ray must be there when this is called, since it reads its environment when imported."""
-    from workers.actor_pool import ActorPool
-    from workers.ray_executor import RayExecutor
-    from workers.tune.executor import TuneExecutor
+    from workers.ray.actor_pool import ActorPool
+    from workers.ray.ray_executor import RayExecutor
+    from workers.ray.tune.executor import TuneExecutor
 
     if name == "actors":
         pool = ActorPool()

@@ -23,7 +23,7 @@ from benchmarks.census_shapes import INPUTS, Rows, candidate_graph, candidate_pa
 from benchmarks.plain_network import PlainNetwork, plain_steps
 from benchmarks.publishing import publish
 from mtnas.routes import cost
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 

@@ -25,7 +25,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 
 SIZES = {256: (1, 4, 8, 16), 1024: (1, 2, 4), 4096: (1, 2)}
-BEST = {256: 16, 1024: 4, 4096: 2}  # what ``mtnas.run.sizing`` takes
+BEST = {256: 16, 1024: 4, 4096: 2}  # what ``mtnas.run.packs.sizing`` takes
 GOALS = {256: (6.0, 2.3), 1024: (3.0, 1.6)}
 ROWS = 2**16
 

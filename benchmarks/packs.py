@@ -13,9 +13,9 @@ import torch
 from mtnas.data import DataAccess, EncodedData
 from mtnas.routes import Route, RouteGraph, Tower
 from mtnas.tasks import Task
-from mtnas.training.evaluate import of_candidate
+from mtnas.training.feeding.rows import ResidentData
+from mtnas.training.measuring.evaluate import of_candidate
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 

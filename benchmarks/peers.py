@@ -19,7 +19,7 @@ from benchmarks.census_shapes import census_rows, named_pack
 from benchmarks.peer_loops import BOTTOM, EXPERTS, LEVELS, WIDTH, deepctr_epochs, rechub_epochs
 from benchmarks.publishing import publish
 from benchmarks.racing import Entrant, race, ratio
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 

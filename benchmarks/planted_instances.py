@@ -18,7 +18,7 @@ import search_spaces
 from benchmarks.packs import Trained, towers, train_pack
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.routes import Mix, Route, RouteGraph, canonical_route, cost, shape_graph
-from mtnas.routes.named import NAMED_ROUTES, Size
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind

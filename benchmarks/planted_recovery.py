@@ -60,9 +60,9 @@ from benchmarks.publishing import publish
 from mtnas.data import EncodedData
 from mtnas.routes import Route, canonical_route
 from mtnas.spaces import SearchSpace
-from mtnas.training.rows import ResidentData
-from mtnas.training.searchers import make_search
-from mtnas.training.shared_weights import Ground
+from mtnas.training.feeding.rows import ResidentData
+from mtnas.training.searches.make_search import make_search
+from mtnas.training.searches.shared_supernet import Ground
 from mtnas.trials import Settings
 
 SEEN = "0 to 2 and 20 to 24"

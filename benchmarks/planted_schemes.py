@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import search_spaces
 from benchmarks.planted_instances import WIDTH
 from mtnas.routes import InputShape
-from mtnas.search.shared_weights import (
+from mtnas.search.specs.supernet_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,

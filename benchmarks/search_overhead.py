@@ -22,15 +22,15 @@ import search_spaces
 from benchmarks.publishing import publish
 from mtnas.data import EncodedData
 from mtnas.run import Executor
-from mtnas.run.pack_events import PackEvent, TrainResult
-from mtnas.run.pack_task import PackTask
-from mtnas.run.prepare import expanded
+from mtnas.run.packs.pack_events import PackEvent, TrainResult
+from mtnas.run.packs.pack_task import PackTask
+from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.store import JobKind, Store
-from workers.cluster import cluster
 from workers.loop import Worker
+from workers.ray.cluster import cluster
 from workers.settings import Settings
-from workers.training import Backend, Training
+from workers.training_job import Backend, Training
 
 TRIALS, ACTORS, ROWS = 200, 2, 60_000
 GENERATION = 32
@@ -98,7 +98,7 @@ def main(trials: int = TRIALS) -> int:
         settings = Settings(home=Path(scratch), ray_cpus=ACTORS)
         with cluster(settings), Store.open(settings.database, artifacts=settings.artifacts) as store:
             # Not before the cluster is there: ray reads its environment when it is imported.
-            from workers.ray_backend import RayBackend
+            from workers.ray.ray_backend import RayBackend
 
             # One for both, whose actors hold the processors.
             backend = RayBackend(settings)

@@ -2,9 +2,9 @@
 
 The budget is counted in trainings of one candidate. Sampled searches train candidates and hold the best so far by its
 error on ``search``; searches over shared weights may spend as many candidate-steps on one supernet, all passes through
-it counted (``mtnas.search.passes``), and their derived route is what they hold. Every route held at a mark is trained
-anew with two seeds on ``train`` + ``search``, and measured on ``test`` with the weights chosen on ``valid``; that
-training is not counted, for anyone.
+it counted (``mtnas.search.budgets.passes``), and their derived route is what they hold. Every route held at a mark is
+trained anew with two seeds on ``train`` + ``search``, and measured on ``test`` with the weights chosen on ``valid``;
+that training is not counted, for anyone.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from mtnas.data import EncodedData, load
 from mtnas.data.catalogue import CATALOGUE
 from mtnas.routes import Route, canonical_route, shape_graph
 from mtnas.search import SettingsSpace, build
-from mtnas.search.foreseen import most_steps, passes_of_proposals, passes_of_steps
-from mtnas.search.passes import PassRows
-from mtnas.search.shared_weights import BranchingSearch, OneShotSearch, ReinforceSearch, SharedWeightsSearch
+from mtnas.search.budgets.foreseen import most_steps, passes_of_proposals, passes_of_steps
+from mtnas.search.budgets.passes import PassRows
+from mtnas.search.specs.supernet_specs import BranchingSearch, OneShotSearch, ReinforceSearch, SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
-from mtnas.training.evaluate import of_candidate
+from mtnas.training.feeding.rows import ResidentData
+from mtnas.training.measuring.evaluate import of_candidate
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
-from mtnas.training.searchers import make_search
-from mtnas.training.shared_weights import Ground
+from mtnas.training.searches.make_search import make_search
+from mtnas.training.searches.shared_supernet import Ground
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 

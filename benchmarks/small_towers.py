@@ -24,8 +24,8 @@ from benchmarks.packs import access, towers, train_pack
 from benchmarks.publishing import interval, publish
 from mtnas.data import load
 from mtnas.routes import InputShape
-from mtnas.routes.named import Size, shared_bottom
-from mtnas.search.hypervolume import hypervolume
+from mtnas.routes.schemes.by_name import Size, shared_bottom
+from mtnas.search.fronts.hypervolume import hypervolume
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe

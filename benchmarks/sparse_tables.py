@@ -19,10 +19,10 @@ from benchmarks.gradient_cost import seconds_of
 from benchmarks.publishing import publish
 from mtnas.routes import InputShape
 from mtnas.routes.inputs import LARGE_TABLE
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.pack_memory import MIB, pack_memory
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, extend, task_path, to_svg
-from mtnas.routes.extend import with_tasks
-from mtnas.routes.named import Size
+from mtnas.routes.building.extend import with_tasks
+from mtnas.routes.schemes.by_name import Size
 from mtnas.spaces import SearchSpace
 from search_spaces import CATALOGUE
 
@@ -91,7 +91,7 @@ combinations of choices as drawn here.
 In a service: `POST /v1/jobs/{{id}}/tasks`, or `mtnas add-tasks JOB tasks.yaml`, for a search that has succeeded
 (decision 16). What is exported of the old tasks stays the same byte for byte.
 
-Source: `mtnas/routes/extend.py`.
+Source: `mtnas/routes/building/extend.py`.
 """
     return {"added-task.md": text, "added-task.svg": to_svg(graph, route, title="a task added") + "\n"}
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Edge, Encoder, GateKind, Junction, RouteGraph, Slot, Tower
-from mtnas.routes.layered import ENCODER, ENTRY, entry_junction, tower_junction
+from mtnas.routes.building.layered import ENCODER, ENTRY, entry_junction, tower_junction
 from mtnas.routes.nodes import INPUT_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range

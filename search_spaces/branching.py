@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtnas.routes import GateKind, Tower
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range, perceptrons
 

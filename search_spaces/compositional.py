@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes.building.streams import Manner, levels_of, stream_graph
 from mtnas.routes.nodes import STATIC_QUERY
-from mtnas.routes.streams import Manner, levels_of, stream_graph
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range
 

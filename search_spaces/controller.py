@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtnas.routes import Block, BlockKind, GateKind, Tower
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range

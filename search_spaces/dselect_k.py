@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtnas.routes import Block, BlockKind, GateKind, Tower
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range

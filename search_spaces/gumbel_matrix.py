@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Tower
-from mtnas.routes.image_levels import image_levels, stem_of
-from mtnas.routes.streams import Manner, levels_of, stream_graph
+from mtnas.routes.building.image_levels import image_levels, stem_of
+from mtnas.routes.building.streams import Manner, levels_of, stream_graph
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtnas.routes import Block, BlockKind, GateKind, Tower
+from mtnas.routes.building.streams import Manner, levels_of, stream_graph
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY, STATIC_QUERY
-from mtnas.routes.streams import Manner, levels_of, stream_graph
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range, check_some
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mtnas.routes import Block, BlockKind, Edge, Encoder, GateKind, Junction, RouteGraph, Slot, Tower
-from mtnas.routes.layered import ENCODER, ENTRY, entry_junction, slot_name, tower_junction
+from mtnas.routes.building.layered import ENCODER, ENTRY, entry_junction, slot_name, tower_junction
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import check_range

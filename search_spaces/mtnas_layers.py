@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Tower
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.routes.nodes import INPUT_QUERY, MEAN_QUERY, STATIC_QUERY
 from mtnas.spaces import SearchSpace
 from search_spaces.options import perceptrons

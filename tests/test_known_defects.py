@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from mtnas.run.statistics import summary
-from mtnas.search.shared_weights import DselectKSearch, SnrSearch
+from mtnas.run.judging.statistics import summary
+from mtnas.search.specs.supernet_specs import DselectKSearch, SnrSearch
 from mtnas.supernets import Supernet
 from mtnas.supernets.gates import DSelectGate, HardConcreteGate
-from mtnas.training.metrics import auc
+from mtnas.training.measuring.metrics import auc
 from mtnas.training.recipe import Recipe
 from tests.planted.instance import INPUTS, instance, searched, space_for
 from tests.training.problem import arrays, with_labels
-from tests.training.searches import SEARCHES, SETTINGS, finished, search
+from tests.training.search_rounds import SEARCHES, SETTINGS, finished, search
 
 ENCODE = """
 import pyarrow as pa

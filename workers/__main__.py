@@ -13,10 +13,10 @@ from mtnas.errors import MtnasError
 from mtnas.processes import end_with_parent, set_on_signal
 from mtnas.store import Store
 from workers import logs
-from workers.janitor import Janitor
 from workers.loop import Worker
-from workers.reaper import Reaper
 from workers.settings import Settings
+from workers.upkeep.janitor import Janitor
+from workers.upkeep.reaper import Reaper
 from workers.work import open_work
 
 _log = logging.getLogger("workers")

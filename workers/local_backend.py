@@ -9,9 +9,9 @@ import torch
 
 from mtnas.data import EncodedData
 from mtnas.errors import SpecError
-from mtnas.run.pack_events import PackEvent
-from mtnas.run.pack_task import PackTask
-from mtnas.run.packs import execute
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent
+from mtnas.run.packs.pack_task import PackTask
 from mtnas.spec import ResourcesSpec
 
 
@@ -19,7 +19,7 @@ class LocalBackend:
     """One pack after another in this process."""
 
     def device(self, asked: ResourcesSpec) -> str:
-        """See ``workers.training.Backend``."""
+        """See ``workers.training_job.Backend``."""
         has_gpu = torch.cuda.is_available()
         if asked.device == "auto":
             return "cuda" if has_gpu else "cpu"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from mtnas.errors import CancelledError, LeaseLostError, StoreError
 from mtnas.store import Holding, JobKind, Lease, Store
 from workers.failures import describe
-from workers.heartbeat import Heartbeat, StopReason
 from workers.settings import Settings
+from workers.upkeep.heartbeat import Heartbeat, StopReason
 
 _log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from mtnas.store import JobKind, Store
-from workers.cluster import cluster
 from workers.loop import Work
-from workers.profiling import profile_dataset
+from workers.profile_job import profile_dataset
+from workers.ray.cluster import cluster
 from workers.settings import Settings
-from workers.training import Backend, Training
+from workers.training_job import Backend, Training
 
 
 @contextmanager
@@ -37,6 +37,6 @@ def _open_backend(settings: Settings) -> Iterator[Backend]:
         return
     with cluster(settings):
         # Not before: ray reads its environment when it is imported, and the cluster has just set it.
-        from workers.ray_backend import RayBackend
+        from workers.ray.ray_backend import RayBackend
 
         yield RayBackend(settings)

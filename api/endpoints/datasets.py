@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.cataloguing import catalogue_datasets, find_dataset, refuse_bad_dataset
+from api.answers.cataloguing import catalogue_datasets, find_dataset, refuse_bad_dataset
 from api.dependencies import AccessParam, Identifier, Limit, Offset, StoreParam, next_offset
-from api.schemas import NewDataset
+from api.requests.schemas import NewDataset
 from mtnas.messages import Dataset, DatasetPage
 from mtnas.store import DatasetRecord
 

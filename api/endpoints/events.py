@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from api.answers.following import follow
 from api.dependencies import SettingsParam, StoreParam
 from api.endpoints.jobs import get_job
-from api.following import follow
 from mtnas.store import JobRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["events"])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse
 
 from api.dependencies import Identifier, Limit, Offset, StoreParam, next_offset
-from api.exporting import request_export
+from api.requests.exporting import request_export
 from mtnas.errors import ConflictError
 from mtnas.messages import Export, ExportPage
 from mtnas.store import ExportRecord

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
-from api.adding import request_tasks
 from api.dependencies import AccessParam, Identifier, Limit, StoreParam
-from api.examples import JOB_SPECS
-from api.extending import request_extension
-from api.planning import plan_search
-from api.schemas import AddedTasks, Extension
+from api.requests.adding import request_tasks
+from api.requests.extending import request_extension
+from api.requests.planning import plan_search
+from api.requests.request_examples import JOB_SPECS
+from api.requests.schemas import AddedTasks, Extension
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, ReportRecord

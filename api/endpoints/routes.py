@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from api.answers.fronts import covered, front_of
 from api.dependencies import Identifier, Limit, Offset, StoreParam, next_offset
-from api.fronts import covered, front_of
 from mtnas.messages import Front, Route, RoutePage
 from mtnas.routes import Route as RouteValue
 from mtnas.routes import RouteGraph, to_svg

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.data.encoding import Bag
+from mtnas.data.encoding.encode import Bag
 from mtnas.data.parts import PARTS, Parts
 from mtnas.data.problem import Problem
 from mtnas.data.schema import DataSchema

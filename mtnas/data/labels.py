@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from mtnas.data.column import Storage, codes_of, column_of, finite_numbers_of, parse_number, storage_of
+from mtnas.data.columns.column import Storage, codes_of, column_of, finite_numbers_of, parse_number, storage_of
 from mtnas.data.parts import Parts
 from mtnas.data.schema import LabelColumn
 from mtnas.errors import DataError
@@ -17,7 +17,7 @@ from mtnas.tasks import Task, TaskKind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mtnas.data.column import Column
+    from mtnas.data.columns.column_type import Column
 
 BINARY_TEXTS = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 

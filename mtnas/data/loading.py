@@ -9,23 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from mtnas.data.access import DataAccess
-from mtnas.data.cache import read_encoded, write_encoded
-from mtnas.data.checks import check_columns, check_not_empty, never_inputs
+from mtnas.data.data_spec import DataSpec, Feature, Source
 from mtnas.data.digest import digest_json
 from mtnas.data.encoded import EncodedData
-from mtnas.data.encoding import encode_rows
-from mtnas.data.fitting import fit_schema
-from mtnas.data.giveaways import Giveaway, find_giveaways
-from mtnas.data.inference import infer_features
-from mtnas.data.kept_encoding import check_classes, check_encoding
+from mtnas.data.encoding.cache import read_encoded, write_encoded
+from mtnas.data.encoding.encode import encode_rows
+from mtnas.data.encoding.fitting import fit_schema
+from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
 from mtnas.data.labels import check_labels, describe_labels, read_labels
 from mtnas.data.parts import sample_rows, split_rows
-from mtnas.data.profiles import ColumnProfile, Profile
-from mtnas.data.profiling import profile_columns
-from mtnas.data.reading import check_table
+from mtnas.data.profiles.giveaways import Giveaway, find_giveaways
+from mtnas.data.profiles.inference import infer_features
+from mtnas.data.profiles.profile import ColumnProfile, Profile
+from mtnas.data.profiles.profiling import profile_columns
+from mtnas.data.profiles.request_checks import check_columns, check_not_empty, never_inputs
 from mtnas.data.schema import DataSchema
-from mtnas.data.sources import OpenedSource, open_source
-from mtnas.data.spec import DataSpec, Feature, Source
+from mtnas.data.sources.sources import OpenedSource, open_source
+from mtnas.data.sources.table_files import check_table
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtnas.data.column import Storage, codes_of, column_of, numbers_of, storage_of
-from mtnas.data.spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
+from mtnas.data.columns.column import Storage, codes_of, column_of, numbers_of, storage_of
+from mtnas.data.data_spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError
 
 if TYPE_CHECKING:
-    from mtnas.data.column import Column
+    from mtnas.data.columns.column_type import Column
 
 PARTS = ("train", "search", "valid", "test")
 Parts: TypeAlias = Mapping[str, NDArray[np.int64]]

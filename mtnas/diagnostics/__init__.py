@@ -2,7 +2,7 @@
 
 from mtnas.diagnostics.affinity import affinity
 from mtnas.diagnostics.conflicts import conflicts
-from mtnas.diagnostics.gates import gate_use
+from mtnas.diagnostics.gate_use import gate_use
 from mtnas.diagnostics.paths import path_overlap, sharing_by_layer
 from mtnas.diagnostics.similarity import covariance_similarity, input_similarity, representation_similarity
 

@@ -13,9 +13,9 @@ from mtnas.diagnostics.gradients import lone_buffers, some_batches, task_gradien
 from mtnas.routes import Route
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
-from mtnas.training.components import shared_mask
-from mtnas.training.losses import task_losses
-from mtnas.training.rows import TrainingData
+from mtnas.training.feeding.rows import TrainingData
+from mtnas.training.step.components import shared_mask
+from mtnas.training.step.losses import task_losses
 
 
 def affinity(

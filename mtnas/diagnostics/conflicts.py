@@ -15,9 +15,9 @@ from mtnas.diagnostics.gradients import lone_buffers, some_batches, task_gradien
 from mtnas.routes import Route, task_path
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
-from mtnas.training.balancing.gdod import gdod_weights
-from mtnas.training.components import components, shared_mask
-from mtnas.training.rows import TrainingData
+from mtnas.training.feeding.rows import TrainingData
+from mtnas.training.step.balancing.gdod import gdod_weights
+from mtnas.training.step.components import components, shared_mask
 
 
 def conflicts(

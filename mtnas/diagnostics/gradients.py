@@ -13,10 +13,10 @@ from torch import Tensor
 from mtnas.errors import TrainingError
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
-from mtnas.training.batches import BatchStream
-from mtnas.training.flat import FlatParameters
-from mtnas.training.losses import task_losses
-from mtnas.training.rows import Batch, TrainingData
+from mtnas.training.feeding.batches import BatchStream
+from mtnas.training.feeding.rows import Batch, TrainingData
+from mtnas.training.step.flat import FlatParameters
+from mtnas.training.step.losses import task_losses
 
 
 def some_batches(data: TrainingData, part: str, *, num_batches: int, batch_size: int, seed: int) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtnas.routes import InputShape, Route, RouteGraph, task_path
-from mtnas.routes.cost import output_widths
+from mtnas.routes.costs.route_cost import output_widths
 
 
 def path_overlap(graph: RouteGraph, route: Route, inputs: InputShape) -> list[list[float]]:

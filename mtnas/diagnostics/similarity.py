@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mtnas.supernets import Selection, Supernet
-from mtnas.supernets.towers import TowerGroup
-from mtnas.training.batches import rows_in_order
-from mtnas.training.evaluate import evaluation_rows
-from mtnas.training.rows import TrainingData
+from mtnas.supernets.banks.towers import TowerGroup
+from mtnas.training.feeding.batches import rows_in_order
+from mtnas.training.feeding.rows import TrainingData
+from mtnas.training.measuring.evaluate import evaluation_rows
 
 KEPT = 0.99
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtnas.export.manifest import ExportedTask, Manifest
-from mtnas.export.names import literal
+from mtnas.export.source.names import literal
 
 TEXT = """# Multi-task network `{digest}`
 

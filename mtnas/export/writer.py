@@ -17,14 +17,14 @@ from safetensors.torch import save
 
 from mtnas.data.schema import DataSchema
 from mtnas.errors import ExportError
-from mtnas.export.examples import expected_outputs, rows_as_json
+from mtnas.export.expected_outputs import expected_outputs, rows_as_json
 from mtnas.export.exportable import check_exportable
 from mtnas.export.manifest import MANIFEST, ExportedRoute, ExportedTask, Manifest, Provenance
+from mtnas.export.preprocessing_tables import columns_of, preprocessing_json, vocabularies_json
 from mtnas.export.readme import readme
-from mtnas.export.source import model_source
-from mtnas.export.tables import columns_of, preprocessing_json, vocabularies_json
-from mtnas.export.weights import named_weights
-from mtnas.export.wiring import Wiring
+from mtnas.export.source.expressions import Wiring
+from mtnas.export.source.module_source import model_source
+from mtnas.export.source.weight_names import named_weights
 from mtnas.routes import Cost, Route, RouteGraph, aligned_cost, cost, narrow, reach, route_digest, to_svg
 from mtnas.supernets import Supernet
 from mtnas.tasks import Task, TaskKind

@@ -1,16 +1,16 @@
 """Routes: blocks, graphs, routes, their canonical form, their cost and their drawing. Standard library only."""
 
-from mtnas.routes.blocks import Block, BlockKind
+from mtnas.routes.blocks.block import Block, BlockKind
+from mtnas.routes.building.narrow import narrow, shape_graph
 from mtnas.routes.canonical import canonical_route, route_digest
-from mtnas.routes.cost import Cost, aligned_cost, cost
+from mtnas.routes.costs.route_cost import Cost, aligned_cost, cost
 from mtnas.routes.drawing import to_svg
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
-from mtnas.routes.named import NAMED_ROUTES, NamedRoute
-from mtnas.routes.narrow import narrow, shape_graph
 from mtnas.routes.nodes import Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
 from mtnas.routes.reach import Reach, reach, task_path
 from mtnas.routes.route import Mix, Route
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute
 
 __all__ = [
     "NAMED_ROUTES",

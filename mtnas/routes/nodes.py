@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mtnas.errors import SpaceError
-from mtnas.routes.blocks import Block
+from mtnas.routes.blocks.block import Block
 from mtnas.routes.legality import check_choices, check_name, check_start, check_widths
 
 INPUT_QUERY = "input"
@@ -111,8 +111,8 @@ class Junction:
         max_inputs: most active edges, None for all.
         selectors: most connections that a ``dselect_k`` gate keeps (its k); other gates ignore it.
         rank: rank of a ``controller`` gate's map from query to logits; other gates ignore it.
-        steps: where the sources are sequences (``mtnas.routes.sequences``), their steps, each of which is mixed on its
-            own: the gate, its query included, sees a step as it sees a row elsewhere.
+        steps: where the sources are sequences (``mtnas.routes.blocks.sequences``), their steps, each of which is
+            mixed on its own: the gate, its query included, sees a step as it sees a row elsewhere.
         frozen: whether its gate stays as it is.
 
     Raises:

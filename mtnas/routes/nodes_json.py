@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mtnas.routes.blocks import Block
+from mtnas.routes.blocks.block import Block
 from mtnas.routes.nodes import DEFAULT_RANK, Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
 
 

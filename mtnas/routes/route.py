@@ -9,7 +9,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from mtnas.errors import SpaceError
-from mtnas.routes.blocks import Block
+from mtnas.routes.blocks.block import Block
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
 
 _SOURCE = r"~?[\w.\-]+"

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from mtnas.errors import SpaceError
 from mtnas.routes.inputs import InputShape
-
-if TYPE_CHECKING:
-    from mtnas.routes.graph import RouteGraph
+from mtnas.routes.nodes import Encoder, Junction, Slot
 
 
-def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | None]:
+class Wired(Protocol):
+    """What of a graph its widths depend on."""
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """The inputs."""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The sub-networks."""
+
+    @property
+    def junctions(self) -> tuple[Junction, ...]:
+        """What slots and towers read."""
+
+    def junction_of(self) -> Mapping[str, Junction]:
+        """Junctions by name."""
+
+
+def node_widths(graph: Wired, input_width: int | None) -> dict[str, int | None]:
     """Output width of every encoder, slot and junction; None where it follows from an unknown ``input_width``.
 
     Raises:
@@ -48,7 +66,7 @@ def node_widths(graph: RouteGraph, input_width: int | None) -> dict[str, int | N
     return widths | junction_widths
 
 
-def least_inputs(graph: RouteGraph) -> InputShape:
+def least_inputs(graph: Wired) -> InputShape:
     """Inputs to cost a route with before the data is known: none, or as wide as the graph forces them to be.
 
     A width is forced where something of the input's width is mixed with, or may be exchanged for, something else.

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from mtnas.data import EncodedData
 from mtnas.routes import Cost, Route, RouteGraph, Tower, aligned_cost, cost
-from mtnas.routes.named import IMAGE_ROUTES, ImageSize, Size
-from mtnas.run.base import Base
-from mtnas.run.earlier import Earlier
+from mtnas.routes.schemes.by_name import IMAGE_ROUTES, ImageSize, Size
+from mtnas.run.base_system import Base
+from mtnas.run.earlier_job import Earlier
 from mtnas.run.executor import Executor
-from mtnas.run.figures import valid_score
 from mtnas.run.journal import Journal
-from mtnas.run.pack_runs import PackRuns
-from mtnas.run.sizing import Sizing, data_bytes, streams
-from mtnas.run.timed_routes import TimedRoutes
+from mtnas.run.judging.figures import valid_score
+from mtnas.run.judging.timed_routes import TimedRoutes
+from mtnas.run.packs.pack_runs import PackRuns
+from mtnas.run.packs.sizing import Sizing, data_bytes, streams
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from mtnas.data import EncodedData
-from mtnas.run.pack_events import PackEvent
-from mtnas.run.pack_task import PackTask
-from mtnas.run.packs import execute
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent
+from mtnas.run.packs.pack_task import PackTask
 
 
 class Executor(Protocol):

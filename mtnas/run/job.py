@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtnas.data import DataAccess
-from mtnas.run.base import Base
-from mtnas.run.baselines import baselines
-from mtnas.run.earlier import Earlier
+from mtnas.run.base_system import Base
+from mtnas.run.earlier_job import Earlier
 from mtnas.run.executor import Executor
-from mtnas.run.export import export
 from mtnas.run.journal import Journal
-from mtnas.run.prepare import prepare
-from mtnas.run.report import report
-from mtnas.run.retrain import retrain
-from mtnas.run.search import search
+from mtnas.run.phases.baselines import baselines
+from mtnas.run.phases.export import export
+from mtnas.run.phases.prepare import prepare
+from mtnas.run.phases.report import report
+from mtnas.run.phases.retrain import retrain
+from mtnas.run.phases.search import search
 from mtnas.spec import JobSpec
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtnas.search.fronts.pareto import best_first
 from mtnas.search.history import History
 from mtnas.search.mutation import mutated
-from mtnas.search.pareto import best_first
 from mtnas.search.proposals import Proposals
 from mtnas.search.searcher import SampledSearcher, check_least, check_share
 

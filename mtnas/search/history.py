@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtnas.routes import canonical_route
-from mtnas.search.pareto import Points, best_first
-from mtnas.search.settings_space import SettingsSpace
+from mtnas.search.fronts.pareto import Points, best_first
+from mtnas.search.specs.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Objective
 from mtnas.trials import Candidate, Trial, TrialState

@@ -3,7 +3,7 @@
 The structural mutations of muNet (Gesmundo and Dean, 2022, https://arxiv.org/abs/2205.12755, section 3: clone a layer
 and train it, insert, remove), as moves between routes. Which components are frozen is a matter of the space: a frozen
 slot keeps its weights, and an edge that must not change is ``required``. A frozen slot is cloned into the slot that
-starts from its weights (``mtnas.routes.extend``). Every move returns a route that may lie outside the space's
+starts from its weights (``mtnas.routes.building.extend``). Every move returns a route that may lie outside the space's
 constraints, or None where it does not apply.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from mtnas.errors import SpaceError
 from mtnas.routes import EdgeState, GateKind, Junction, Mix, Route, reach
 from mtnas.routes.nodes import NO_QUERY
-from mtnas.search.settings_space import SettingsSpace
+from mtnas.search.specs.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace, fill, mutate
 from mtnas.trials import Settings
 

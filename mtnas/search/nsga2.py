@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtnas.routes import Route
-from mtnas.search.alignment import cross_aligned
 from mtnas.search.history import History
 from mtnas.search.mutation import mutated
 from mtnas.search.proposals import Proposals
 from mtnas.search.searcher import SampledSearcher, check_least, check_share
+from mtnas.search.spelling import cross_aligned
 from mtnas.trials import Candidate, Settings
 
 ATTEMPTS = 20  # children tried per child wanted before the rest is drawn at random

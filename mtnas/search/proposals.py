@@ -7,7 +7,7 @@ import numpy as np
 from mtnas.errors import SpaceError
 from mtnas.routes import Route, canonical_route
 from mtnas.search.history import Key, key_of
-from mtnas.search.settings_space import SettingsSpace
+from mtnas.search.specs.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace, mutate
 from mtnas.trials import Candidate, Settings
 

@@ -12,7 +12,7 @@ import numpy as np
 from mtnas.errors import SpecError
 from mtnas.search.history import History
 from mtnas.search.proposals import Proposals
-from mtnas.search.settings_space import SettingsSpace
+from mtnas.search.specs.settings_space import SettingsSpace
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Objective
 from mtnas.trials import Candidate, Trial

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtnas.search.history import History, worst_for_failed
-from mtnas.search.parameters import parameters, route_of, table
 from mtnas.search.proposals import Proposals
+from mtnas.search.route_parameters import parameters, route_of, table
 from mtnas.search.searcher import SampledSearcher, check_least
-from mtnas.search.settings_space import Choice
+from mtnas.search.specs.settings_space import Choice
 
 if TYPE_CHECKING:
     from optuna import Study

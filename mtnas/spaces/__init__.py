@@ -1,7 +1,7 @@
 """Search spaces: a route graph with constraints, and the moves a searcher makes in it."""
 
-from mtnas.spaces.encoding import encode
 from mtnas.spaces.moves import cross, fill, mutate
+from mtnas.spaces.route_vector import encode
 from mtnas.spaces.space import Constraints, SearchSpace
 
 __all__ = ["Constraints", "SearchSpace", "cross", "encode", "fill", "mutate"]

@@ -59,8 +59,8 @@ running trials and pending exports or profiles become failed, with the reason. E
 times are aware and in UTC; NaN and infinities are stored as null and come back as None.
 """
 
-from mtnas.store.artifacts import Artifacts
-from mtnas.store.holding import Holding
+from mtnas.store.files.artifacts import Artifacts
+from mtnas.store.jobs.holding import Holding
 from mtnas.store.records import (
     CheckpointRecord,
     DatasetRecord,

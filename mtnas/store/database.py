@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from mtnas.errors import ConflictError, SpecError, StoreError
-from mtnas.store.finite_json import dumps
+from mtnas.store.sql.finite_json import dumps
 
 BUSY_TIMEOUT_S = 30.0
 _WRITES = "mtnas_writes"  # execution option: this transaction will write

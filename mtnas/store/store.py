@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from mtnas.store.artifacts import Artifacts
-from mtnas.store.checkpoints import Checkpoints
 from mtnas.store.database import Database
-from mtnas.store.datasets import Datasets
-from mtnas.store.events import Events
-from mtnas.store.exports import Exports
-from mtnas.store.holding import Holding
-from mtnas.store.jobs import Jobs
-from mtnas.store.leases import Leases
+from mtnas.store.files.artifacts import Artifacts
+from mtnas.store.files.references import collect_garbage
+from mtnas.store.jobs.events import Events
+from mtnas.store.jobs.holding import Holding
+from mtnas.store.jobs.jobs import Jobs
+from mtnas.store.jobs.leases import Leases
 from mtnas.store.migration import check_revision, migrate
 from mtnas.store.records import Lease
-from mtnas.store.references import collect_garbage
-from mtnas.store.reports import Reports, TestReads
-from mtnas.store.routes import Graphs, Routes
-from mtnas.store.trials import Trials
+from mtnas.store.results.checkpoints import Checkpoints
+from mtnas.store.results.datasets import Datasets
+from mtnas.store.results.exports import Exports
+from mtnas.store.results.reports import Reports, TestReads
+from mtnas.store.results.routes import Graphs, Routes
+from mtnas.store.results.trials import Trials
 
 
 class Store:

@@ -21,8 +21,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from mtnas.store.clock import UtcDateTime, now
 from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, WorkState
+from mtnas.store.sql.clock import UtcDateTime, now
 from mtnas.trials import TrialState
 
 METADATA = MetaData(

@@ -9,10 +9,10 @@ from torch import nn
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Encoder, RouteGraph, Slot
+from mtnas.supernets.banks.towers import TowerGroup
 from mtnas.supernets.gates import Gate
 from mtnas.supernets.junctions import JunctionGroup
 from mtnas.supernets.supernet import Supernet
-from mtnas.supernets.towers import TowerGroup
 
 Origin = Callable[[Encoder | Slot], str]
 

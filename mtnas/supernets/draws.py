@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Draws(Protocol):
-    """Random numbers of one training step (``mtnas.training.noise``); common to the candidates of one seed."""
+    """Random numbers of one training step (``mtnas.training.step.noise``); common to the candidates of one seed."""
 
     def dropout(self, x: Tensor) -> Tensor:
         """Drop units of ``x`` [K, ...] at each candidate's own rate."""

@@ -16,6 +16,8 @@ from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Junction
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY
 from mtnas.supernets.activations import Activations
+from mtnas.supernets.banks.recurrent_banks import rows_of_steps, sequences_of
+from mtnas.supernets.choice_layout import Layout
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.gates import (
     AttentionGate,
@@ -31,12 +33,10 @@ from mtnas.supernets.gates import (
 )
 from mtnas.supernets.gates.gate import over_rows
 from mtnas.supernets.initial import Initial
-from mtnas.supernets.inputs import Inputs
-from mtnas.supernets.layout import Layout
+from mtnas.supernets.inputs.encoded_inputs import Inputs
 from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.plan import source_names
 from mtnas.supernets.selection import Selection
-from mtnas.supernets.sequences import rows_of_steps, sequences_of
 
 _UNWEIGHTED = (GateKind.SUM, GateKind.AVERAGE)
 _ONE_FOR_ONE_INPUT = (*_UNWEIGHTED, GateKind.SOFTMAX, GateKind.CONTROLLER)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from mtnas.errors import SpaceError
 from mtnas.routes import RouteGraph
-from mtnas.routes.serving import served_tasks
+from mtnas.routes.costs.serving import served_tasks
 
 _OF_TASK = "@"  # no name of a node holds it
 

@@ -15,7 +15,7 @@ from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, Route, RouteGraph
 from mtnas.routes.gate_settings import GATE_SETTINGS, check_gate_settings
 from mtnas.routes.nodes import NO_QUERY
-from mtnas.supernets.layout import Layout
+from mtnas.supernets.choice_layout import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

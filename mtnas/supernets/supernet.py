@@ -15,20 +15,20 @@ from torch import Tensor, nn
 from mtnas.errors import SpaceError
 from mtnas.routes import InputShape, RouteGraph
 from mtnas.supernets.activations import Activations, Trunk
-from mtnas.supernets.alignment import SharedDraws, TaskAlignment
-from mtnas.supernets.banks import Bank
-from mtnas.supernets.block_banks import make_bank
+from mtnas.supernets.banks.bank import Bank
+from mtnas.supernets.banks.block_banks import make_bank
+from mtnas.supernets.banks.slots import run_slots
+from mtnas.supernets.banks.towers import TowerGroup, product_logit
+from mtnas.supernets.choice_layout import Layout
 from mtnas.supernets.draws import Draws
-from mtnas.supernets.encoder import Encoder, Features, TableRows
 from mtnas.supernets.initial import Initial
-from mtnas.supernets.inputs import Inputs
+from mtnas.supernets.inputs.alignment_matrices import SharedDraws, TaskAlignment
+from mtnas.supernets.inputs.encoded_inputs import Inputs
+from mtnas.supernets.inputs.encoder import Encoder, Features, TableRows
 from mtnas.supernets.junctions import JunctionGroup
-from mtnas.supernets.layout import Layout
 from mtnas.supernets.own_rows import RowsOf
 from mtnas.supernets.plan import SlotGroup, own_sources, plan, query_widths
 from mtnas.supernets.selection import Selection
-from mtnas.supernets.slots import run_slots
-from mtnas.supernets.towers import TowerGroup, product_logit
 
 
 class Supernet(nn.Module):
@@ -130,7 +130,7 @@ class Supernet(nn.Module):
         """Outputs of all junctions ``[K, 1, B, W]`` by name, and the gates' terms for the loss.
 
         With alignment the rows are there once for every task. ``large``: for every encoder what stands in for its large
-        tables (``mtnas.training.large_tables``), ``None`` where nothing does.
+        tables (``mtnas.training.step.large_tables``), ``None`` where nothing does.
         """
         K = selection.edges.shape[0]  # an encoder without tables gives what the batch holds, once for all
         self._check_agreement(selection, num_rows=batch.numeric.shape[1])

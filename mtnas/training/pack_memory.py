@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtnas.routes import InputShape, RouteGraph
-from mtnas.routes.footprint import footprint
+from mtnas.routes.costs.footprint import footprint
 from mtnas.tasks import Task
-from mtnas.training.evaluate import rows_at_once
-from mtnas.training.metrics import ELEMENTS_AT_ONCE
+from mtnas.training.measuring.evaluate import rows_at_once
+from mtnas.training.measuring.metrics import ELEMENTS_AT_ONCE
 from mtnas.training.recipe import Recipe
 from mtnas.training_options import needs_task_gradients
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from mtnas.training.schedule import ScheduleKind
+from mtnas.training.step.schedule import ScheduleKind
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
 from mtnas.trials import Settings
 

@@ -16,19 +16,19 @@ from torch import Tensor
 from mtnas.routes import InputShape, Route, RouteGraph
 from mtnas.supernets import Selection, Supernet, start_from
 from mtnas.tasks import Task
-from mtnas.training.alignment import AlignmentStages
-from mtnas.training.evaluate import PackMetrics, evaluate, label_scales, score
-from mtnas.training.flat import FlatParameters
-from mtnas.training.large_tables import LargeTables
-from mtnas.training.noise import Noise
-from mtnas.training.objective import Objective
-from mtnas.training.optimiser import PackAdamW
+from mtnas.training.feeding.rows import Batch, TrainingData
+from mtnas.training.feeding.task_batches import training_batches
+from mtnas.training.measuring.evaluate import PackMetrics, evaluate, label_scales, score
 from mtnas.training.pack_state import STEP
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import Batch, TrainingData
-from mtnas.training.schedule import lr_factor
-from mtnas.training.task_batches import training_batches
-from mtnas.training.trained import Trained
+from mtnas.training.step.alignment_stages import AlignmentStages
+from mtnas.training.step.flat import FlatParameters
+from mtnas.training.step.large_tables import LargeTables
+from mtnas.training.step.noise import Noise
+from mtnas.training.step.objective import Objective
+from mtnas.training.step.optimiser import PackAdamW
+from mtnas.training.step.schedule import lr_factor
+from mtnas.training.trained_network import Trained
 from mtnas.trials import Settings
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from mtnas.data import DataAccess, profile
-from mtnas.data.spec import FileSource
+from mtnas.data.data_spec import FileSource
 from tests.api.service import claimed, running, spec, store_of
 
 ROWS = "age,city,clicked,bought,always\n" + "\n".join(

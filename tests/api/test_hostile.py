@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtnas.search.limits import BudgetSpec
+from mtnas.search.budgets.limits import BudgetSpec
 from tests.api.service import claimed, running, spec, store_of
 
 SURROGATE, NUL = "\ud800", "a\0b"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from api.examples import JOB_SPECS
+from api.requests.request_examples import JOB_SPECS
 from mtnas.spec import JobSpec
 from tests.api.service import running
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import search_spaces
-from mtnas.run.prepare import expanded
+from mtnas.run.phases.prepare import expanded
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.spec import JobSpec
 from mtnas.tasks import Task

@@ -7,7 +7,7 @@ import torch
 from benchmarks.census_shapes import INPUTS, VOCABULARIES, candidate_graph, candidate_pack, census_rows
 from benchmarks.plain_network import PlainNetwork
 from mtnas.routes import cost
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 

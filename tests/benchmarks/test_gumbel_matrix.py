@@ -11,9 +11,9 @@ import torch
 
 from benchmarks.gumbel_matrix import Allocation, SeparateNetworks, Setting, SharedNetwork, at_best_valid, train
 from mtnas.routes import Tower
-from mtnas.routes.convolutions import read_image
-from mtnas.routes.image_levels import image_levels, stem_of
-from mtnas.training.rows import ResidentData
+from mtnas.routes.blocks.convolutions import read_image
+from mtnas.routes.building.image_levels import image_levels, stem_of
+from mtnas.training.feeding.rows import ResidentData
 
 SIZE, CLASSES = 9, 3
 TINY = replace(Setting(), alphabets=2, size=SIZE, channels=4, rounds=4, batch=3, evaluate_every=2, dropout=0.0, lr=0.01)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Block, BlockKind, GateKind, InputShape, Mix, Route, RouteGraph, Tower
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, Supernet
-from mtnas.training.noise import Noise
+from mtnas.training.step.noise import Noise
 from tests.supernets.batches import random_features
 from tests.supernets.weights import randomise
 

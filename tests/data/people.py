@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from mtnas.data import DataAccess
-from mtnas.data.spec import DataSpec, Feature, FileSource
+from mtnas.data.data_spec import DataSpec, Feature, FileSource
 from mtnas.tasks import Task, TaskKind
 
 NUM_ROWS = 400

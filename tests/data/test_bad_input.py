@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from mtnas.data import Profile, check_against_profile, load, profile
-from mtnas.data.spec import DatasetSource, DataSpec, Feature, FileSource
+from mtnas.data.data_spec import DatasetSource, DataSpec, Feature, FileSource
 from mtnas.errors import DataAccessError, DataError
 from mtnas.tasks import Task, TaskKind
 from tests.data.people import FEATURES, NUM_ROWS, TASKS, access_to, people, replaced, spec_for, write_csv

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtnas.data import EncodedData, encode_rows, load
-from mtnas.data.cache import encoded_folder, read_encoded, write_encoded
-from mtnas.data.spec import ColumnSplit, DatasetSource, DataSpec, FileSource, GroupSplit, JoinedTable, TimeSplit
+from mtnas.data.data_spec import ColumnSplit, DatasetSource, DataSpec, FileSource, GroupSplit, JoinedTable, TimeSplit
+from mtnas.data.encoding.cache import encoded_folder, read_encoded, write_encoded
 from tests.data.people import FEATURES, TASKS, access_to, people, spec_for, write_csv
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from mtnas.data.data_spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.data.parts import PARTS, sample_rows, split_rows
-from mtnas.data.spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError
 from tests.data.people import people, replaced
 

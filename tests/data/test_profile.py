@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtnas.data import ColumnProfile, Profile, profile
-from mtnas.data.profiling import profile_columns
-from mtnas.data.spec import DatasetSource, FileSource
+from mtnas.data.data_spec import DatasetSource, FileSource
+from mtnas.data.profiles.profiling import profile_columns
 from tests.data.people import access_to, people, write_csv
 
 

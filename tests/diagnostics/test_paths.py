@@ -6,7 +6,7 @@ import pytest
 
 from mtnas.diagnostics import path_overlap, sharing_by_layer
 from mtnas.routes import Tower
-from mtnas.routes.named import NAMED_ROUTES, Size
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
 from tests.training.together import INPUTS
 
 TOWERS = [Tower(task=name, reads="", hidden=(4,)) for name in ("a", "b", "c")]

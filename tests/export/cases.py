@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from mtnas.data import DataSchema, encode_rows
-from mtnas.data.fitting import fit_schema
-from mtnas.data.spec import Feature
+from mtnas.data.data_spec import Feature
+from mtnas.data.encoding.fitting import fit_schema
 from mtnas.export import Manifest, export_module
-from mtnas.export.examples import UnlabelledRows
+from mtnas.export.expected_outputs import UnlabelledRows
 from mtnas.routes import Route, RouteGraph, Tower
 from mtnas.supernets import Selection, Supernet, freeze
 from mtnas.tasks import Task, TaskKind
-from mtnas.training.rows import ResidentData
+from mtnas.training.feeding.rows import ResidentData
 
 TASKS = (
     Task(name="late", kind=TaskKind.BINARY, label="dep_late", tower=(8,)),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mtnas.routes import NAMED_ROUTES, cost
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import Supernet
 from tests.export.cases import Trained, import_export, towers, trained
 

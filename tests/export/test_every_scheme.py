@@ -15,16 +15,16 @@ import torch
 
 import search_spaces
 from mtnas.data import DataSchema, encode_rows
-from mtnas.data.fitting import fit_schema
-from mtnas.data.spec import Feature
+from mtnas.data.data_spec import Feature
+from mtnas.data.encoding.fitting import fit_schema
 from mtnas.export import export_module
-from mtnas.export.examples import UnlabelledRows
+from mtnas.export.expected_outputs import UnlabelledRows
 from mtnas.routes import Block, BlockKind, GateKind, cost
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
-from mtnas.routes.relaxed import with_gate
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.building.relaxed import with_gate
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, freeze
-from mtnas.training.rows import ResidentData
+from mtnas.training.feeding.rows import ResidentData
 from tests.export.cases import PROVENANCE, TASKS, import_export, mixed_schema, towers, trained
 from tests.export.test_parity import assert_same_function
 from tests.search_spaces.every_space import SMALL

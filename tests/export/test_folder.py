@@ -13,7 +13,7 @@ import pytest
 from mtnas.errors import ExportError
 from mtnas.export import Manifest, export_module
 from mtnas.routes import NAMED_ROUTES, Route, cost, route_digest
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import freeze
 from tests.export.cases import PROVENANCE, Trained, towers, trained
 

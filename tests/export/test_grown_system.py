@@ -14,17 +14,17 @@ from torch import Tensor
 
 from mtnas.data import encode_rows
 from mtnas.export import export_module
-from mtnas.export.examples import UnlabelledRows, expected_outputs
+from mtnas.export.expected_outputs import UnlabelledRows, expected_outputs
 from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
-from mtnas.routes.extend import with_tasks
-from mtnas.routes.named import Size
+from mtnas.routes.building.extend import with_tasks
 from mtnas.routes.reach import task_path
+from mtnas.routes.schemes.by_name import Size
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Supernet, freeze, freeze_part, start_from
 from mtnas.tasks import Task
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
-from mtnas.training.trained import Trained
+from mtnas.training.trained_network import Trained
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from tests.export.cases import PROVENANCE, TASKS, import_export, mixed_schema, mixed_table, towers

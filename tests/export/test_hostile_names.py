@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtnas.data import DataSchema
-from mtnas.data.fitting import fit_schema
-from mtnas.data.spec import Feature
-from mtnas.export.names import Names, literal
-from mtnas.export.source import model_source
-from mtnas.export.wiring import Wiring
+from mtnas.data.data_spec import Feature
+from mtnas.data.encoding.fitting import fit_schema
+from mtnas.export.source.expressions import Wiring
+from mtnas.export.source.module_source import model_source
+from mtnas.export.source.names import Names, literal
 from mtnas.routes import NAMED_ROUTES, RouteGraph
-from mtnas.routes.named import Size, full_route
+from mtnas.routes.schemes.by_name import Size, full_route
 from mtnas.tasks import Task, TaskKind
 from tests.export.cases import import_export, towers, trained
 

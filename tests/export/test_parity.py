@@ -33,7 +33,7 @@ from mtnas.routes import (
     canonical_route,
     cost,
 )
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import freeze
 from tests.export.cases import PROVENANCE, TASKS, Trained, import_export, towers, trained
 

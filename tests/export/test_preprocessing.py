@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mtnas.data import DataSchema, encode_rows
-from mtnas.data.fitting import fit_schema
-from mtnas.data.spec import Feature
+from mtnas.data.data_spec import Feature
+from mtnas.data.encoding.fitting import fit_schema
 from mtnas.errors import DataError
-from mtnas.export.examples import rows_as_json
+from mtnas.export.expected_outputs import rows_as_json
+from mtnas.export.preprocessing_tables import preprocessing_json, vocabularies_json
 from mtnas.export.standalone.preprocessing import Preprocessing, _text_of_float
-from mtnas.export.tables import preprocessing_json, vocabularies_json
 from tests.export.cases import mixed_schema, mixed_table
 
 

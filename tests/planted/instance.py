@@ -12,15 +12,15 @@ import torch
 import search_spaces
 from mtnas.data import CATALOGUE, DataAccess
 from mtnas.routes import InputShape, Route, Tower, canonical_route, task_path
-from mtnas.routes.named import NAMED_ROUTES, NamedRoute, Size
-from mtnas.search.shared_weights import SharedWeightsSearch
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute, Size
+from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
-from mtnas.training.searchers import make_search
-from mtnas.training.shared_weights import Ground
-from mtnas.training.supernet_search import SupernetSearch
+from mtnas.training.searches.make_search import make_search
+from mtnas.training.searches.shared_supernet import Ground
+from mtnas.training.searches.supernet_search import SupernetSearch
 from mtnas.trials import Settings
 from tests.training.problem import Arrays
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route, canonical_route
-from mtnas.search.shared_weights import (
+from mtnas.search.specs.supernet_specs import (
     AdashareSearch,
     BranchingSearch,
     DartsSearch,
@@ -29,17 +29,17 @@ from mtnas.search.shared_weights import (
 )
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.supernets.gates import HardConcreteGate
-from mtnas.training import reinforce
-from mtnas.training.gradient import GradientSearcher
-from mtnas.training.gradient.relaxed import RelaxedArchitecture
-from mtnas.training.noise import Noise
-from mtnas.training.one_shot import OneShotSearcher
 from mtnas.training.recipe import Recipe
-from mtnas.training.reinforce import ReinforceSearcher
-from mtnas.training.searchers import make_search
-from mtnas.training.shared_weights import Ground
-from mtnas.training.sparse_sharing import SparseSharingSearcher
-from mtnas.training.supernet_search import SupernetSearch
+from mtnas.training.searches import reinforce
+from mtnas.training.searches.gradient import GradientSearcher
+from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture
+from mtnas.training.searches.make_search import make_search
+from mtnas.training.searches.one_shot import OneShotSearcher
+from mtnas.training.searches.reinforce import ReinforceSearcher
+from mtnas.training.searches.shared_supernet import Ground
+from mtnas.training.searches.sparse_sharing import SparseSharingSearcher
+from mtnas.training.searches.supernet_search import SupernetSearch
+from mtnas.training.step.noise import Noise
 from mtnas.trials import Settings
 from tests.planted.instance import INPUTS, LR, derived, instance, resident, space_for
 from tests.training.spaces import with_required

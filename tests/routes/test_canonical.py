@@ -26,8 +26,8 @@ from mtnas.routes import (
     reach,
     route_digest,
 )
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from tests.routes.every_route import every_route
 from tests.routes.permutations import layer_permutations, random_permutation, renamed, without_order
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_mix, random_route

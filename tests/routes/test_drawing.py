@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtnas.routes import NAMED_ROUTES, GateKind, Tower, reach, to_svg
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from tests.routes.random_graphs import random_graph, random_route
 
 ALONE = NAMED_ROUTES["shared_bottom"]((Tower(task="a", reads=""),), Size())

@@ -11,7 +11,7 @@ import pytest
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Edge, Encoder, GateKind, InputShape, Junction, RouteGraph, Slot, Tower
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.routes.nodes import EdgeState
 from mtnas.routes.widths import node_widths
 from tests.routes.random_graphs import BLOCKS, INPUTS, WIDTH, random_graph

@@ -9,8 +9,8 @@ import torch
 
 from mtnas.errors import SpaceError
 from mtnas.routes import InputShape, Tower, cost, task_path
-from mtnas.routes.named import IMAGE_ROUTES, full_route, matched
 from mtnas.routes.schemes import image_size
+from mtnas.routes.schemes.by_name import IMAGE_ROUTES, full_route, matched
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
 from search_spaces.gumbel_matrix import gumbel_matrix_space

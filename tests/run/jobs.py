@@ -9,10 +9,10 @@ from typing import Any
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import MtnasError
 from mtnas.run import Executor, InProcessExecutor, Journal, run_job
-from mtnas.run.pack_events import PackEvent, PackFailed
-from mtnas.run.pack_task import PackTask, TrainWork
-from mtnas.run.packs import execute
-from mtnas.run.prepare import expanded
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent, PackFailed
+from mtnas.run.packs.pack_task import PackTask, TrainWork
+from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
 from search_spaces import build

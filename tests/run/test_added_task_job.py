@@ -13,12 +13,12 @@ from mtnas.data import DataAccess, load
 from mtnas.errors import DataError, NotFoundError, SpecError
 from mtnas.routes import Route, RouteGraph, narrow
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
-from mtnas.run import export as export_phase
-from mtnas.run.base import Base, load_base
-from mtnas.run.on_demand import run_export
+from mtnas.run.base_system import Base, load_base
+from mtnas.run.export_on_demand import run_export
+from mtnas.run.phases import export as export_phase
 from mtnas.spec import JobSpec
 from mtnas.supernets import freeze_part
-from mtnas.training.trained import Trained
+from mtnas.training.trained_network import Trained
 from tests.run.jobs import SMALL, TRAINING, spec_of
 
 PLANTED = {"rows": 400, "dims": 8, "num_tasks": 3, "kind": "binary"}

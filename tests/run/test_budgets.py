@@ -11,9 +11,9 @@ import pytest
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import LeaseLostError, SearchError, SpecError
 from mtnas.run import MemoryJournal
-from mtnas.run.pack_events import PackEvent
-from mtnas.run.pack_task import PackTask
-from mtnas.run.packs import execute
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent
+from mtnas.run.packs.pack_task import PackTask
 from mtnas.search import StopReason
 from mtnas.trials import Trial, TrialState
 from tests.run.clock import Clock, running

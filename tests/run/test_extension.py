@@ -11,7 +11,7 @@ import pytest
 from mtnas.data import DataAccess
 from mtnas.errors import DataError, LeaseLostError
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
-from mtnas.run.earlier import Earlier
+from mtnas.run.earlier_job import Earlier
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
 from tests.run.interrupting import InterruptedJournal

@@ -20,9 +20,9 @@ from mtnas.errors import (
     TrainingError,
 )
 from mtnas.run import MemoryJournal
-from mtnas.run.pack_task import PackTask, TrainWork
-from mtnas.run.trees import TreesWork
-from mtnas.search.budget import SHARE_FROM
+from mtnas.run.judging.trees import TreesWork
+from mtnas.run.packs.pack_task import PackTask, TrainWork
+from mtnas.search.budgets.budget import SHARE_FROM
 from mtnas.spec import JobSpec
 from mtnas.trials import TrialState
 from tests.run.jobs import DATA, SAMPLED, SMALL, TRAINING, FailingExecutor, run, size_of, spec_of

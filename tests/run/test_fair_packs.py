@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mtnas.data import DataAccess, EncodedData
 from mtnas.run import MemoryJournal
-from mtnas.run.pack_events import PackEvent
-from mtnas.run.pack_task import PackTask, TrainWork
-from mtnas.run.packs import execute
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent
+from mtnas.run.packs.pack_task import PackTask, TrainWork
 from tests.run.jobs import SAMPLED, run, size_of, spec_of
 
 

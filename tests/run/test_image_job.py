@@ -19,7 +19,7 @@ from mtnas.routes import RouteGraph
 from mtnas.routes.schemes import image_size
 from mtnas.run import InProcessExecutor, MemoryJournal
 from mtnas.run.context import own_rows
-from mtnas.run.prepare import prepare
+from mtnas.run.phases.prepare import prepare
 from mtnas.spec import CatalogueSource
 from tests.run.jobs import run, spec_of
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from mtnas.data import DataAccess, EncodedData, load
-from mtnas.data.spec import DataSpec
-from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackProgress, SupernetResult, TrainResult
-from mtnas.run.pack_task import PackTask
-from mtnas.run.packs import execute
+from mtnas.data.data_spec import DataSpec
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackCheckpoint, PackEvent, PackProgress, SupernetResult, TrainResult
+from mtnas.run.packs.pack_task import PackTask
 from tests.run.clock import Clock, running
 from tests.run.jobs import DATA, EVALUATION, POLICY_STEP
-from tests.run.test_packs import TASKS, searching, training
+from tests.run.packs.test_execute import TASKS, searching, training
 
 LONG_S = 1e9
 

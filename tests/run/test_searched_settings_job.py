@@ -11,9 +11,9 @@ import pytest
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import LeaseLostError
 from mtnas.run import MemoryJournal
-from mtnas.run.pack_events import PackEvent
-from mtnas.run.pack_task import PackTask, TrainWork
-from mtnas.run.packs import execute
+from mtnas.run.packs.execute import execute
+from mtnas.run.packs.pack_events import PackEvent
+from mtnas.run.packs.pack_task import PackTask, TrainWork
 from mtnas.trials import Trial, TrialState
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import SMALL, run, spec_of, timeless, timeless_trials

@@ -10,7 +10,7 @@ import pytest
 
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
-from mtnas.training.gains import task_gains
+from mtnas.training.measuring.gains import task_gains
 from tests.run.jobs import SMALL, STEPS, run, spec_of, timeless
 
 PROTOCOL = {"level": "standard", "baselines": ["single_task", "shared_bottom"], "seeds": 2, "finalists": 1}

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtnas.routes import NAMED_ROUTES, InputShape, Tower
-from mtnas.routes.named import NamedRoute, Size
+from mtnas.routes.schemes.by_name import NamedRoute, Size
 from mtnas.supernets import Selection, Supernet
-from mtnas.supernets.banks import MlpBank
+from mtnas.supernets.banks.bank import MlpBank
+from mtnas.supernets.banks.interaction_banks import LinearBank
 from mtnas.supernets.gates import Gate
-from mtnas.supernets.interactions import LinearBank
 from mtnas.supernets.junctions import JunctionGroup
 from tests.supernets.batches import RandomFeatures, random_features
 from tests.supernets.weights import randomise

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import NAMED_ROUTES, Tower
-from mtnas.routes.named import Size
-from mtnas.supernets.towers import product_logit
+from mtnas.routes.schemes.by_name import Size
+from mtnas.supernets.banks.towers import product_logit
 from tests.schemes.parts import TASKS, Parts, assert_same, parts
 
 SIZE = Size(layers=2, experts=4, width=5)

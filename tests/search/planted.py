@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from mtnas.routes import Block, BlockKind, EdgeState, GateKind, InputShape, Route, Tower, reach
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.search import Choice, Searcher, SettingsSpace
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Direction, Objective

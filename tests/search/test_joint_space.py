@@ -18,7 +18,7 @@ from mtnas.tasks import Direction, Objective
 from tests.run.jobs import SMALL, run, spec_of
 from tests.search.planted import clusters_score, searched
 from tests.training.problem import INPUTS, TASKS
-from tests.training.searches import SEARCHES, SETTINGS, finished, search
+from tests.training.search_rounds import SEARCHES, SETTINGS, finished, search
 
 GAIN = Objective(metric="mean_gain", direction=Direction.MAX)
 COST = Objective(metric="num_params", direction=Direction.MIN)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mtnas.routes import NAMED_ROUTES, GateKind, InputShape, Mix, Route, Tower, cost, route_digest
-from mtnas.routes.named import NamedRoute, Size
+from mtnas.routes.schemes.by_name import NamedRoute, Size
 from mtnas.supernets import Selection, Supernet
 from search_spaces.mtnas_layers import mtnas_space
 from tests.supernets.batches import random_features

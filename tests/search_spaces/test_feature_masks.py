@@ -9,7 +9,7 @@ import torch
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, InputShape, Route, Tower
 from mtnas.supernets import Selection, Supernet
-from mtnas.training.rows import Batch
+from mtnas.training.feeding.rows import Batch
 from search_spaces.automtl import automtl_space
 
 TOWERS = tuple(Tower(task=name, reads="", hidden=()) for name in ("a", "b"))

@@ -12,7 +12,7 @@ import pytest
 from torch import Tensor
 
 from mtnas.routes import NAMED_ROUTES, GateKind, Mix, Route, RouteGraph, Tower, cost
-from mtnas.routes.named import NamedRoute, Size
+from mtnas.routes.schemes.by_name import NamedRoute, Size
 from mtnas.spaces import SearchSpace
 from search_spaces.mtnas_layers import mtnas_space
 from tests.schemes.parts import INPUTS, Parts, assert_same, parts_of

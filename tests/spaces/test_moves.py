@@ -9,8 +9,8 @@ import pytest
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Tower, canonical_route, narrow, reach, route_digest
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.spaces import Constraints, SearchSpace, cross, fill, mutate
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph
 

@@ -26,8 +26,8 @@ from mtnas.routes import (
     cost,
     route_digest,
 )
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.routes.widths import least_inputs
 from mtnas.spaces import Constraints, SearchSpace
 from tests.routes.every_route import every_mix, every_route

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mtnas.errors import ConflictError, LeaseLostError
 from mtnas.store import FailureKind, Holding, JobKind, JobRecord, JobState, Store
-from mtnas.store.transitions import NEXT
+from mtnas.store.jobs.transitions import NEXT
 from mtnas.trials import TrialState
 from tests.store.values import complete, new_trial
 

@@ -24,7 +24,7 @@ class RandomBag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomFeatures:
-    """What an encoder reads (``mtnas.supernets.encoder.Features``)."""
+    """What an encoder reads (``mtnas.supernets.inputs.encoder.Features``)."""
 
     categorical: Tensor
     numeric: Tensor

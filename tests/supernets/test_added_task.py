@@ -22,8 +22,8 @@ from mtnas.routes import (
     reach,
     route_digest,
 )
-from mtnas.routes.extend import frozen_route, with_tasks
-from mtnas.routes.named import Size
+from mtnas.routes.building.extend import frozen_route, with_tasks
+from mtnas.routes.schemes.by_name import Size
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet, copy_nodes, freeze, freeze_part, start_from
 from mtnas.training.recipe import Recipe

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import NAMED_ROUTES, EdgeState, InputShape, Mix, Route, RouteGraph, Tower
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import Size, full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import Size, full_route
 from mtnas.supernets import Selection, Supernet
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_route
 from tests.supernets.batches import random_features

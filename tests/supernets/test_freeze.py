@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mtnas.routes import Mix, Route, RouteGraph, aligned_cost, cost, narrow, reach
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, Supernet, freeze
 from tests.routes.random_graphs import INPUTS, random_graph, random_route
 from tests.supernets.batches import random_features

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Edge, Encoder, GateKind, InputShape, Junction, RouteGraph, Slot, Tower, cost
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Initial, Supernet
-from mtnas.supernets.block_banks import make_bank
-from mtnas.supernets.images import ConvolutionBank, GroupNormBank
+from mtnas.supernets.banks.block_banks import make_bank
+from mtnas.supernets.banks.convolution_banks import ConvolutionBank, GroupNormBank
 from tests.supernets.weights import randomise
 
 C, H, W, OUT = 3, 7, 5, 8

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from mtnas.routes import Route, Tower, canonical_route, shape_graph
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Initial, Supernet
-from mtnas.supernets.banks import MlpBank
+from mtnas.supernets.banks.bank import MlpBank
 from mtnas.supernets.initial import site_seed
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from mtnas.supernets.banks.normalise import normalised_relu
 from mtnas.supernets.gates.softmax_values import softmax_over
+from mtnas.supernets.inputs.look_up import look_up
 from mtnas.supernets.kernels import compiled
 from mtnas.supernets.kernels.availability import MOST_THREADS
-from mtnas.supernets.look_up import look_up
 from mtnas.supernets.mixing import weighted_sum
-from mtnas.supernets.normalise import normalised_relu
 
 K, B, M, N, W = 2, 7, 6, 3, 5  # W odd: rows that no vector instruction fits
 

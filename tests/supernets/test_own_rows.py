@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mtnas.errors import SpaceError
 from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.copying import copy_nodes
 from mtnas.supernets.own_rows import RowsOf

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, RouteGraph, Tower
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Layout, Selection, Supernet
 from tests.routes.random_graphs import BLOCKS, INPUTS, random_graph, random_route
 from tests.supernets.batches import random_features

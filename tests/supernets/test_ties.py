@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from mtnas.errors import SpaceError
 from mtnas.routes import Block, BlockKind, Edge, Encoder, GateKind, Junction, RouteGraph, Slot, Tower, cost
-from mtnas.routes.named import NamedRoute, full_route
-from mtnas.routes.streams import Manner, levels_of, stream_graph
+from mtnas.routes.building.streams import Manner, levels_of, stream_graph
+from mtnas.routes.schemes.by_name import NamedRoute, full_route
 from mtnas.supernets import Selection, Supernet, freeze
 from mtnas.supernets.activations import Activations
-from mtnas.supernets.banks import MlpBank
-from mtnas.supernets.slots import run_slots
+from mtnas.supernets.banks.bank import MlpBank
+from mtnas.supernets.banks.slots import run_slots
 from tests.schemes.parts import INPUTS, parts_of
 
 TOWERS = tuple(Tower(task=task, reads="", hidden=()) for task in ("a", "b", "c"))

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import search_spaces
-from mtnas.run.prepare import expanded
+from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Route, RouteGraph, Tower, canonical_route, shape_graph
-from mtnas.routes.layered import layered_graph
+from mtnas.routes.building.layered import layered_graph
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData, TrainingData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData, TrainingData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from tests.training.spaces import MLP, QUERIES, WIDE

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mtnas.routes import Block, BlockKind, GateKind, Junction, RouteGraph, Slot, Tower
-from mtnas.routes.layered import ENCODER, entry_junction, layered_graph, tower_junction
+from mtnas.routes.building.layered import ENCODER, entry_junction, layered_graph, tower_junction
 from mtnas.routes.nodes import Edge, EdgeState, Encoder
 from mtnas.spaces import Constraints, SearchSpace
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from mtnas.routes import InputShape, Tower
-from mtnas.routes.named import NAMED_ROUTES, Size
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
+from mtnas.training.feeding.streamed import StreamedData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
-from mtnas.training.streamed import StreamedData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from tests.training.problem import Arrays

@@ -9,7 +9,7 @@ import pytest
 from torch._dynamo.utils import counters
 
 from mtnas.routes import Tower
-from mtnas.routes.named import NAMED_ROUTES, Size
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Settings
 from tests.training.problem import TASKS, differences, resident, trained, trainer

@@ -12,12 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import search_spaces
 from mtnas.routes import canonical_route, shape_graph
-from mtnas.training.gradient import GradientSearcher
 from mtnas.training.recipe import Recipe
+from mtnas.training.searches.gradient import GradientSearcher
 from mtnas.training_options import BalancerSpec, EqualBalancer, GdodBalancer
 from mtnas.trials import Settings
 from tests.training.problem import INPUTS, TASKS, resident, trainer
-from tests.training.searches import search
+from tests.training.search_rounds import search
 
 CASES: dict[str, tuple[str, dict[str, Any], BalancerSpec]] = {
     "softmax": ("mtnas", {"layers": 2, "subnets": 2, "width": 4}, EqualBalancer()),

@@ -14,17 +14,17 @@ from torch._C._profiler import _EventType
 
 from mtnas.routes import InputShape, canonical_route, shape_graph
 from mtnas.tasks import Task, TaskKind
-from mtnas.training.balancing import PackShape, make_balancer
-from mtnas.training.balancing.balancer import GramBalancer, JacobianBalancer
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.pack_memory import MIB, PackMemory, pack_memory
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
+from mtnas.training.step.balancing import PackShape, make_balancer
+from mtnas.training.step.balancing.balancer import GramBalancer, JacobianBalancer
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, EqualBalancer, GdodBalancer, needs_task_gradients
 from mtnas.trials import Settings
 from search_spaces import build
-from tests.training.balancing.contract import EVERY
 from tests.training.problem import Arrays
+from tests.training.step.balancing.contract import EVERY
 
 FACTOR = 2.0  # how far the estimate may be from the measured peak, either way
 PART_ROWS = 2048

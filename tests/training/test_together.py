@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import NAMED_ROUTES, Tower, task_path
-from mtnas.routes.layered import tower_junction
-from mtnas.routes.named import Size
+from mtnas.routes.building.layered import tower_junction
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import Selection, Supernet, freeze
-from mtnas.training.components import components, shared_mask
-from mtnas.training.flat import FlatParameters
 from mtnas.training.recipe import Recipe
-from mtnas.training.reweighting import label_directions, reweighted, svd_task_weights
+from mtnas.training.step.components import components, shared_mask
+from mtnas.training.step.flat import FlatParameters
+from mtnas.training.step.reweighting import label_directions, reweighted, svd_task_weights
 from mtnas.training_options import (
     AlignmentSpec,
     AuxiliarySpec,
@@ -125,7 +125,7 @@ def test_a_frozen_aligned_net_equals_the_pack() -> None:
 
 
 def rows_for_one(trainer):  # type: ignore[no-untyped-def]
-    from mtnas.training.batches import BatchStream
+    from mtnas.training.feeding.batches import BatchStream
 
     yield from BatchStream(trainer.data, parts=("train",), batch_size=32, data_seeds=[0]).epoch(0)
 

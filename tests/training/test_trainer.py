@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtnas.routes import Tower
-from mtnas.routes.named import NAMED_ROUTES, NamedRoute, Size
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute, Size
 from mtnas.training.recipe import Recipe
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import (

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import InputShape, Tower
-from mtnas.routes.named import NamedRoute, Size, mmoe
+from mtnas.routes.schemes.by_name import NamedRoute, Size, mmoe
 from mtnas.tasks import Task, TaskKind
+from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
-from mtnas.training.rows import ResidentData
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.cluster import TOKEN_VARIABLE, write_token
+from workers.ray.cluster import TOKEN_VARIABLE, write_token
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from mtnas.processes import set_on_signal
 from mtnas.store import Holding, JobKind, Store
 from workers import logs
 from workers.loop import Worker
-from workers.reaper import Reaper
 from workers.settings import Settings
+from workers.upkeep.reaper import Reaper
 
 
 def count(store: Store, holding: Holding, check: Callable[[], None]) -> None:

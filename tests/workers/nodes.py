@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workers.cluster import cluster
+from workers.ray.cluster import cluster
 from workers.settings import Settings
 
 STORE_BYTES = 100 * 2**20

@@ -8,9 +8,9 @@ import numpy as np
 
 import search_spaces
 from mtnas.data import DataAccess, EncodedData, load
-from mtnas.data.spec import CatalogueSource, DataSpec
+from mtnas.data.data_spec import CatalogueSource, DataSpec
 from mtnas.routes import canonical_route, shape_graph
-from mtnas.run.pack_task import PackTask, TrainWork
+from mtnas.run.packs.pack_task import PackTask, TrainWork
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Candidate, Settings

@@ -9,16 +9,16 @@ from fastapi.testclient import TestClient
 
 from mtnas.client import Client
 from mtnas.routes import Route, RouteGraph, narrow
-from mtnas.run.base import load_base
+from mtnas.run.base_system import load_base
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
 from mtnas.supernets import freeze_part
-from mtnas.training.trained import Trained
+from mtnas.training.trained_network import Trained
 from tests.api.service import running, store_of
-from tests.workers.test_training import SPEC
+from tests.workers.test_training_job import SPEC
 from workers.local_backend import LocalBackend
 from workers.settings import Settings
-from workers.training import Training
+from workers.training_job import Training
 
 PLANTED = {"rows": 600, "num_tasks": 3, "dims": 8}
 DATA = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}

@@ -13,17 +13,17 @@ import search_spaces
 from mtnas.data import DataAccess, EncodedData
 from mtnas.errors import TrainingError
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
-from mtnas.run.pack_events import PackCheckpoint, PackEvent, PackProgress, PackStarted, TrainResult
-from mtnas.run.pack_task import PackTask
-from mtnas.run.prepare import expanded
+from mtnas.run.packs.pack_events import PackCheckpoint, PackEvent, PackProgress, PackStarted, TrainResult
+from mtnas.run.packs.pack_task import PackTask
+from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.trials import TrialState
 from tests.workers.nodes import Nodes, two_nodes
 from tests.workers.packs import pack, planted
 
 if TYPE_CHECKING:
-    from workers.actor_pool import ActorPool
-    from workers.ray_executor import RayExecutor
+    from workers.ray.actor_pool import ActorPool
+    from workers.ray.ray_executor import RayExecutor
 
 SPEC: dict[str, Any] = {
     "name": "two nodes",
@@ -52,13 +52,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EncodedData:
 
 @pytest.fixture(scope="module")
 def pool(nodes: Nodes) -> "ActorPool":
-    from workers.actor_pool import ActorPool
+    from workers.ray.actor_pool import ActorPool
 
     return ActorPool(wait_s=20)
 
 
 def _executor(pool: "ActorPool", *, num_gpus: float, max_packs: int = 4) -> "RayExecutor":
-    from workers.ray_executor import RayExecutor
+    from workers.ray.ray_executor import RayExecutor
 
     return RayExecutor(pool, max_packs=max_packs, num_gpus=num_gpus, check=lambda: None)
 
@@ -73,7 +73,7 @@ def _most_at_once(events: Sequence[PackEvent]) -> int:
 
 
 def test_room_is_counted_node_by_node_and_gpu_by_gpu(ray_token: Path) -> None:
-    from workers.room import ActorSize, room
+    from workers.ray.room import ActorSize, room
 
     nodes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 3.0, "GPU": 1.0}, {"CPU": 1.5}, {"memory": 1.0}]
     assert room(ActorSize(), nodes) == 8 + 3 + 1
@@ -86,7 +86,7 @@ def test_the_device_is_the_gpu_that_ray_assigned_as_torch_counts_it(
 ) -> None:
     import torch
 
-    from workers.pack_actor import own_device
+    from workers.ray.pack_actor import own_device
 
     assert own_device("cpu", [], None, node="n") == "cpu"
     if not torch.cuda.is_available():
@@ -139,7 +139,7 @@ def test_a_worker_without_a_job_leaves_a_shared_cluster_to_others(
 ) -> None:
     import ray
 
-    from workers.ray_backend import RayBackend
+    from workers.ray.ray_backend import RayBackend
     from workers.settings import Settings
 
     pool.close()

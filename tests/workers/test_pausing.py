@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 import search_spaces
-from api.exporting import request_export
-from api.extending import request_extension
-from mtnas.run.prepare import expanded
-from mtnas.search.limits import BudgetSpec
+from api.requests.exporting import request_export
+from api.requests.extending import request_extension
+from mtnas.run.phases.prepare import expanded
+from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, Store
 from mtnas.trials import TrialState
-from tests.workers.test_training import SPEC
+from tests.workers.test_training_job import SPEC
 from workers.local_backend import LocalBackend
 from workers.loop import Worker
 from workers.settings import Settings
-from workers.training import Training
+from workers.training_job import Training
 
 JOBS: dict[str, dict[str, Any]] = {
     "tpe": {"search": {"kind": "tpe", "generation": 4, "options": {"startup": 4}}, "budget": {"trials": 16}},

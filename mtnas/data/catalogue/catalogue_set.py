@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from mtnas.data.access import DataAccess
-from mtnas.data.spec import Feature, Part, Split
+from mtnas.data.data_spec import Feature, Part, Split
 from mtnas.errors import DataError
 from mtnas.tasks import Task
 

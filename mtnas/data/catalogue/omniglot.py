@@ -18,8 +18,8 @@ from pydantic import Field, model_validator
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue.catalogue_set import CatalogueSet, SourceTable
 from mtnas.data.catalogue.omniglot_files import SIZE, digest_of_drawings, omniglot_archives, read_drawings
-from mtnas.data.images import image_column
-from mtnas.data.spec import ColumnSplit, Feature, Part
+from mtnas.data.columns.image_columns import image_column
+from mtnas.data.data_spec import ColumnSplit, Feature, Part
 from mtnas.tasks import Task, TaskKind
 
 _FORMAT = 1  # of the reading and the split; part of the identity

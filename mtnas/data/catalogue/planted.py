@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue.catalogue_set import CatalogueSet, SourceTable
-from mtnas.data.spec import Feature, Part, RatioSplit
+from mtnas.data.data_spec import Feature, Part, RatioSplit
 from mtnas.tasks import Task, TaskKind
 
 _FORMAT = 1  # of the generator; part of the identity

@@ -7,7 +7,7 @@ from mtnas.routes.schemes.controller import controller
 from mtnas.routes.schemes.cross_stitch import cross_stitch
 from mtnas.routes.schemes.dselect_k import dselect_k
 from mtnas.routes.schemes.esmm import esmm
-from mtnas.routes.schemes.images import ImageSize, image_size
+from mtnas.routes.schemes.image_routes import ImageSize, image_size
 from mtnas.routes.schemes.mmoe import full_sharing, ml_mmoe, mmoe
 from mtnas.routes.schemes.named_route import NamedRoute, Size, full_route
 from mtnas.routes.schemes.one_bottom import shared_bottom, single_task

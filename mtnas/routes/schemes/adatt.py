@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes.blocks import Block, BlockKind
-from mtnas.routes.layered import ENTRY, entry_junction, tower_junction
+from mtnas.routes.blocks.block import Block, BlockKind
+from mtnas.routes.building.layered import ENTRY, entry_junction, tower_junction
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, GateKind, Junction, Slot, Tower
 from mtnas.routes.schemes.named_route import NamedRoute, Size, assemble, edges_from
 

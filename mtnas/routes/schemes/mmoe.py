@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mtnas.routes.layered import ENTRY, entry_junction, layered_graph, tower_junction
+from mtnas.routes.building.layered import ENTRY, entry_junction, layered_graph, tower_junction
 from mtnas.routes.nodes import Edge, Junction, Slot, Tower
 from mtnas.routes.schemes.named_route import NamedRoute, Size, assemble, full_route
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mtnas.routes.blocks import Block, BlockKind
+from mtnas.routes.blocks.block import Block, BlockKind
+from mtnas.routes.building.layered import ENCODER, tower_junction
 from mtnas.routes.graph import RouteGraph
-from mtnas.routes.layered import ENCODER, tower_junction
 from mtnas.routes.nodes import Edge, Encoder, GateKind, Junction, Slot, Tower
 from mtnas.routes.route import Mix, Route
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes.layered import ENTRY, entry_junction, tower_junction
+from mtnas.routes.building.layered import ENTRY, entry_junction, tower_junction
 from mtnas.routes.nodes import Edge, Junction, Slot, Tower
 from mtnas.routes.schemes.named_route import NamedRoute, Size, assemble
 

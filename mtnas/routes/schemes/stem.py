@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtnas.routes.layered import ENCODER, ENTRY, entry_junction, tower_junction
+from mtnas.routes.building.layered import ENCODER, ENTRY, entry_junction, tower_junction
 from mtnas.routes.nodes import JUNCTION_QUERY, Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
 from mtnas.routes.schemes.named_route import NamedRoute, Size, assemble, edges_from, passing
 

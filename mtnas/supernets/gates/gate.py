@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mtnas.routes.nodes import MEAN_QUERY
 from mtnas.supernets.draws import Draws
-from mtnas.supernets.inputs import Inputs, wide_product
+from mtnas.supernets.inputs.encoded_inputs import Inputs, wide_product
 from mtnas.supernets.mixing import weighted_sum
 from mtnas.supernets.selection import Selection
 

@@ -1,4 +1,4 @@
-"""Kernels of ``mtnas.supernets.look_up``: rows of tables, and the sums of their gradients.
+"""Kernels of ``mtnas.supernets.inputs.look_up``: rows of tables, and the sums of their gradients.
 
 Legend: K pack, S data seeds, N numbers of a batch (rows x features), V rows of a candidate's table, W width.
 """

@@ -1,4 +1,4 @@
-"""Kernels of ``mtnas.supernets.normalise``: a row of units is normalised while it is in registers.
+"""Kernels of ``mtnas.supernets.banks.normalise``: a row of units is normalised while it is in registers.
 
 Loops over the units of a row each write one array or sum one up, never both: that is what the compiler turns into
 vector instructions. Where a loop did both, it would compare addresses at run time to choose between a vector and a

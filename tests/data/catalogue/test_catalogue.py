@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtnas.data import CATALOGUE, DataAccess, check_against_profile, load
-from mtnas.data.spec import CatalogueSource, DataSpec, Feature
+from mtnas.data.data_spec import CatalogueSource, DataSpec, Feature
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 

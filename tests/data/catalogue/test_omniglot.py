@@ -17,7 +17,7 @@ from PIL import Image
 from mtnas.data import CATALOGUE, DataAccess, load
 from mtnas.data.catalogue import omniglot_files
 from mtnas.data.catalogue.omniglot import CHARACTERS, OmniglotOptions, task_name
-from mtnas.data.spec import CatalogueSource, DataSpec
+from mtnas.data.data_spec import CatalogueSource, DataSpec
 from mtnas.errors import DataError
 from mtnas.tasks import Task
 
@@ -103,7 +103,7 @@ def test_labels_do_not_depend_on_hashing(tmp_path: Path) -> None:
     script = (
         "import hashlib, sys; from pathlib import Path\n"
         "from mtnas.data import CATALOGUE, DataAccess, load\n"
-        "from mtnas.data.spec import CatalogueSource, DataSpec\n"
+        "from mtnas.data.data_spec import CatalogueSource, DataSpec\n"
         "options = {'alphabets': 2, 'size': 14}; known = CATALOGUE['omniglot']\n"
         "data = load(DataSpec(source=CatalogueSource(name='omniglot', options=options)),\n"
         "            known.tasks(known.check_options(options)), access=DataAccess(cache=Path(sys.argv[1])))\n"

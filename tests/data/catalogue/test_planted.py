@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mtnas.data import CATALOGUE, DataAccess, EncodedData, load
 from mtnas.data.catalogue.planted import PlantedOptions
-from mtnas.data.spec import CatalogueSource, DataSpec
+from mtnas.data.data_spec import CatalogueSource, DataSpec
 from mtnas.errors import DataError
 
 PLANTED = CATALOGUE["planted"]

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Block, BlockKind, GateKind, InputShape, RouteGraph, Tower
-from mtnas.routes.layered import layered_graph
-from mtnas.routes.named import full_route
-from mtnas.routes.relaxed import with_gate
+from mtnas.routes.building.layered import layered_graph
+from mtnas.routes.building.relaxed import with_gate
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.activations import Trunk
 from mtnas.supernets.gates import Gate
 from mtnas.supernets.junctions import JunctionGroup
-from mtnas.training.noise import Noise
+from mtnas.training.step.noise import Noise
 from tests.supernets.batches import RandomFeatures, random_features
 
 INPUTS = InputShape(num_numeric=4)

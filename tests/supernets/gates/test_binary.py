@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mtnas.routes import GateKind
 from mtnas.supernets import Selection, Supernet
-from mtnas.training.noise import Noise
+from mtnas.training.step.noise import Noise
 from tests.supernets.gates.one_junction import (
     ROWS,
     batch,

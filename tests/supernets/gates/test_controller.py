@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind, RouteGraph
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.gates import ControllerGate
-from mtnas.training.noise import Noise
+from mtnas.training.step.noise import Noise
 from tests.supernets.batches import RandomFeatures, random_features
 from tests.supernets.gates.one_junction import (
     INPUTS,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import GateKind
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Layout, Selection
 from mtnas.supernets.gates.softmax_values import softmax_over
 from tests.supernets.gates.one_junction import batch, gated_graph, pack

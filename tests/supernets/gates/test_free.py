@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtnas.routes import NAMED_ROUTES
-from mtnas.routes.named import Size
+from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import Supernet
 from mtnas.supernets.gates.free import start_values
 from mtnas.supernets.junctions import JunctionGroup

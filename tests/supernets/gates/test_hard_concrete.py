@@ -8,7 +8,7 @@ import torch
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind
 from mtnas.supernets.gates import HardConcreteGate
-from mtnas.training.noise import Noise
+from mtnas.training.step.noise import Noise
 from tests.supernets.gates.one_junction import batch, gate_of, gated_graph, noise, outputs, pack, selection, trunk
 
 GRAPH = gated_graph(GateKind.HARD_CONCRETE)

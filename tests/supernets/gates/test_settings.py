@@ -8,7 +8,7 @@ import torch
 from mtnas.errors import SpaceError
 from mtnas.routes import GateKind
 from mtnas.routes.gate_settings import GATE_SETTINGS, check_gate_settings
-from mtnas.routes.named import full_route
+from mtnas.routes.schemes.by_name import full_route
 from mtnas.supernets import Selection, Supernet
 from tests.supernets.batches import random_features
 from tests.supernets.gates.one_junction import INPUTS, ROWS, gated_graph, noise

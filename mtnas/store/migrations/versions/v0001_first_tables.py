@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from mtnas.store.clock import UtcDateTime
+from mtnas.store.sql.clock import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,125 @@
+"""What a job would take, as far as it can be foreseen: the cost of a typical route, the number of trainings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+
+from api.requests.data_checks import KnownData
+from mtnas.data import CATALOGUE
+from mtnas.data.data_spec import CatalogueSource, Feature
+from mtnas.data.profiles.inference import infer_features
+from mtnas.routes import InputShape
+from mtnas.search.budgets.foreseen import num_sampled, passes_of_proposals, passes_of_steps
+from mtnas.search.budgets.passes import PassRows
+from mtnas.search.specs.supernet_specs import SharedWeightsSearch
+from mtnas.spaces import SearchSpace
+from mtnas.spec import JobSpec, SampledSearch
+
+_SAMPLED_ROUTES = 15
+
+
+def typical_cost(space: SearchSpace, inputs: InputShape | None, *, seed: int) -> dict[str, int] | None:
+    """Median parameters and multiply-accumulates of routes drawn from the space; ``None`` without inputs.
+
+    Raises:
+        SpaceError: no route keeps to the constraints.
+    """
+    if inputs is None:
+        return None
+    known = replace(space, inputs=inputs)
+    rng = np.random.default_rng(seed)
+    costs = [known.cost(known.sample(rng)) for _ in range(_SAMPLED_ROUTES)]
+    return {
+        "num_params": median_low(cost.num_params for cost in costs),
+        "macs": median_low(cost.macs for cost in costs),
+    }
+
+
+def expected_inputs(spec: JobSpec, data: KnownData) -> InputShape | None:
+    """The shape of the inputs before they are encoded, or ``None``; vocabularies that no profile tells of are empty."""
+    features = _features(spec, data)
+    if features is None:
+        return None
+    tables: list[tuple[int, int]] = []
+    num_numeric = 0
+    for feature in features:
+        column = data.profile.column(feature.column) if data.profile else None
+        match feature.kind:
+            case "numeric":
+                # Its missing indicator is an input of its own.
+                num_numeric += 1 if column is not None and not column.missing else 2
+            case "dense_vector" | "sequence" | "image":
+                if column is None or column.length is None:
+                    return None
+                num_numeric += column.length
+            case _:
+                distinct = None if column is None else column.tokens or column.distinct
+                rows = 0 if distinct is None else min(distinct, feature.max_vocabulary) + 1
+                tables.append((rows, feature.embedding_width))
+    return InputShape(
+        vocabularies=tuple(rows for rows, _ in tables),
+        embedding_widths=tuple(width for _, width in tables),
+        num_numeric=num_numeric,
+    )
+
+
+def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
+    """Trainings by phase, and their steps when the number of rows is known."""
+    protocol, rates = spec.protocol, len(spec.training.lr_grid)
+    baselines = len({"single_task", *protocol.named_baselines})
+    trainings = {
+        "baselines": baselines * rates,
+        "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.num_searches,
+        "tuning": protocol.finalists * rates if rates > 1 else 0,
+        "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
+    }
+    result: dict[str, Any] = {"trainings": trainings}
+    if data.num_rows is not None:
+        rows = min(data.num_rows, spec.data.max_rows or data.num_rows)
+        result["rows"] = rows
+        of_training = spec.training.epochs * (rows // spec.training.batch_size + 1)
+        at_most = sum(trainings.values()) * of_training
+        if not isinstance(spec.search, SampledSearch):
+            at_most += _charge_at_most(spec, spec.search, rows) - trainings["search"] * of_training
+        result["candidate_steps_at_most"] = at_most
+    return result
+
+
+def _charge_at_most(spec: JobSpec, search: SharedWeightsSearch, rows: int) -> int:
+    """What the searches are charged if all rows but those of ``search`` were to train on, and are of all tasks."""
+    held_out = math.ceil(spec.data.search_share * rows)
+    of_pass = PassRows(
+        step=min(spec.training.batch_size, rows),
+        evaluation=held_out,
+        labelled=held_out,
+        num_tasks=len(spec.tasks),
+        own_rows=False,
+    )
+    steps = (search.epochs or spec.training.epochs) * (rows // spec.training.batch_size + 1)
+    num_samples = num_sampled(search, trials=spec.budget.trials)
+    most = max(
+        (
+            passes_of_steps(variant, of_pass, first=0, steps=steps)
+            + passes_of_proposals(variant, of_pass, num_samples=num_samples)
+        ).candidate_steps(of_pass.step)
+        for variant in search.variants()
+    )
+    return math.ceil(most * search.num_networks(len(spec.tasks)))
+
+
+def _features(spec: JobSpec, data: KnownData) -> tuple[Feature, ...] | None:
+    if not isinstance(spec.data.features, str):
+        return spec.data.features
+    never = {*spec.data.exclude, *(task.to_task().label for task in spec.tasks)}
+    if isinstance(data.source, CatalogueSource):
+        known = CATALOGUE[data.source.name]
+        features = known.features(known.check_options(data.source.options))
+        return tuple(feature for feature in features if feature.column not in never)
+    if data.profile is None:
+        return None
+    return infer_features(data.profile.columns, num_rows=data.profile.num_rows, never=never)[0]

@@ -1,0 +1,91 @@
+"""Planning a search: everything that can be known about a specification without reading data or loading torch."""
+
+from __future__ import annotations
+
+import search_spaces
+from api.requests.costing import estimate, expected_inputs, typical_cost
+from api.requests.data_checks import KnownData, check_data
+from mtnas.data import DataAccess
+from mtnas.errors import SpaceError
+from mtnas.messages import Plan
+from mtnas.routes import RouteGraph
+from mtnas.routes.widths import least_inputs
+from mtnas.search.specs.fitness import check_fitness
+from mtnas.spaces import SearchSpace
+from mtnas.spec import JobSpec
+from mtnas.store import Store
+
+
+def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
+    """Check a specification against the catalogue, its own constraints and the stored profile; write its space out.
+
+    Raises:
+        SpecError, DataError: it can never work; the message says where. Several at once come as ``ExceptionGroup``.
+    """
+    space = expand_space(spec)
+    check_constraints(space)
+    check_fitness(spec.search, space)
+    data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
+    changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
+    stored = spec.model_copy(update=changes | {"constraints": spec.constraints.with_space(space.constraints)})
+    return Plan(
+        spec=stored.model_dump(mode="json"),
+        space_size=space.size_text(),
+        route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed),
+        estimate=estimate(spec, data),
+        warnings=(*data.warnings, *_doubts(spec, data)),
+    )
+
+
+def expand_space(spec: JobSpec) -> SearchSpace:
+    """The whole space: the catalogue's by name with its own limits, or the inline graph; the job's limits hold too.
+
+    Raises:
+        SpaceError: no such space or option, or a graph whose towers are not the tasks.
+    """
+    tasks = tuple(task.to_task() for task in spec.tasks)
+    limits = spec.constraints.of_routes
+    if spec.base is not None:
+        return SearchSpace(name=spec.space.name, graph=spec.base.graph_with(tasks), constraints=limits)
+    if spec.space.graph is None:
+        built = search_spaces.build(spec.space.name, tasks, spec.space.options)
+        return SearchSpace(name=built.name, graph=built.graph, constraints=built.constraints.and_also(limits))
+    graph = RouteGraph.from_json(spec.space.graph)
+    wanted = [(task.name, task.tower, task.num_outputs) for task in tasks]
+    found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
+    if wanted != found:
+        raise SpaceError(expected=f"towers {wanted} as the tasks say", found=str(found), where="space.graph")
+    return SearchSpace(name=spec.space.name, graph=graph, constraints=limits)
+
+
+def check_constraints(space: SearchSpace) -> None:
+    """Refuse limits that not even the cheapest route keeps to, were there no inputs at all.
+
+    Raises:
+        SpaceError: which limit is impossible.
+    """
+    limits = space.constraints
+    least = SearchSpace(name=space.name, graph=space.graph, inputs=least_inputs(space.graph)).cost(space.cheapest())
+    for name, limit, found in (
+        ("max_params", limits.max_params, least.num_params),
+        ("max_macs", limits.max_macs, least.macs),
+    ):
+        if limit is not None and found > limit:
+            raise SpaceError(
+                expected=f"at least {found}, what the cheapest route takes without inputs",
+                found=str(limit),
+                where=f"constraints.{name}",
+            )
+
+
+def _doubts(spec: JobSpec, data: KnownData) -> tuple[str, ...]:
+    doubts = []
+    if data.profile is None:
+        doubts.append("the data is not profiled: the cost of a route leaves embedding tables out")
+    if spec.protocol.level == "quick":
+        doubts.append("protocol.level 'quick' compares few seeds and gives no verdict")
+    clocks = [name for name in ("device_seconds", "deadline_s") if getattr(spec.budget, name) is not None]
+    doubts += [f"budget.{name} makes the job's answer depend on the machine's speed" for name in clocks]
+    if spec.asks_latency:
+        doubts.append("latency_us is measured: the answer depends on the machine, and varies from run to run")
+    return tuple(doubts)

@@ -1,0 +1,103 @@
+"""Encoding: rows of a table to arrays, as a fitted schema says. Nothing is learnt from the rows here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
+from mtnas.data.columns.image_columns import pixels_of
+from mtnas.data.columns.lists import dense_of, tokens_of
+from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn
+
+Bag: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EncodedRows:
+    """Inputs of N rows.
+
+    Attributes:
+        categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing. Ranges of
+            numeric columns follow the categorical columns.
+        numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
+        bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
+        images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
+    """
+
+    categorical: NDArray[np.int32]
+    numeric: NDArray[np.float32]
+    bags: tuple[Bag, ...]
+    images: NDArray[np.uint8]
+
+
+def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
+    """The table's rows as the schema encodes them. Needs the input columns only; others are not looked at.
+
+    Raises:
+        DataError: an input column is missing, or holds a value that is no number, infinite, or of another length.
+    """
+    categorical = np.empty((table.num_rows, len(schema.categorical) + len(schema.binned)), np.int32)
+    for index, column in enumerate(schema.categorical):
+        categorical[:, index] = _encode_categorical(column, table)
+    for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
+        categorical[:, index] = _encode_binned(binned, table)
+    num_numeric = schema.inputs_without_images.num_numeric
+    numeric = np.empty((table.num_rows, num_numeric), np.float32)
+    _fill_numeric(schema.numeric, table, numeric)
+    start = num_numeric - sum(len(column.mean) for column in schema.dense)
+    for vectors in schema.dense:
+        numeric[:, start : start + len(vectors.mean)] = _encode_dense(vectors, table)
+        start += len(vectors.mean)
+    bags = tuple(_encode_bag(column, table) for column in schema.bags)
+    images = [
+        pixels_of(column_of(table, column.name), name=column.name, shape=column.shape) for column in schema.images
+    ]
+    pixels = np.concatenate(images, axis=1) if images else np.empty((table.num_rows, 0), np.uint8)
+    return EncodedRows(categorical=categorical, numeric=numeric, bags=bags, images=pixels)
+
+
+def _encode_categorical(column: CategoricalColumn, table: pa.Table) -> NDArray[np.int32]:
+    codes = codes_of(column_of(table, column.name), name=column.name)
+    return _vocabulary_index(column.values, codes.texts)[codes.indices]
+
+
+def _encode_binned(column: NumericColumn, table: pa.Table) -> NDArray[np.int64]:
+    values = finite_numbers_of(column_of(table, column.name), name=column.name)
+    return np.where(np.isnan(values), 0, 1 + np.searchsorted(column.edges, values, side="right"))
+
+
+def _fill_numeric(columns: Sequence[NumericColumn], table: pa.Table, numeric: NDArray[np.float32]) -> None:
+    indicator = len(columns)
+    for index, column in enumerate(columns):
+        values = finite_numbers_of(column_of(table, column.name), name=column.name)
+        missing = np.isnan(values)
+        numeric[:, index] = np.where(missing, 0.0, (values - column.mean) / column.scale)
+        if column.indicator:
+            numeric[:, indicator] = missing
+            indicator += 1
+
+
+def _encode_dense(column: DenseColumn, table: pa.Table) -> NDArray[np.float64]:
+    size = len(column.mean)
+    vectors = dense_of(column_of(table, column.name), name=column.name, separator=column.separator, size=size)
+    standardised: NDArray[np.float64] = (vectors - np.asarray(column.mean)) / np.asarray(column.scale)
+    standardised[np.isnan(standardised)] = 0.0
+    return standardised
+
+
+def _encode_bag(column: BagColumn, table: pa.Table) -> Bag:
+    tokens = tokens_of(column_of(table, column.name), name=column.name, separator=column.separator)
+    values = _vocabulary_index(column.values, tokens.codes.texts)[tokens.codes.indices]
+    return tokens.offsets, values
+
+
+def _vocabulary_index(values: Sequence[str], texts: Sequence[str]) -> NDArray[np.int32]:
+    """For each text its index in the vocabulary, with a 0 at the end where code -1 (missing) looks."""
+    places = {value: index + 1 for index, value in enumerate(values)}
+    return np.array([*(places.get(text, 0) for text in texts), 0], dtype=np.int32)

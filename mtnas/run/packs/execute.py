@@ -1,0 +1,66 @@
+"""Doing a pack's work, whatever it is: ``execute`` takes a task and gives back events."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+
+import torch
+
+from mtnas.data import EncodedData
+from mtnas.errors import MtnasError, OutOfMemoryError
+from mtnas.run.judging.trees import TreesWork, boost
+from mtnas.run.packs.pack_events import PackEvent, PackFailed, PackStarted, TreesResult
+from mtnas.run.packs.pack_search import search_pack
+from mtnas.run.packs.pack_task import PackTask, SupernetWork, TrainWork
+from mtnas.run.packs.pack_training import train_pack
+from mtnas.trials import Place
+
+
+def here(device: str, *, actor: str | None = None, node: str | None = None) -> Place:
+    """This process as a place."""
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return Place(node=node or platform.node() or "localhost", process=os.getpid(), device=name, actor=actor)
+
+
+def execute(
+    task: PackTask, data: EncodedData, *, actor: str | None = None, node: str | None = None
+) -> Iterator[PackEvent]:
+    """Do one pack's work, step by step; the last event is its result or its failure.
+
+    Args:
+        actor: which actor this is, for the pack's place.
+        node: its node, where the machine's name does not say enough.
+    """
+    place = here(task.device, actor=actor, node=node)
+    yield PackStarted(key=task.key, place=place)
+    try:
+        match task.work:
+            case TrainWork():
+                yield from train_pack(task, task.work, data, place)
+            case SupernetWork():
+                yield from search_pack(task, task.work, data, place)
+            case TreesWork():
+                yield _grown(task, task.work, data, place)
+    except MtnasError as error:
+        yield PackFailed(key=task.key, place=place, error=error)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        found = OutOfMemoryError(
+            expected="a pack that fits into the device", found=str(error), where=f"pack {task.key!r}"
+        )
+        yield PackFailed(key=task.key, place=place, error=found)
+
+
+def _grown(task: PackTask, work: TreesWork, data: EncodedData, place: Place) -> TreesResult:
+    started = time.monotonic()
+    if task.streamed:
+        raise OutOfMemoryError(
+            expected="rows that fit into memory, since trees look at all of them at once",
+            found="rows that are streamed",
+            where="boosted_trees",
+        )
+    lr, metrics = boost(work, data, seed=0)
+    seconds = time.monotonic() - started
+    return TreesResult(key=task.key, place=place, task=work.task.name, lr=lr, metrics=metrics, seconds=seconds)

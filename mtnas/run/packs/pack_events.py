@@ -1,0 +1,102 @@
+"""What a pack at work tells: that it has started, how far it is, states to resume from, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtnas.errors import MtnasError
+from mtnas.training.searches.supernet_search import Proposal
+from mtnas.trials import Evaluation, Place
+
+Metrics = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackStarted:
+    """A pack has found its place."""
+
+    key: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackProgress:
+    """How far a pack is; ``candidate_steps`` is what its candidates were charged since they were started or resumed."""
+
+    key: str
+    step: int
+    total_steps: int
+    candidate_steps: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackCheckpoint:
+    """A state to resume from, as safetensors bytes."""
+
+    key: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one candidate: evaluations, or why there are none; weights of the frozen route if kept.
+
+    ``cut`` holds the costs (as in ``Evaluation``) of a candidate that was cut off at ``PackTask.stop_at``.
+    """
+
+    evaluations: tuple[Evaluation, ...] = ()
+    failure: str | None = None
+    weights: bytes | None = None
+    cut: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """A trained pack, outcomes in the order of its candidates.
+
+    ``step_seconds`` is what its steps took since it was started or resumed: neither building it nor evaluations.
+    """
+
+    key: str
+    place: Place
+    outcomes: tuple[Outcome, ...]
+    step_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetResult:
+    """Finished searches: proposals per search, what the pack was charged and took, whether its seconds ended it."""
+
+    key: str
+    place: Place
+    proposals: tuple[tuple[Proposal, ...], ...]
+    candidate_steps: float
+    seconds: float
+    out_of_time: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreesResult:
+    """Boosted trees of one task: the learning rate chosen on ``valid``, metrics by part, and the time it took."""
+
+    key: str
+    place: Place
+    task: str
+    lr: float
+    metrics: Metrics
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackFailed:
+    """A pack that could not be done; the error says why."""
+
+    key: str
+    place: Place | None
+    error: MtnasError
+
+
+PackEnd = TrainResult | SupernetResult | TreesResult | PackFailed
+PackEvent = PackStarted | PackProgress | PackCheckpoint | PackEnd

@@ -1,0 +1,257 @@
+"""Phase ``report``: the table of entrants on ``test``, gains, paired differences, and where everything ran."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import torch
+
+import mtnas
+from mtnas.run.context import Context
+from mtnas.run.journal import RouteRow
+from mtnas.run.judging.boosting import boosted_row
+from mtnas.run.judging.diagnose import diagnose
+from mtnas.run.judging.front import front_facts
+from mtnas.run.judging.statistics import kendall_tau, paired, summary
+from mtnas.run.phases.baselines import REFERENCE, Baselines
+from mtnas.run.phases.retrain import Entrant
+from mtnas.run.phases.search import RANDOM, Found, best_first
+from mtnas.training.measuring.gains import mean_gain, task_gains, worst_gain
+from mtnas.trials import LATENCY, Trial, TrialState
+
+
+def report(context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
+    """Write the report and the routes of the answer; returns the report."""
+    context.start_phase("report")
+    reads = context.journal.count_test_read(context.data.digest)
+    gains = _gains(context, entrants)
+    shared = next((e for e in entrants if e.label == "shared_bottom"), None)
+    rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
+    trees = boosted_row(context, next((e for e in entrants if e.label == REFERENCE), None))
+    winner = next(entrant for entrant in entrants if entrant.role == "finalist")
+    result: dict[str, Any] = {
+        "level": context.spec.protocol.level,
+        "verdict": None,
+        "verdict_reason": "verdicts need the headline level" if context.spec.protocol.level != "headline" else None,
+        "data_digest": context.data.digest,
+        "test_reads": reads,
+        "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
+        "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
+        "rows": rows if trees is None else [*rows, trees],
+        "front": front_facts(context.spec, rows),
+        "comparisons": _comparisons(context, entrants, winner, gains),
+        "search": _search_facts(context, found, entrants),
+        "tuning": {
+            entrant.label: {"lr": entrant.tuned.lr, "on_edge": entrant.tuned.on_edge, "curve": _curve(entrant)}
+            for entrant in entrants
+        },
+        "latency": _latency(context),
+        "places": _places(context.journal.trials()),
+        "provenance": {
+            "spec": context.spec.model_dump(mode="json", exclude={"space": {"graph"}, "base": {"graph"}}),
+            "seed": context.spec.seed,
+            "versions": {"mtnas": mtnas.__version__, "torch": torch.__version__, "python": platform.python_version()},
+            "device": context.device,
+        },
+    }
+    trial = best_trial(context, winner)
+    result["diagnostics"] = diagnose(context, winner, trial=trial, gains=gains[winner.label])
+    _write_routes(context, entrants, rows, winner)
+    context.journal.put_report(result)
+    return result
+
+
+Gains = dict[int, dict[str, float]]
+
+
+def _gains(context: Context, entrants: Sequence[Entrant]) -> dict[str, Gains]:
+    """Per entrant and seed: every task's gain on ``test`` over single-task training with the same seed."""
+    reference = {_seed(t): t for e in entrants if e.label == REFERENCE for t in e.trials if _complete(t)}
+    gains: dict[str, Gains] = {}
+    for entrant in entrants:
+        of_seed: Gains = {}
+        for trial in entrant.trials:
+            single = reference.get(_seed(trial))
+            if _complete(trial) and single is not None:
+                of_task = task_gains(context.tasks, trial.on("test").per_task, single.on("test").per_task)
+                of_seed[_seed(trial)] = of_task | {"mean_gain": mean_gain(of_task), "worst_gain": worst_gain(of_task)}
+        gains[entrant.label] = of_seed
+    return gains
+
+
+def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | None) -> dict[str, Any]:
+    complete = [trial for trial in entrant.trials if _complete(trial)]
+    found = context.cost(entrant.graph, entrant.route)
+    device_seconds = _mean_cost(complete)
+    shared_seconds = _mean_cost([t for t in shared.trials if _complete(t)]) if shared is not None else None
+    return {
+        "label": entrant.label,
+        "role": entrant.role,
+        "route_digest": entrant.digest,
+        "num_params": found.num_params,
+        "macs": found.macs,
+        "latency_us": next((trial.values[LATENCY] for trial in complete if LATENCY in trial.values), None),
+        "seeds": len(complete),
+        "failed": len(entrant.trials) - len(complete),
+        "lr": entrant.tuned.lr,
+        "settings": entrant.settings.without_seeds(),
+        "valid_score": None if not complete else entrant.valid_score(context),
+        "per_task": {
+            task.name: {
+                "metric": task.judged_by,
+                "test": summary([t.on("test").per_task[task.name][task.judged_by] for t in complete]),
+                "valid": summary([t.on("valid").per_task[task.name][task.judged_by] for t in complete]),
+                "gain": summary([of_seed[task.name] for of_seed in gains.values()]),
+            }
+            for task in context.tasks
+        },
+        "mean_gain": summary([of_seed["mean_gain"] for of_seed in gains.values()]),
+        "worst_gain": summary([of_seed["worst_gain"] for of_seed in gains.values()]),
+        "device_seconds": device_seconds,
+        "multiple_of_shared_bottom": (
+            device_seconds / shared_seconds if device_seconds is not None and shared_seconds else None
+        ),
+    }
+
+
+def _comparisons(
+    context: Context, entrants: Sequence[Entrant], winner: Entrant, gains: dict[str, Gains]
+) -> list[dict[str, Any]]:
+    """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed."""
+    named = [entrant for entrant in entrants if entrant.role == "baseline" and entrant.label != RANDOM]
+    rivals = [max(named, key=lambda entrant: entrant.valid_score(context))] if named else []
+    rivals += [entrant for entrant in entrants if entrant.label == RANDOM]
+    rows = []
+    for rival in rivals:
+        seeds = sorted(set(gains[winner.label]) & set(gains[rival.label]))
+        rows.append(
+            {
+                "first": winner.label,
+                "second": rival.label,
+                "seeds": len(seeds),
+                "differences": {
+                    name: paired(
+                        [gains[winner.label][s][name] for s in seeds], [gains[rival.label][s][name] for s in seeds]
+                    )
+                    for name in ("mean_gain", "worst_gain", *(task.name for task in context.tasks))
+                },
+            }
+        )
+    return rows
+
+
+def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
+    """Cost of the search, and how well search-time scores foretold retrained ones."""
+    metric = context.spec.objectives[0].metric
+    trials = [trial for trial in context.journal.trials() if trial.phase == "search" and trial.label != RANDOM]
+    at_search = {t.route_digest: t.values.get(metric, math.nan) for t in reversed(best_first(context, trials))}
+    pairs = [(at_search[e.digest], e.valid_score(context)) for e in entrants if e.digest in at_search]
+    pairs = [(a, b) for a, b in pairs if not (math.isnan(a) or math.isinf(b))]
+    return {
+        **found.cost,
+        "stop": found.stop.to_json(),
+        "random_stop": None if found.random_stop is None else found.random_stop.to_json(),
+        "extends": None if context.earlier is None else context.earlier.job_id,
+        "trials": len(trials),
+        "failed": sum(trial.state is TrialState.FAILED for trial in trials),
+        "infeasible": sum(trial.is_infeasible for trial in trials),
+        "space_size": context.space.size_text(),
+        "kendall_tau": kendall_tau([a for a, _ in pairs], [b for _, b in pairs]),
+    }
+
+
+def _latency(context: Context) -> dict[str, Any] | None:
+    """How ``latency_us`` was measured, where it was."""
+    if not context.spec.asks_latency:
+        return None
+    rows, most = context.spec.protocol.latency_rows, context.spec.constraints.max_latency_us
+    return {"unit": "us per batch", "rows": rows, "threads": 1, "max_latency_us": most, "reproducible": False}
+
+
+def _places(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """How many trials of each phase ran where."""
+    counts = Counter(
+        (t.phase, t.place.node, t.place.process, t.place.device, t.place.actor) for t in trials if t.place is not None
+    )
+    names = ("phase", "node", "process", "device", "actor")
+    return [
+        dict(zip(names, place, strict=True)) | {"trials": count} for place, count in sorted(counts.items(), key=str)
+    ]
+
+
+def _write_routes(
+    context: Context, entrants: Sequence[Entrant], rows: Sequence[dict[str, Any]], winner: Entrant
+) -> None:
+    journal, digest = context.journal, context.data.digest
+    journal.add_graphs({entrant.graph.digest: entrant.graph.to_json() for entrant in entrants})
+    searched: dict[str, RouteRow] = {}
+    # A route that was tried several times is told of by its best trial.
+    for trial in reversed(best_first(context, [trial for trial in journal.trials() if trial.phase == "search"])):
+        searched[trial.route_digest] = RouteRow(
+            digest=trial.route_digest,
+            graph_digest=trial.graph_digest,
+            text=trial.candidate.route.text,
+            num_params=int(trial.values["num_params"]),
+            macs=int(trial.values["macs"]),
+            role="search",
+            label=trial.label,
+            phase="search",
+            values={f"search.{name}": value for name, value in trial.values.items()},
+            details={"settings": trial.candidate.settings.without_seeds()},
+        )
+    answer = {}
+    rank = 0
+    for entrant, row in zip(entrants, rows, strict=True):
+        rank += entrant.role == "finalist"
+        values = {f"test.{task}.{cells['metric']}": cells["test"]["mean"] for task, cells in row["per_task"].items()}
+        values |= {"mean_gain": row["mean_gain"]["mean"], "worst_gain": row["worst_gain"]["mean"]}
+        values |= {"valid_score": row["valid_score"]}
+        values |= {} if row["latency_us"] is None else {LATENCY: row["latency_us"]}
+        if entrant.digest in searched:
+            values |= searched[entrant.digest].values
+        answer[entrant.digest] = RouteRow(
+            digest=entrant.digest,
+            graph_digest=entrant.graph.digest,
+            text=entrant.route.text,
+            num_params=row["num_params"],
+            macs=row["macs"],
+            role="best" if entrant is winner else entrant.role,
+            label=entrant.label,
+            phase="retrain",
+            values=values,
+            rank=rank if entrant.role == "finalist" else None,
+            details={
+                "lr": entrant.tuned.lr,
+                "settings": row["settings"],
+                "seeds": row["seeds"],
+                "weights_of_trial": best_trial(context, entrant),
+            },
+        )
+    journal.add_routes(list((searched | answer).values()), data_digest=digest)
+
+
+def best_trial(context: Context, entrant: Entrant) -> int | None:
+    """Number of the seed that is best on ``valid``: the one whose weights are exported."""
+    complete = [trial for trial in entrant.trials if _complete(trial)]
+    return max(complete, key=context.valid_score).number if complete else None
+
+
+def _curve(entrant: Entrant) -> dict[str, float | None]:
+    return {str(lr): value if math.isfinite(value) else None for lr, value in entrant.tuned.curve.items()}
+
+
+def _complete(trial: Trial) -> bool:
+    return trial.state is TrialState.COMPLETE
+
+
+def _seed(trial: Trial) -> int:
+    return trial.candidate.settings.seed
+
+
+def _mean_cost(trials: Sequence[Trial]) -> float | None:
+    return fmean(trial.evaluations[0].costs["device_seconds"] for trial in trials) if trials else None

@@ -1,0 +1,140 @@
+"""Phase ``retrain``: finalists and baselines of equal size, trained anew over seeds on ``train`` + ``search``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from mtnas.errors import SearchError
+from mtnas.routes import Route, RouteGraph, route_digest
+from mtnas.routes.schemes.by_name import NamedRoute
+from mtnas.run.base_system import keep_encoding
+from mtnas.run.context import Context
+from mtnas.run.judging.figures import judged
+from mtnas.run.packs.planned import Planned, plan
+from mtnas.run.packs.progress import WHOLE, Stretch
+from mtnas.run.packs.train_planned import train
+from mtnas.run.phases.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
+from mtnas.run.phases.search import RANDOM, Found
+from mtnas.trials import Candidate, Settings, Trial, TrialState
+
+PARTS = ("train", "search")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """Something the report compares: a route with one trial per seed.
+
+    Attributes:
+        role: ``baseline`` or ``finalist``.
+        trials: by seed, failed ones included.
+        tuned: its learning rate.
+    """
+
+    label: str
+    role: str
+    graph: RouteGraph
+    route: Route
+    digest: str
+    trials: tuple[Trial, ...]
+    tuned: Tuned
+
+    @property
+    def settings(self) -> Settings:
+        """What every seed was trained with, but for the seeds."""
+        return self.trials[0].candidate.settings
+
+    @property
+    def complete(self) -> list[Trial]:
+        """The trials that could be trained."""
+        return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+
+    def valid_score(self, context: Context) -> float:
+        """Mean over the seeds of the score on ``valid``; what entrants are chosen by."""
+        return fmean(context.valid_score(trial) for trial in self.complete) if self.complete else float("-inf")
+
+
+def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
+    """Baselines first, then finalists by their score on ``valid``, best first.
+
+    Routes of a search keep the settings that they were found with, but for the learning rate, which is tuned.
+
+    Raises:
+        SearchError: no finalist could be trained.
+    """
+    context.start_phase("retrain")
+    seeds = range(context.spec.protocol.num_seeds)
+    searched = {f"finalist-{rank}": candidate for rank, candidate in enumerate(found.finalists, start=1)}
+    if found.random_finalist is not None:
+        searched[RANDOM] = found.random_finalist
+    num_tuning = len(searched) * len(context.spec.training.lr_grid) if len(context.spec.training.lr_grid) > 1 else 0
+    tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(searched)))
+    tuned, first = _tune_finalists(context, searched, found.num_trials, WHOLE.part(0, tuning))
+    num_params = context.space.cost(found.finalists[0].route).num_params
+    planned: list[Planned] = []
+    named_of: dict[str, NamedRoute] = {}
+    for name, choice in known.tuned.items():
+        named_of[name] = matched_baseline(context, name, num_params)
+        start = first + len(planned)
+        planned += planned_seeds(context, start, "retrain", name, named_of[name], lr=choice.lr, seeds=seeds)
+    for label, candidate in searched.items():
+        named = NamedRoute(name=label, graph=context.space.graph, route=candidate.route)
+        named_of[label], start, lr = named, first + len(planned), tuned[label].lr
+        planned += planned_seeds(context, start, "retrain", label, named, lr=lr, seeds=seeds, like=candidate.settings)
+    trials = train(
+        context,
+        planned,
+        parts=PARTS,
+        evaluate_on=("valid", "test"),
+        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+        keep_weights=lambda trial: trial.label in searched and trial.label != RANDOM,
+        stretch=WHOLE.part(tuning, 1),
+    )
+    keep_encoding(context.journal, context.data.schema)
+    entrants = [
+        Entrant(
+            label=label,
+            role="finalist" if label in searched and label != RANDOM else "baseline",
+            graph=named.graph,
+            route=named.route,
+            digest=route_digest(named.graph, named.route),
+            trials=tuple(trial for trial in trials if trial.label == label),
+            tuned=tuned[label] if label in tuned else known.tuned[label],
+        )
+        for label, named in named_of.items()
+    ]
+    finalists = [entrant for entrant in entrants if entrant.role == "finalist"]
+    finalists.sort(key=lambda entrant: -entrant.valid_score(context))
+    if not finalists[0].complete:
+        reason = f"failed trials, one with: {finalists[0].trials[0].failure}"
+        raise SearchError(expected="a finalist that can be trained", found=reason, where="phase 'retrain'")
+    return [entrant for entrant in entrants if entrant.role != "finalist"] + finalists
+
+
+def _tune_finalists(
+    context: Context, searched: dict[str, Candidate], first: int, stretch: Stretch
+) -> tuple[dict[str, Tuned], int]:
+    """The learning-rate tuning that baselines had, for the routes of the search: same rows, same grid, one seed."""
+    grid = context.spec.training.lr_grid
+    wanted = [
+        (
+            label,
+            context.space.graph,
+            Candidate(route=found.route, settings=settings(context, lr=lr, seed=0, like=found.settings)),
+        )
+        for label, found in searched.items()
+        for lr in grid
+    ]
+    if len(grid) == 1:
+        return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in searched}, first
+    planned = plan(first, "tune", wanted)
+    trials = train(
+        context,
+        planned,
+        parts=("train",),
+        evaluate_on=("search", "valid"),
+        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
+        stretch=stretch,
+    )
+    tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in searched}
+    return tuned, first + len(planned)

@@ -1,0 +1,127 @@
+"""Phase ``search``: find routes, by policy gradient over shared weights or by training samples alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from mtnas.errors import SearchError
+from mtnas.routes.gate_settings import settings_in
+from mtnas.run.context import Context
+from mtnas.run.packs.progress import WHOLE
+from mtnas.run.phases.baselines import Baselines
+from mtnas.run.phases.search_by_supernet import search_with_shared_weights
+from mtnas.run.phases.search_by_trials import budget_of, epoch_steps, sampled
+from mtnas.run.phases.stopping import tell_stop
+from mtnas.search import Spent, Stop
+from mtnas.search.budgets.limits import BudgetSpec
+from mtnas.search.specs.supernet_specs import SharedWeightsSearch
+from mtnas.spec import GridChoice, SampledSearch, SearchedSettings
+from mtnas.trials import Candidate, Trial, TrialState
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the search found.
+
+    Attributes:
+        finalists: distinct routes (canonical), best first, each with the settings that it was best with.
+        random_finalist: the best of an equal-budget random search, where the protocol asks for one.
+        num_trials: trials so far in the job.
+        cost: candidate-steps (``mtnas.search.budgets.passes``) and device-seconds of the search.
+        stop: why the search ended.
+        random_stop: why the random search ended.
+    """
+
+    finalists: tuple[Candidate, ...]
+    random_finalist: Candidate | None
+    num_trials: int
+    cost: dict[str, float]
+    stop: Stop
+    random_stop: Stop | None = None
+
+
+def search(context: Context, known: Baselines) -> Found:
+    """Run the specification's search, and the random search it is compared with.
+
+    Raises:
+        SearchError: every trial failed.
+    """
+    context.start_phase("search")
+    spec, wanted = context.spec.search, context.spec.protocol.finalists
+    first = known.num_trials
+    compares = _wants_random(context) and spec.kind != "random"
+    own = WHOLE.part(0, 0.5) if compares else WHOLE
+    match spec:
+        case SharedWeightsSearch():
+            trials, spent, stop = search_with_shared_weights(context, known, spec, first, own)
+        case SampledSearch():
+            limits = budget_of(context, context.spec.budget)
+            found = sampled(context, known, spec, limits, first=first, label="search", stretch=own)
+            trials, spent, stop = found.trials, asdict(Spent.of(found.trials)), found.stop
+    tell_stop(context, stop)
+    finalists = _best_candidates(context, trials, wanted, stop)
+    first += len(trials)
+    random_finalist, random_stop = None, None
+    if compares:
+        limits = budget_of(context, BudgetSpec(trials=_equal_trials(context, spent["candidate_steps"])))
+        generation = spec.generation if isinstance(spec, SampledSearch) else 16
+        spec = SampledSearch(kind="random", generation=generation, settings=_settings_of(context, spec))
+        random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
+        random_finalist = _best_candidates(context, random.trials, 1, random.stop)[0]
+        random_stop = random.stop
+        first += len(random.trials)
+    return Found(
+        finalists=finalists,
+        random_finalist=random_finalist,
+        num_trials=first,
+        cost=spent,
+        stop=stop,
+        random_stop=random_stop,
+    )
+
+
+def _equal_trials(context: Context, candidate_steps: float) -> int:
+    """The fewest whole trials that take at least so many steps: random search gets no less than it is compared with."""
+    return max(1, math.ceil(candidate_steps / (context.recipe.epochs * epoch_steps(context))))
+
+
+def _wants_random(context: Context) -> bool:
+    asked = context.spec.protocol.random_search
+    return context.spec.protocol.level != "quick" if asked is None else asked
+
+
+def _settings_of(context: Context, spec: SampledSearch | SharedWeightsSearch) -> SearchedSettings:
+    """What random search varies beside routes, and how it sets gates: the same as the search it is compared with."""
+    if isinstance(spec, SampledSearch):
+        return spec.settings
+    gates, own = [variant.gate for variant in spec.variants()], settings_in(context.space.graph)
+    values = {name: tuple(dict.fromkeys(gate[name] for gate in gates)) for name in gates[0] if name in own}
+    return SearchedSettings(gate={name: GridChoice(grid=found) for name, found in values.items()})
+
+
+def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
+    """Complete trials of a search: what it derived first, then by the first objective."""
+    objective = context.spec.objectives[0].to_objective()
+
+    def rank(trial: Trial) -> tuple[bool, float]:
+        value = trial.values.get(objective.metric, math.nan)
+        return trial.label != "derived", math.inf if math.isnan(value) else -objective.signed(value)
+
+    return sorted((trial for trial in trials if trial.state is TrialState.COMPLETE), key=rank)
+
+
+def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
+    """Of distinct routes."""
+    complete = [trial for trial in best_first(context, trials) if not trial.is_infeasible]
+    if not complete:
+        reason = trials[0].failure or trials[0].notes["infeasible"] if trials else f"no trial ({stop.detail})"
+        expected = "at least one complete trial that keeps to the constraints"
+        raise SearchError(expected=expected, found=str(reason), where="phase 'search'")
+    distinct: dict[str, Candidate] = {}
+    for trial in complete:
+        distinct.setdefault(trial.route_digest, trial.candidate)
+    return tuple(distinct.values())[:count]

@@ -1,0 +1,228 @@
+"""The parts of a job specification, each legal by itself; ``spec`` puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mtnas.data.data_spec import Part
+from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
+from mtnas.routes.building.extend import with_tasks
+from mtnas.routes.gate_settings import check_gate_settings
+from mtnas.search.specs.searched_settings import GridChoice
+from mtnas.spaces import Constraints
+from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
+from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
+
+
+class TaskSpec(Part):
+    """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields."""
+
+    name: str
+    kind: TaskKind
+    label: str | None = None
+    metric: Metric | None = None
+    weight: float = 1.0
+    tower: tuple[int, ...] = (32,)
+    num_classes: int = 1
+
+    def to_task(self) -> Task:
+        """The value object, with the label column defaulting to the task's name."""
+        return Task(
+            name=self.name,
+            kind=self.kind,
+            label=self.label or self.name,
+            metric=self.metric,
+            weight=self.weight,
+            tower=self.tower,
+            num_classes=self.num_classes,
+        )
+
+    @model_validator(mode="after")
+    def _is_a_task(self) -> TaskSpec:
+        self.to_task()
+        return self
+
+
+class SpaceSpec(Part):
+    """A search space by catalogue name with its options, or a whole inline space (``graph``)."""
+
+    name: str = "mtnas"
+    options: dict[str, Any] = Field(default_factory=dict)
+    graph: dict[str, Any] | None = None
+
+
+class BaseSpec(Part):
+    """A trained system that a job adds its last tasks to: a finalist whose weights a finished job has kept.
+
+    ``POST /v1/jobs/{id}/tasks`` writes it. ``job`` is the job, ``trial`` the trial whose weights count, ``route`` the
+    route's text in the names of ``graph``.
+    """
+
+    job: str
+    trial: Annotated[int, Field(ge=0)]
+    route: str
+    graph: dict[str, Any]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The old tasks, in order."""
+        return RouteGraph.from_json(self.graph).tasks
+
+    def graph_with(self, tasks: Sequence[Task]) -> RouteGraph:
+        """The space's graph for all tasks of the job: the old ones as they are, the others added.
+
+        Raises:
+            SpaceError: the system has no sub-networks that a task could read.
+        """
+        graph = RouteGraph.from_json(self.graph)
+        new = [Tower(task=t.name, reads="", hidden=t.tower, outputs=t.num_outputs) for t in tasks[len(graph.tasks) :]]
+        return with_tasks(graph, Route.parse(self.route), new)
+
+
+class TrainingSpec(Part):
+    """How every candidate, baselines included, is trained.
+
+    ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
+    ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
+    as images of one alphabet each. ``gate``: settings of gates by name, such as ``temperature``
+    (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a
+    shape; there it is half as fast as the kernels that the service installs.
+    """
+
+    batches: Literal["auto", "mixed", "per_task"] = "auto"
+    batch_size: Annotated[int, Field(ge=2)] = 1024
+    epochs: Annotated[int, Field(ge=1)] = 4
+    lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    gate: dict[str, float] = Field(default_factory=dict)
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    balancer: BalancerSpec = EqualBalancer()
+    auxiliary: AuxiliarySpec | None = None
+    alignment: AlignmentSpec | None = None
+    reweighting: SvdReweighting | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compiled: bool = False
+    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def lr_grid(self) -> tuple[float, ...]:
+        """The learning rates to try, one or several."""
+        return self.lr.grid if isinstance(self.lr, GridChoice) else (self.lr,)
+
+    @model_validator(mode="after")
+    def _gates_have_the_settings(self) -> TrainingSpec:
+        check_gate_settings(self.gate)
+        return self
+
+
+class ObjectiveSpec(Part):
+    """One axis of the answer."""
+
+    metric: str
+    direction: Direction
+
+    def to_objective(self) -> Objective:
+        """The value object."""
+        return Objective(metric=self.metric, direction=self.direction)
+
+
+class ConstraintsSpec(Part):
+    """What every route of the answer must keep to.
+
+    ``max_latency_us`` is measured when a route is trained: one that breaks it counts as worst, and is no finalist.
+    """
+
+    max_params: Annotated[int, Field(ge=1)] | None = None
+    max_macs: Annotated[int, Field(ge=1)] | None = None
+    max_in_degree: Annotated[int, Field(ge=1)] | None = None
+    max_latency_us: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def of_routes(self) -> Constraints:
+        """What can be told of a route before it is trained: the limits of a space."""
+        return Constraints(max_params=self.max_params, max_macs=self.max_macs, max_in_degree=self.max_in_degree)
+
+    def with_space(self, limits: Constraints) -> ConstraintsSpec:
+        """These with a space's limits instead of their own."""
+        return self.model_copy(update=asdict(limits))
+
+
+BASELINES = tuple(NAMED_ROUTES)
+STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "ple", "cross_stitch")
+
+
+class ProtocolSpec(Part):
+    """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``."""
+
+    level: Literal["quick", "standard", "headline"] = "quick"
+    baselines: tuple[str, ...] | None = None
+    boosted_trees: bool | None = None
+    random_search: bool | None = None
+    seeds: Annotated[int, Field(ge=1)] | None = None
+    finalists: Annotated[int, Field(ge=1)] = 3
+    latency_rows: Annotated[int, Field(ge=1, le=2**20)] = 256
+
+    @property
+    def named_baselines(self) -> tuple[str, ...]:
+        """The baselines to train; three at the quick level unless the user names others."""
+        if self.baselines is not None:
+            return self.baselines
+        return STANDARD_BASELINES[:3] if self.level == "quick" else STANDARD_BASELINES
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds per baseline and finalist."""
+        return self.seeds or {"quick": 2, "standard": 5, "headline": 10}[self.level]
+
+    @model_validator(mode="after")
+    def _baselines_exist(self) -> ProtocolSpec:
+        unknown = [name for name in self.named_baselines if name not in BASELINES]
+        if unknown:
+            raise ValueError(f"unknown baselines {unknown}; known are {list(BASELINES)}")
+        if len(set(self.named_baselines)) != len(self.named_baselines):
+            raise ValueError(f"baselines must differ, found {list(self.named_baselines)}")
+        return self
+
+
+class ResourcesSpec(Part):
+    """What a job may use.
+
+    Attributes:
+        device: ``auto`` takes GPUs where the worker has any.
+        gpus_per_pack: share of a GPU that a pack on a GPU gets; a quarter lets four packs share one.
+        max_packs: packs that run at one time at most; fewer where there is no room for so many.
+        pack_size: candidates per pack at most, instead of as many as the device runs best.
+        memory_mib: memory of a GPU or processor that a pack with its data may take: it bounds how many candidates train
+            together, and a candidate that does not fit alone fails.
+        data: whether inputs lie in memory (``resident``) or are read from the cache of encoded data as batches need
+            them (``streamed``); ``auto`` streams what would take more than half of ``memory_mib``. The batches are the
+            same.
+        driver: what spreads packs over a Ray cluster: actors that live on between jobs, or Ray Tune.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpus_per_pack: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_packs: Annotated[int, Field(ge=1)] = 2
+    pack_size: Annotated[int, Field(ge=1)] | None = None
+    memory_mib: Annotated[int, Field(ge=64)] = 2048
+    data: Literal["auto", "resident", "streamed"] = "auto"
+    driver: Literal["actors", "tune"] = "actors"
+
+
+class ExportSpec(Part):
+    """What to export when the search ends."""
+
+    top: Annotated[int, Field(ge=0)] = 1
+    formats: tuple[Literal["module"], ...] = ("module",)
+
+
+class DiagnosticsSpec(Part):
+    """Diagnostics of the best route that cost backward passes; the cheap ones are always in the report."""
+
+    conflicts: bool = False
+    affinity: bool = False

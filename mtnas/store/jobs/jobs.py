@@ -1,0 +1,228 @@
+"""Jobs as everybody may use them: submit, look, and ask a running one for something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, select, update
+
+from mtnas.errors import ConflictError
+from mtnas.store.database import Database
+from mtnas.store.jobs.deletion import delete_job
+from mtnas.store.jobs.transitions import append_event, move, tell_state
+from mtnas.store.records import JobKind, JobRecord, JobState, Json
+from mtnas.store.sql.finite_json import clean, clean_text
+from mtnas.store.sql.identifiers import new_id
+from mtnas.store.sql.insertion import insert_missing
+from mtnas.store.sql.record_columns import as_record, columns_of, found
+from mtnas.store.tables import JOBS
+
+_COLUMNS = columns_of(JobRecord, JOBS)
+
+
+class Jobs:
+    """The jobs of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(
+        self,
+        kind: JobKind,
+        name: str,
+        spec: Json,
+        *,
+        owner: str = "local",
+        idempotency_key: str | None = None,
+        max_attempts: int = 3,
+        extends: str | None = None,
+    ) -> tuple[JobRecord, bool]:
+        """Queue a job. With a key that its owner has used before, give that first job back instead.
+
+        Args:
+            kind: what it is for.
+            name: for a reader.
+            spec: the request, self-contained.
+            owner: whose it is.
+            idempotency_key: any text, unique to the request.
+            max_attempts: attempts that may end badly before the job fails.
+            extends: the job that it goes on from.
+
+        Returns:
+            The job, and whether it is new.
+
+        Raises:
+            ConflictError: the key was used for another request.
+        """
+        with self._database.write() as connection:
+            return insert_job(
+                connection,
+                kind=kind,
+                name=name,
+                spec=spec,
+                owner=owner,
+                idempotency_key=idempotency_key,
+                max_attempts=max_attempts,
+                extends=extends,
+            )
+
+    def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """One job.
+
+        Raises:
+            NotFoundError: there is none of that id, or it is somebody else's.
+        """
+        with self._database.read() as connection:
+            return _job(connection, job_id, owner=owner, lock=False)
+
+    def list(
+        self,
+        *,
+        owner: str | None = None,
+        state: JobState | None = None,
+        kind: JobKind | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> tuple[JobRecord, ...]:
+        """Jobs, newest first, older than the job `before`."""
+        query = select(*_COLUMNS).order_by(JOBS.c.id.desc()).limit(limit)
+        for column, value in ((JOBS.c.owner, owner), (JOBS.c.state, state), (JOBS.c.kind, kind)):
+            if value is not None:
+                query = query.where(column == value)
+        if before is not None:
+            query = query.where(JOBS.c.id < before)
+        with self._database.read() as connection:
+            return tuple(as_record(JobRecord, row) for row in connection.execute(query))
+
+    def counts(self, *, owner: str | None = None) -> Mapping[JobState, int]:
+        """How many jobs are in each state."""
+        query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
+        if owner is not None:
+            query = query.where(JOBS.c.owner == owner)
+        with self._database.read() as connection:
+            counted = {row[0]: row[1] for row in connection.execute(query)}
+        return {state: counted.get(state, 0) for state in JobState}
+
+    def request_cancel(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """Cancel a job: at once if nobody works on it, else by its holder's next heartbeat. Asking again is harmless.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has already ended otherwise.
+        """
+        with self._database.write() as connection:
+            job = _job(connection, job_id, owner=owner, lock=True)
+            if job.state is JobState.RUNNING:
+                return job if job.cancel_requested else _request(connection, job, cancel_requested=True)
+            return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
+
+    def request_pause(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """Ask the holder of a running job to stop with its next heartbeat. Asking again is harmless.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it is neither running nor paused.
+        """
+        with self._database.write() as connection:
+            job = _job(connection, job_id, owner=owner, lock=True)
+            if job.state is JobState.PAUSED or job.pause_requested:
+                return job
+            if job.state is not JobState.RUNNING:
+                expected = f"a job that is {JobState.RUNNING} (or {JobState.PAUSED} already)"
+                raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
+            return _request(connection, job, pause_requested=True)
+
+    def resume(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """Queue a paused job again, or take back a pause request that nobody has followed yet.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has ended.
+        """
+        with self._database.write() as connection:
+            job = _job(connection, job_id, owner=owner, lock=True)
+            if job.state is JobState.RUNNING and job.pause_requested:
+                return _request(connection, job, pause_requested=False)
+            if job.state in (JobState.QUEUED, JobState.RUNNING):
+                return job
+            if job.state is not JobState.PAUSED:
+                expected = f"a job that is {JobState.PAUSED} (or {JobState.QUEUED} or {JobState.RUNNING} already)"
+                raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
+            return move(connection, job, JobState.QUEUED)
+
+    def delete(self, job_id: str, *, owner: str | None = None) -> None:
+        """Delete a job that has ended, and all that it left behind; see ``deletion.py`` for what stays.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has not ended, or something still needs it.
+        """
+        with self._database.write() as connection:
+            delete_job(connection, _job(connection, job_id, owner=owner, lock=True))
+
+
+def insert_job(
+    connection: Connection,
+    *,
+    kind: JobKind,
+    name: str,
+    spec: Json,
+    owner: str,
+    idempotency_key: str | None = None,
+    max_attempts: int = 3,
+    extends: str | None = None,
+) -> tuple[JobRecord, bool]:
+    """`Jobs.submit` within a transaction that makes more than the job."""
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts must be at least 1, found {max_attempts}")
+    key = None if idempotency_key is None else clean_text(idempotency_key)
+    row = {
+        "id": new_id(),
+        "kind": kind,
+        "name": clean_text(name),
+        "owner": owner,
+        "spec": spec,
+        "idempotency_key": key,
+        "state": JobState.QUEUED,
+        "progress": {},
+        "attempt": 0,
+        "attempts_used": 0,
+        "max_attempts": max_attempts,
+        "cancel_requested": False,
+        "pause_requested": False,
+        "last_event": 0,
+        "extends": extends,
+    }
+    insert_missing(connection, JOBS, [row])
+    same = JOBS.c.id == row["id"] if key is None else (JOBS.c.owner == owner) & (JOBS.c.idempotency_key == key)
+    job = as_record(JobRecord, connection.execute(select(*_COLUMNS).where(same)).one())
+    if job.id == row["id"]:
+        tell_state(connection, job)
+        return job, True
+    if (job.kind, job.name, job.spec, job.extends) != (kind, row["name"], clean(spec), extends):
+        raise ConflictError(
+            expected=f"the request that this key was used for first (job {job.id})",
+            found="another request",
+            where=f"idempotency key {key!r}",
+        )
+    return job, False
+
+
+def _job(connection: Connection, job_id: str, *, owner: str | None, lock: bool) -> JobRecord:
+    query = select(*_COLUMNS).where(JOBS.c.id == job_id)
+    if owner is not None:
+        query = query.where(JOBS.c.owner == owner)
+    if lock:
+        query = query.with_for_update()
+    return found(JobRecord, connection.execute(query).one_or_none(), noun="job", name=job_id)
+
+
+def _request(
+    connection: Connection, job: JobRecord, *, cancel_requested: bool | None = None, pause_requested: bool | None = None
+) -> JobRecord:
+    wishes = {"cancel_requested": cancel_requested, "pause_requested": pause_requested}
+    asked = {name: wish for name, wish in wishes.items() if wish is not None}
+    statement = update(JOBS).where(JOBS.c.id == job.id).values(asked).returning(*_COLUMNS)
+    changed = as_record(JobRecord, connection.execute(statement).one())
+    append_event(connection, job.id, "request", asked)
+    return changed

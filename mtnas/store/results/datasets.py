@@ -1,0 +1,121 @@
+"""Data sets: a source under a name, unique per owner, and the profile that a job finds."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from mtnas.errors import ConflictError
+from mtnas.store.database import Database
+from mtnas.store.jobs.jobs import insert_job
+from mtnas.store.records import DatasetRecord, JobKind, JobRecord, Json, WorkState
+from mtnas.store.sql.finite_json import clean, clean_text
+from mtnas.store.sql.identifiers import new_id
+from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
+from mtnas.store.tables import DATASETS
+
+_COLUMNS = columns_of(DatasetRecord, DATASETS)
+
+
+class Datasets:
+    """The data sets of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(self, name: str, source: Json, *, owner: str = "local") -> tuple[DatasetRecord, bool]:
+        """Give a source a name and queue the job (of kind `profile`) that looks at it.
+
+        The job's spec is `{"dataset_id": ..., "name": ..., "source": ...}`. Registering the same again changes
+        nothing; a data set whose profile failed may be registered again, with the same source or another.
+
+        Returns:
+            The data set, and whether a job was queued.
+
+        Raises:
+            ConflictError: the name stands for another source.
+        """
+        name = clean_text(name)
+        with self._database.write() as connection:
+            query = select(*_COLUMNS).where(DATASETS.c.owner == owner, DATASETS.c.name == name).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return _insert(connection, name=name, source=source, owner=owner), True
+            dataset = as_record(DatasetRecord, row)
+            if dataset.state is WorkState.FAILED:
+                return _retry(connection, dataset, source), True
+            if dataset.source != clean(source):
+                raise ConflictError(
+                    expected="the source that the name stands for", found="another", where=f"data set {name!r}"
+                )
+            return dataset, False
+
+    def get(self, name_or_id: str, *, owner: str | None = None) -> DatasetRecord:
+        """One data set by its id, or by its name among those of `owner`.
+
+        Raises:
+            NotFoundError: there is none, or it is somebody else's.
+        """
+        query = select(*_COLUMNS).where(or_(DATASETS.c.id == name_or_id, DATASETS.c.name == name_or_id))
+        if owner is not None:
+            query = query.where(DATASETS.c.owner == owner)
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(DATASETS.c.id).limit(1)).one_or_none()
+        return found(DatasetRecord, row, noun="data set", name=name_or_id)
+
+    def list(self, *, owner: str | None = None, limit: int = 100, offset: int = 0) -> tuple[DatasetRecord, ...]:
+        """Data sets by name."""
+        query = select(*_COLUMNS).order_by(DATASETS.c.name, DATASETS.c.id).limit(limit).offset(offset)
+        if owner is not None:
+            query = query.where(DATASETS.c.owner == owner)
+        with self._database.read() as connection:
+            return tuple(as_record(DatasetRecord, row) for row in connection.execute(query))
+
+
+def set_profile(
+    connection: Connection, job: JobRecord, *, dataset_id: str, profile: Json, digest: str
+) -> DatasetRecord:
+    """Write what the profile job found; the data set is ready then. (If the job fails, so does the data set.)
+
+    Raises:
+        NotFoundError: no such data set waits for this job.
+    """
+    statement = (
+        update(DATASETS)
+        .where(DATASETS.c.id == dataset_id, DATASETS.c.job_id == job.id)
+        .values(state=WorkState.READY, profile=profile, digest=digest, failure=None)
+        .returning(*_COLUMNS)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise missing("data set", dataset_id)
+    return as_record(DatasetRecord, row)
+
+
+def _insert(connection: Connection, *, name: str, source: Json, owner: str) -> DatasetRecord:
+    dataset_id = new_id()
+    job = _profile_job(connection, dataset_id, name=name, source=source, owner=owner)
+    values = {
+        "id": dataset_id,
+        "owner": owner,
+        "name": name,
+        "source": source,
+        "state": WorkState.PENDING,
+        "job_id": job.id,
+    }
+    return as_record(DatasetRecord, connection.execute(insert(DATASETS).values(values).returning(*_COLUMNS)).one())
+
+
+def _retry(connection: Connection, dataset: DatasetRecord, source: Json) -> DatasetRecord:
+    job = _profile_job(connection, dataset.id, name=dataset.name, source=source, owner=dataset.owner)
+    statement = (
+        update(DATASETS)
+        .where(DATASETS.c.id == dataset.id)
+        .values(source=source, state=WorkState.PENDING, profile=None, digest=None, failure=None, job_id=job.id)
+        .returning(*_COLUMNS)
+    )
+    return as_record(DatasetRecord, connection.execute(statement).one())
+
+
+def _profile_job(connection: Connection, dataset_id: str, *, name: str, source: Json, owner: str) -> JobRecord:
+    spec = {"dataset_id": dataset_id, "name": name, "source": source}
+    return insert_job(connection, kind=JobKind.PROFILE, name=f"profile {name}", spec=spec, owner=owner)[0]

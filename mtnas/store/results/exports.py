@@ -1,0 +1,156 @@
+"""Exports: promised with their job, fulfilled by whoever holds it."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from mtnas.errors import ConflictError
+from mtnas.store.database import Database
+from mtnas.store.files.artifacts import Artifacts
+from mtnas.store.files.references import refer_to
+from mtnas.store.jobs.jobs import insert_job
+from mtnas.store.records import ExportRecord, JobKind, JobRecord, Json, RouteRecord, WorkState
+from mtnas.store.sql.clock import now
+from mtnas.store.sql.identifiers import new_id
+from mtnas.store.sql.insertion import insert_missing
+from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
+from mtnas.store.tables import EXPORTS, JOBS
+
+_COLUMNS = columns_of(ExportRecord, EXPORTS)
+
+
+class Exports:
+    """The exports of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(
+        self,
+        route: RouteRecord,
+        spec: Json,
+        *,
+        format: str = "module",  # noqa: A002  (the word users know)
+        owner: str = "local",
+        idempotency_key: str | None = None,
+    ) -> tuple[ExportRecord, bool]:
+        """Queue a job that trains and exports a route, and promise its export, both or neither.
+
+        Returns:
+            The pending export with its `job_id`, and whether it is new (see `Jobs.submit` for the key).
+
+        Raises:
+            ConflictError: the key was used for another request.
+        """
+        with self._database.write() as connection:
+            job, created = insert_job(
+                connection,
+                kind=JobKind.EXPORT,
+                name=f"export {route.label} ({route.digest[:12]})",
+                spec=spec,
+                owner=owner,
+                idempotency_key=idempotency_key,
+            )
+            return add_export(connection, job, route_digest=route.digest, format_name=format), created
+
+    def get(self, export_id: str, *, owner: str | None = None) -> ExportRecord:
+        """One export.
+
+        Raises:
+            NotFoundError: there is none of that id, or it is somebody else's.
+        """
+        query = select(*_COLUMNS).where(EXPORTS.c.id == export_id, *_owned(owner))
+        with self._database.read() as connection:
+            return found(ExportRecord, connection.execute(query).one_or_none(), noun="export", name=export_id)
+
+    def list(
+        self,
+        *,
+        job_id: str | None = None,
+        route_digest: str | None = None,
+        owner: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[ExportRecord, ...]:
+        """Exports that a job makes, or of a route, or all; newest first."""
+        query = select(*_COLUMNS).where(*_owned(owner)).order_by(EXPORTS.c.id.desc()).limit(limit).offset(offset)
+        if job_id is not None:
+            query = query.where(EXPORTS.c.job_id == job_id)
+        if route_digest is not None:
+            query = query.where(EXPORTS.c.route_digest == route_digest)
+        with self._database.read() as connection:
+            return tuple(as_record(ExportRecord, row) for row in connection.execute(query))
+
+
+def add_export(connection: Connection, job: JobRecord, *, route_digest: str, format_name: str) -> ExportRecord:
+    """The job's export of that route in that format, promised now unless it was before."""
+    row = {
+        "id": new_id(),
+        "job_id": job.id,
+        "route_digest": route_digest,
+        "format": format_name,
+        "state": WorkState.PENDING,
+    }
+    insert_missing(connection, EXPORTS, [row])
+    query = select(*_COLUMNS).where(
+        EXPORTS.c.job_id == job.id, EXPORTS.c.route_digest == route_digest, EXPORTS.c.format == format_name
+    )
+    return as_record(ExportRecord, connection.execute(query).one())
+
+
+def finish_export(
+    connection: Connection, artifacts: Artifacts, job: JobRecord, *, export_id: str, artifact: str, manifest: Json
+) -> ExportRecord:
+    """Fulfil a pending export with a file.
+
+    Raises:
+        NotFoundError: no such export of this job, or no such file.
+        ConflictError: the export is ready with another file, or has failed.
+    """
+    refer_to(connection, artifacts, artifact)
+    return _end(connection, job, export_id, state=WorkState.READY, artifact=artifact, manifest=manifest)
+
+
+def fail_export(connection: Connection, job: JobRecord, *, export_id: str, failure: Json) -> ExportRecord:
+    """Say why there will be no such export.
+
+    Raises:
+        NotFoundError: no such export of this job.
+        ConflictError: it is ready.
+    """
+    return _end(connection, job, export_id, state=WorkState.FAILED, failure=failure)
+
+
+def _end(
+    connection: Connection,
+    job: JobRecord,
+    export_id: str,
+    *,
+    state: WorkState,
+    artifact: str | None = None,
+    manifest: Json | None = None,
+    failure: Json | None = None,
+) -> ExportRecord:
+    this = (EXPORTS.c.id == export_id, EXPORTS.c.job_id == job.id)
+    statement = (
+        update(EXPORTS)
+        .where(*this, EXPORTS.c.state == WorkState.PENDING)
+        .values(state=state, artifact=artifact, manifest=manifest, failure=failure, finished_at=now())
+        .returning(*_COLUMNS)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is not None:
+        return as_record(ExportRecord, row)
+    row = connection.execute(select(*_COLUMNS).where(*this)).one_or_none()
+    if row is None:
+        raise missing("export", export_id)
+    export = as_record(ExportRecord, row)
+    if (export.state, export.artifact) != (state, artifact):
+        raise ConflictError(expected="a pending export", found=export.state.value, where=f"export {export_id}")
+    return export
+
+
+def _owned(owner: str | None) -> tuple[ColumnElement[bool], ...]:
+    if owner is None:
+        return ()
+    return (EXPORTS.c.job_id.in_(select(JOBS.c.id).where(JOBS.c.owner == owner)),)

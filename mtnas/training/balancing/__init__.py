@@ -1,6 +1,0 @@
-"""Balancers: how the tasks' losses or gradients become one direction, for every candidate of a pack."""
-
-from mtnas.training.balancing.balancer import PackShape
-from mtnas.training.balancing.make import make_balancer
-
-__all__ = ["PackShape", "make_balancer"]

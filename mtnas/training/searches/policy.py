@@ -1,0 +1,229 @@
+"""The policy of a sampled search: a distribution over a space's routes, for K searches at once.
+
+Up to six inputs, a junction's mix (active set, gate, query) is one multinomial; above, every edge is a coin of its own,
+within the limits on their number, and the manner of mixing a multinomial (DESIGN.md, search decisions). Slots with
+several blocks have a multinomial each.
+
+Legend: K pack, G route groups, E/A/Q/X flat positions of a Layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mtnas.routes import Block, GateKind, Junction, Mix, Route, Slot
+from mtnas.routes.nodes import EdgeState
+from mtnas.spaces import SearchSpace
+from mtnas.supernets import Layout, Selection
+from mtnas.training.searches.choices import BlockChoices, Choices, CoinChoices, MixChoices, Target
+from mtnas.training.searches.relaxation import Relaxation
+from mtnas.training.searches.route_prior import EdgePrior
+from mtnas.training.seeds import derived_seed
+from mtnas.training.step.noise import Noise
+
+MULTINOMIAL_INPUTS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Routes drawn from a policy.
+
+    Attributes:
+        selection: the routes ``[K, G]``.
+        log_prob: ``[K, G]``, with gradients to the policy.
+    """
+
+    selection: Selection
+    log_prob: Tensor
+
+
+class RoutePolicy(nn.Module):
+    """Independent distributions over every junction's mix and every slot's block; uniform at the start."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        num_searches: int,
+        device: torch.device,
+        *,
+        dtype: torch.dtype = torch.float32,
+        multinomial_inputs: int = MULTINOMIAL_INPUTS,
+    ) -> None:
+        """Make the policies of K searches.
+
+        Args:
+            space: whose routes to draw; constraints on cost are not part of the distribution.
+            num_searches: K.
+            device: where to draw.
+            dtype: type of the logits and of the selections.
+            multinomial_inputs: most inputs of a junction whose mixes are one multinomial; those that take a single
+                input always are.
+        """
+        super().__init__()
+        self.space = space
+        self.layout = Layout.of(space.graph)
+        self.num_searches = num_searches
+        self.device, self.dtype = device, dtype
+        self.mixes, self.coins, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for junctions in _groups(space):
+            if len(junctions[0].edges) <= max(multinomial_inputs, 1) or space.most_inputs(junctions[0]) == 1:
+                self.mixes.append(MixChoices(space, junctions, self.layout, num_searches))
+            else:
+                self.coins.append(CoinChoices(space, junctions, self.layout, num_searches))
+        slots: dict[int, list[Slot]] = {}
+        for slot in space.graph.slots:
+            slots.setdefault(len(slot.choices), []).append(slot)
+        for members in slots.values():
+            self.blocks.append(BlockChoices(members, self.layout, num_searches))
+        self.to(device, dtype)
+
+    def lean(self, priors: Sequence[EdgePrior]) -> None:
+        """Add one prior per search to the logits: a mix gains the log-odds of each edge that it has."""
+        with torch.no_grad():
+            for k, prior in enumerate(priors):
+                for part in (*self.mixes, *self.coins):
+                    part.lean(k, prior)
+
+    def sample(self, noise: Noise, num_groups: int) -> Sample:
+        """Draw ``num_groups`` routes for every search; searches of one noise seed share the draws."""
+        target = self._target(num_groups)
+        log_prob = torch.zeros(self.num_searches, num_groups, device=self.device, dtype=self.dtype)
+        for part in self.parts:
+            log_prob = log_prob + part.draw(noise, num_groups, target)
+        return Sample(selection=self._selection(target), log_prob=log_prob)
+
+    def fair(self, noise: Noise, first: int, num_groups: int, seeds: Sequence[int]) -> Selection:
+        """Routes ``[K, G]`` in which every choice comes up equally often, by an order of each search's own.
+
+        Routes are numbered over the whole search. Of a choice between C alternatives, routes ``r C`` to
+        ``r C + C - 1`` hold a permutation of all of them (strict fairness: Chu et al., ICCV 2021,
+        https://arxiv.org/abs/1907.01845, section 4). Edges that are coins are thrown with even odds.
+
+        Args:
+            noise: for the coins.
+            first: number of the first route.
+            num_groups: G.
+            seeds: one per search.
+        """
+        target = self._target(num_groups)
+        for part in self.parts:
+            if isinstance(part, CoinChoices):
+                part.draw(noise, num_groups, target)
+                continue
+            assert isinstance(part, MixChoices | BlockChoices)
+            num_choices, alternatives = part.logits.shape[1:]
+            rounds = range(first // alternatives, (first + num_groups - 1) // alternatives + 1)
+            orders = [[_orders(seed, turn, num_choices, alternatives) for turn in rounds] for seed in seeds]
+            begin = first % alternatives
+            chosen_KGJ = np.array(orders).transpose(0, 1, 3, 2).reshape(len(seeds), -1, num_choices)
+            part.fill(torch.tensor(chosen_KGJ[:, begin : begin + num_groups], device=self.device), target)
+        return self._selection(target)
+
+    def relaxed(self, relaxation: Relaxation, noise: Noise | None, num_groups: int) -> Selection:
+        """A selection ``[K, G]`` that carries gradients to the logits; G is 1 where no noise tells groups apart."""
+        num_groups = num_groups if relaxation.noisy and noise is not None else 1
+        target = self._target(num_groups)
+        for part in self.parts:
+            part.relax(relaxation, noise, num_groups, target)
+        return self._selection(target)
+
+    def entropy(self) -> Tensor:
+        """Entropy ``[K]`` of the distribution, in nats."""
+        return torch.stack([part.entropy() for part in self.parts]).sum(0)
+
+    def best(self) -> list[Route]:
+        """The most probable choice everywhere, per search."""
+        routes = []
+        for k in range(self.num_searches):
+            mixes: dict[str, Mix] = {}
+            blocks: dict[str, Block] = {}
+            for part in self.parts:
+                part.take_best(k, mixes, blocks)
+            routes.append(Route.of(mixes, blocks))
+        return routes
+
+    def routes(self, selection: Selection) -> list[list[Route]]:
+        """A hard selection ``[K, G]`` as routes."""
+        stopped = selection.edges.new_zeros(()).expand_as(selection.edges)
+        flat = (
+            selection.edges,
+            stopped if selection.forward_only is None else selection.forward_only,
+            selection.gates,
+            selection.queries,
+            selection.blocks,
+        )
+        searches = zip(*(tensor.tolist() for tensor in flat), strict=True)
+        return [[self._route(*of_group) for of_group in zip(*of_search, strict=True)] for of_search in searches]
+
+    def _target(self, num_groups: int) -> Target:
+        edges, stopped, gates, queries, blocks = (
+            torch.zeros(self.num_searches, num_groups, size, device=self.device, dtype=self.dtype)
+            for size in self._sizes()
+        )
+        return Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
+
+    def _selection(self, target: Target) -> Selection:
+        junctions = self.space.graph.junctions
+        stops = any(EdgeState.FORWARD_ONLY in edge.states for junction in junctions for edge in junction.edges)
+        return Selection(
+            edges=target.edges,
+            gates=target.gates,
+            queries=target.queries,
+            blocks=target.blocks,
+            forward_only=target.stopped if stops else None,
+        )
+
+    def _route(
+        self, edges: list[float], stopped: list[float], gates: list[float], queries: list[float], blocks: list[float]
+    ) -> Route:
+        layout, mixes = self.layout, {}
+        for junction in self.space.graph.junctions:
+            name = junction.name
+            states = {
+                source: EdgeState.FORWARD_ONLY if stopped[layout.edges[name, source]] else EdgeState.ON
+                for source in junction.sources
+                if edges[layout.edges[name, source]]
+            }
+            if not states:  # coins of a policy that diverged all lie tails up, and a mix needs an input
+                states = {edge.source: edge.states[0] for edge in junction.edges[: max(junction.min_inputs, 1)]}
+            gate = next((g for g in junction.gates if g is not GateKind.PASS and gates[layout.gates[name, g]]), None)
+            query = next((q for q in junction.queries if queries[layout.queries[name, q]]), None)
+            mixes[name] = Mix.of(junction, states, gate=gate, query=query)
+        chosen = {
+            slot.name: next(b for b in slot.choices if blocks[layout.blocks[slot.name, b.text]])
+            for slot in self.space.graph.slots
+        }
+        return Route.of(mixes, chosen)
+
+    def _sizes(self) -> tuple[int, int, int, int, int]:
+        layout = self.layout
+        return len(layout.edges), len(layout.edges), len(layout.gates), len(layout.queries), len(layout.blocks)
+
+    @property
+    def parts(self) -> Sequence[Choices]:
+        """The independent distributions, in the order in which they are drawn."""
+        return (*self.mixes, *self.coins, *self.blocks)
+
+
+def _orders(seed: int, turn: int, num_choices: int, alternatives: int) -> NDArray[np.int64]:
+    """A permutation of the alternatives for every choice ``[J, C]``."""
+    rng = np.random.default_rng(derived_seed("fair", seed, turn, num_choices, alternatives))
+    return rng.permuted(np.tile(np.arange(alternatives), (num_choices, 1)), axis=1)
+
+
+def _groups(space: SearchSpace) -> list[list[Junction]]:
+    """Junctions whose choices fit into common tensors."""
+    groups: dict[tuple[object, ...], list[Junction]] = {}
+    for junction in space.graph.junctions:
+        required = tuple(edge.required for edge in junction.edges)
+        states = tuple(len(edge.states) for edge in junction.edges)
+        limits = (junction.min_inputs, space.most_inputs(junction))
+        key = (required, states, limits, junction.gates, len(junction.queries))
+        groups.setdefault(key, []).append(junction)
+    return list(groups.values())

@@ -1,0 +1,172 @@
+"""Sparse Sharing: every task prunes the base network for itself, and what is left is its part of the whole (Sun et al.,
+AAAI 2020, https://arxiv.org/abs/1911.05034, algorithm 1).
+
+In each round a task trains the base network alone from the same initial weights, under its mask; then the components of
+least magnitude leave the mask, and the weights go back to where they began (Frankle and Carbin, ICLR 2019,
+https://arxiv.org/abs/1803.03635). Tasks that need the same components keep the same ones, without having seen each
+other. The route is trained jointly afterwards, as any finalist is, from other initial weights than the paper's.
+
+Legend: K searches, T tasks (one row of the pack for each search and task), E edges, I instances of a bank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import ceil, isfinite
+
+import torch
+from torch import Tensor
+
+from mtnas.routes import GateKind, Mix, Route, task_path
+from mtnas.search.specs.supernet_specs import SparseSharingSearch
+from mtnas.supernets import Selection
+from mtnas.training.searches.shared_supernet import Ground, SharedWeights
+from mtnas.training.searches.supernet_search import Proposal, SupernetSearch
+
+
+class SparseSharingSearcher(SupernetSearch):
+    """K searches, each a base network per task; only a task's own loss reaches its network."""
+
+    def __init__(self, ground: Ground, searches: Sequence[SparseSharingSearch]) -> None:
+        """Build the base networks.
+
+        Args:
+            ground: what to search on; slots have one block each, and the epochs are those of all rounds together.
+            searches: settings of the pruning; the first's for all.
+        """
+        self.search = searches[0]
+        alone = [{task.name: float(task.name == own.name) for task in ground.tasks} for own in ground.tasks]
+        base = replace(
+            ground,
+            settings=[replace(of_search, task_weights=only) for of_search in ground.settings for only in alone],
+            recipe=replace(ground.recipe, schedule="constant"),
+        )
+        weights = SharedWeights(base)
+        super().__init__(ground.space, weights, self.search)
+        self._initial = weights.state()
+        self._edges = self._prunable()
+        self._mask = torch.ones(
+            len(weights.seeds), len(self.net.layout.edges), device=ground.data.device, dtype=ground.dtype
+        )
+
+    def sample(self, num_groups: int, *, step: int) -> Selection:
+        """The masks as they are."""
+        return self._selection()
+
+    def search_step(self, step: int) -> None:
+        """At the end of a round prune, and wind the weights back to where they began."""
+        ends = [
+            ceil(self.total_steps * (number + 1) / (self.search.rounds + 1)) for number in range(self.search.rounds)
+        ]
+        if step + 1 in ends:
+            kept = self.search.keep ** ((ends.index(step + 1) + 1) / self.search.rounds)
+            self._prune(kept)
+            self.weights.load_state(self._initial)
+
+    def entropy(self) -> Tensor:
+        """Of the share of edges that are kept, times their number: how much is left to prune."""
+        at = torch.tensor([place for _, _, place, _ in self._edges], device=self._mask.device)
+        p = self._mask[:, at].mean(1).clamp(1e-6, 1 - 1e-6)
+        return (-(p * p.log() + (1 - p) * (1 - p).log()) * len(at)).view(-1, len(self.tasks)).sum(1)
+
+    def candidates(self, count: int) -> list[list[Route]]:
+        """The tasks' masks together, one route per search."""
+        found = []
+        for mask_TE in self._mask.view(-1, len(self.tasks), self._mask.shape[1]).tolist():
+            dropped: dict[str, list[str]] = {}
+            for junction, source, place, task in self._edges:
+                if not mask_TE[self.space.graph.tasks.index(task)][place]:
+                    dropped.setdefault(junction, []).append(source)
+            found.append([self._route(dropped)])
+        return found
+
+    def proposals(self, num_samples: int) -> list[list[Proposal]]:
+        """One route per search; its metrics are each task's in its own network."""
+        seeds = self.weights.seeds[:: len(self.tasks)]
+        pairs = zip(self.candidates(0), seeds, strict=True)
+        chosen = [(self._distinct(routes) or self._from_space(seed, 1))[0] for routes, seed in pairs]
+        metrics = self.weights.inherited([route for route, _ in chosen for _ in self.tasks])
+        found = []
+        for k, (route, derived) in enumerate(chosen):
+            own = {
+                task.name: {str(n): float(v[k * len(self.tasks) + t]) for n, v in metrics[task.name].items()}
+                for t, task in enumerate(self.tasks)
+            }
+            sound = all(isfinite(value) for of_task in own.values() for value in of_task.values())
+            found.append([Proposal(route=route, derived=derived, inherited=own)] if sound else [])
+        return found
+
+    def own_state(self) -> dict[str, Tensor]:
+        """See ``SupernetSearch``."""
+        return {"mask": self._mask.clone()}
+
+    def load_own_state(self, state: Mapping[str, Tensor]) -> None:
+        """See ``SupernetSearch``."""
+        self._mask.copy_(state["mask"])
+
+    def _prune(self, share: float) -> None:
+        """Leave in every task's mask this share of its edges: those to the components of largest magnitude.
+
+        The best source of a junction always stays.
+        """
+        magnitude = dict(self._magnitudes())
+        for t, task in enumerate(self.space.graph.tasks):
+            own = [(junction, source, place) for junction, source, place, owner in self._edges if owner == task]
+            if not own:
+                continue
+            places = torch.tensor([place for _, _, place in own], device=self._mask.device)
+            rows = torch.arange(t, len(self._mask), len(self.tasks), device=self._mask.device)
+            mask_KE = self._mask[rows][:, places]
+            score_KE = torch.stack([magnitude[source][rows] for _, source, _ in own], dim=1) * mask_KE
+            for name in dict.fromkeys(junction for junction, _, _ in own):
+                members = torch.tensor([n for n, (junction, _, _) in enumerate(own) if junction == name])
+                best = members.to(places.device)[score_KE[:, members].argmax(1)]
+                score_KE = score_KE.scatter(1, best[:, None], torch.inf)
+            rank_KE = score_KE.argsort(dim=1, descending=True).argsort(dim=1)
+            kept = (rank_KE < ceil(share * len(own))) | score_KE.isinf()
+            self._mask[rows[:, None], places] = mask_KE * kept
+
+    def _magnitudes(self) -> Iterator[tuple[str, Tensor]]:
+        """Mean absolute weight ``[K T]`` of the component in every slot."""
+        for group, bank in self.net.slot_banks():
+            parts = [p.detach() for p in bank.parameters() if p.dim() > 3]
+            total = torch.stack([p.abs().flatten(2).mean(2) for p in parts]).sum(0) if parts else None
+            for slot, instance in zip(group.slots, group.instances, strict=True):
+                yield slot.name, self._mask.new_ones(len(self._mask)) if total is None else total[:, instance]
+
+    def _prunable(self) -> list[tuple[str, str, int, str]]:
+        """Junction, source, position and task of every edge that a mask may drop: those in one task's part alone."""
+        graph = self.space.graph
+        whole = self._route({})
+        users: dict[str, list[str]] = {}
+        for task in graph.tasks:
+            for name in task_path(graph, whole, task).junctions:
+                users.setdefault(name, []).append(task)
+        return [
+            (junction.name, edge.source, self.net.layout.edges[junction.name, edge.source], users[junction.name][0])
+            for junction in graph.junctions
+            for edge in junction.edges
+            if len(users.get(junction.name, ())) == 1 and len(junction.edges) > 1 and not edge.required
+        ]
+
+    def _selection(self) -> Selection:
+        whole = self.weights.hard([[self._route({})]])
+        return replace(
+            whole,
+            edges=whole.edges * self._mask.unsqueeze(1),
+            gates=whole.gates.expand(len(self._mask), -1, -1),
+            queries=whole.queries.expand(len(self._mask), -1, -1),
+            blocks=whole.blocks.expand(len(self._mask), -1, -1),
+            forward_only=None,
+        )
+
+    def _route(self, dropped: Mapping[str, Sequence[str]]) -> Route:
+        """Everything but the dropped sources, by junction."""
+        mixes = {}
+        for junction in self.space.graph.junctions:
+            gone = dropped.get(junction.name, ())
+            states = {edge.source: edge.states[0] for edge in junction.edges if edge.source not in gone}
+            gates = [gate for gate in junction.gates if gate is not GateKind.PASS]
+            mixes[junction.name] = Mix.of(junction, states, gate=gates[0] if gates else GateKind.PASS)
+        return Route.of(mixes, {slot.name: slot.choices[0] for slot in self.space.graph.slots})

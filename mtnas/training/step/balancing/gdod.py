@@ -1,0 +1,49 @@
+"""GDOD: follow only the directions that no task opposes.
+
+Legend: K pack, T tasks, E eigenvectors.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mtnas.training.step.balancing.balancer import GramBalancer, PackShape
+from mtnas.training_options import GdodBalancer
+
+
+class Gdod(GramBalancer):
+    """The task gradients' shared components (METHODS.md section 7), from their Gram matrix alone."""
+
+    def __init__(self, shape: PackShape, settings: GdodBalancer) -> None:
+        self._tolerance = settings.tolerance
+
+    def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int) -> Tensor:
+        """See :func:`gdod_weights`."""
+        return gdod_weights(gram_KTT, tolerance=self._tolerance)[0].to(losses_KT.dtype)
+
+
+def gdod_weights(gram_KTT: Tensor, *, tolerance: float = 1e-6) -> tuple[Tensor, Tensor]:
+    """GDOD (Dong et al., CIKM 2022) by eigenvectors instead of a decomposition of the gradients.
+
+    With ``M = V diag(l) V^T`` and S the eigenvectors whose entries all have one sign, the direction is ``G w`` with
+    ``w = sum_{k in S} V_k (V_k^T 1)``; S empty gives the mean of the gradients. The singular vectors of G with the
+    singular value sqrt(l) are those directions in the parameters, on which every task's gradient has a component of
+    that sign.
+
+    Args:
+        gram_KTT: inner products of the task gradients, finite.
+        tolerance: an entry of a unit eigenvector nearer to zero than this has no sign and opposes nobody.
+
+    Returns:
+        Weights ``[K, T]``, and the share ``[K]`` of the gradients' squared length that the directions hold.
+    """
+    lengths_KE, vectors_KTE = torch.linalg.eigh(gram_KTT.double())
+    agree_KE = (vectors_KTE >= -tolerance).all(dim=1) | (vectors_KTE <= tolerance).all(dim=1)
+    kept_KTE = vectors_KTE * agree_KE.unsqueeze(1)
+    weights_KT = (kept_KTE * kept_KTE.sum(dim=1, keepdim=True)).sum(dim=2)
+    num_tasks = gram_KTT.shape[1]
+    weights_KT = torch.where(agree_KE.any(dim=1, keepdim=True), weights_KT, 1.0 / num_tasks)
+    lengths_KE = lengths_KE.clamp(min=0)
+    share_K = (lengths_KE * agree_KE).sum(dim=1) / lengths_KE.sum(dim=1).clamp(min=1e-300)
+    return weights_KT, share_K

@@ -1,0 +1,48 @@
+"""The janitor: removes files that no row names any more, and encoded data that nobody has read for long."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from mtnas.data.encoding.eviction import evict_encoded
+from mtnas.errors import StoreError
+from mtnas.store import Store
+from workers.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class Janitor:
+    """Tidies up every so many seconds until ``shutdown`` is set. Any number may do so at once."""
+
+    def __init__(self, store: Store, settings: Settings, *, shutdown: threading.Event) -> None:
+        self._store, self._settings, self._shutdown = store, settings, shutdown
+        self._thread = threading.Thread(target=self._work, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end, after ``shutdown`` was set."""
+        self._thread.join()
+
+    def tidy(self) -> None:
+        """Once: files older than a day that no row names, then encoded data beyond the limit."""
+        settings = self._settings
+        files = self._store.collect_garbage(older_than_s=settings.garbage_age_s)
+        data: tuple[str, ...] = ()
+        if settings.cache_mib is not None:
+            most = settings.cache_mib * 2**20
+            data = evict_encoded(settings.cache, most_bytes=most, unused_s=settings.garbage_age_s, now_s=time.time())
+        if files or data:
+            _log.info("tidied up", extra={"files": len(files), "encoded": list(data)})
+
+    def _work(self) -> None:
+        while not self._shutdown.wait(self._settings.tidy_s):
+            try:
+                self.tidy()
+            except (StoreError, OSError) as error:
+                _log.warning("tidying up failed", extra={"error": str(error)})
