@@ -23,6 +23,7 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 fix: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,6 @@ class MemoryJournal:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.phases: list[str] = []
-        self.latest_progress: dict[str, Any] = {}
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.stop: Mapping[str, Any] | None = None
         self.graphs: dict[str, Mapping[str, Any]] = {}
@@ -33,8 +32,7 @@ class MemoryJournal:
         self.phases.append(name)
 
     def progress(self, figures: Mapping[str, Any]) -> None:
-        """See ``Journal``."""
-        self.latest_progress = dict(figures)
+        """See ``Journal``; nobody follows a job in memory."""
 
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """See ``Journal``."""

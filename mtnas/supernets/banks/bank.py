@@ -19,8 +19,6 @@ from mtnas.supernets.draws import Draws
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.inputs.encoded_inputs import Inputs, wide_product
 
-DropoutNoise = Draws
-
 
 class Bank(nn.Module, ABC):
     """I blocks of one kind and shape; every parameter is ``[K, I, ...]``."""

@@ -121,7 +121,7 @@ class LibraryBalancer(GramBalancer):
                     update_weights_every=settings.update_every,
                     optim_niter=settings.iterations,
                 )
-                self._memories.append(_NashMemory(nash, num_tasks))
+                self._memories.append(_NashMemory(nash))
                 weighing: Weigh = nash.weighting
                 return lambda gram: weighing(_root(gram))
 
@@ -178,8 +178,8 @@ class _GradVacMemory(_Memory):
 class _NashMemory(_Memory):
     """The last solution, where the solver starts and which holds between updates."""
 
-    def __init__(self, aggregator: NashMTL, num_tasks: int) -> None:
-        self._weighting, self._num_tasks = aggregator.weighting, num_tasks
+    def __init__(self, aggregator: NashMTL) -> None:
+        self._weighting = aggregator.weighting
 
     def read(self) -> dict[str, Tensor]:
         return {
