@@ -68,7 +68,7 @@ def driver(name: str) -> Iterator[Executor]:
     """A fresh executor; Ray must be there when this is called, since it reads its environment when imported."""
     from workers.ray.actor_pool import ActorPool
     from workers.ray.ray_executor import RayExecutor
-    from workers.ray.tune.executor import TuneExecutor
+    from workers.ray.tune.tune_executor import TuneExecutor
 
     if name == "actors":
         pool = ActorPool()

@@ -24,7 +24,7 @@ from mtnas.search.specs.search_spec import HalvingSpec, SampledSearch, Search
 from mtnas.search.specs.searched_settings import BalancerChoice, GridChoice, LogUniformRange, SearchedSettings
 from mtnas.search.specs.supernet_specs import ReinforceSearch
 from mtnas.spec.job_spec import JobSpec
-from mtnas.spec.parts import (
+from mtnas.spec.sections import (
     BASELINES,
     STANDARD_BASELINES,
     BaseSpec,

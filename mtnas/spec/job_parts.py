@@ -10,7 +10,7 @@ from mtnas.data.data_spec import DataSpec, Part
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.search_spec import Search
 from mtnas.search.specs.supernet_specs import ReinforceSearch
-from mtnas.spec.parts import (
+from mtnas.spec.sections import (
     BaseSpec,
     ConstraintsSpec,
     DiagnosticsSpec,

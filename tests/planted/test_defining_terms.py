@@ -32,7 +32,7 @@ from mtnas.supernets.gates import HardConcreteGate
 from mtnas.training.recipe import Recipe
 from mtnas.training.searches import reinforce
 from mtnas.training.searches.gradient import GradientSearcher
-from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture
+from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.make_search import make_search
 from mtnas.training.searches.one_shot import OneShotSearcher
 from mtnas.training.searches.reinforce import ReinforceSearcher

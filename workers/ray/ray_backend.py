@@ -51,7 +51,7 @@ class RayBackend:
 
     def _on_tune(self, max_packs: int, num_gpus: float, check: Callable[[], None]) -> Iterator[Executor]:
         # Not before it is needed: Tune takes a second to import.
-        from workers.ray.tune.executor import TuneExecutor
+        from workers.ray.tune.tune_executor import TuneExecutor
 
         # Tune starts actors of its own, which need the room.
         self._pool.close()

@@ -124,7 +124,7 @@ class Driver:
 def driver(request: pytest.FixtureRequest, pool: "ActorPool") -> Iterator[Driver]:
     """Both drivers keep the same promises."""
     from workers.ray.ray_executor import RayExecutor
-    from workers.ray.tune.executor import TuneExecutor
+    from workers.ray.tune.tune_executor import TuneExecutor
 
     checks: list[Callable[[], None]] = []
 

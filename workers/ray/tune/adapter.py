@@ -13,7 +13,7 @@ from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from workers.ray.tune.flights import Flights
+from workers.ray.tune.packs_in_flight import Flights
 
 _log = logging.getLogger(__name__)
 

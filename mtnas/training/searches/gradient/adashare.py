@@ -20,7 +20,7 @@ from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout
 from mtnas.training.searches.choices import BlockChoices
 from mtnas.training.searches.gradient.architecture import Course
-from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture, falling
+from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture, falling
 from mtnas.training.searches.relaxation import CERTAIN, Relaxation
 
 

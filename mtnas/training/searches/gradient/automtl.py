@@ -19,7 +19,7 @@ from torch import Tensor
 from mtnas.search.specs.supernet_specs import AutomtlSearch
 from mtnas.training.searches.choices import CoinChoices, entropy_of
 from mtnas.training.searches.gradient.architecture import Course
-from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture
+from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.relaxation import CERTAIN, Relaxation
 
 

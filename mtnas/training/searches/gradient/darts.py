@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtnas.search.specs.supernet_specs import DartsSearch
 from mtnas.training.searches.gradient.architecture import Course
-from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture
+from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.relaxation import Relaxation
 
 

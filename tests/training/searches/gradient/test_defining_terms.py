@@ -21,7 +21,7 @@ from mtnas.training.searches.choices import BlockChoices
 from mtnas.training.searches.gradient import GradientSearcher
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.gumbel import GumbelMatrix
-from mtnas.training.searches.gradient.relaxed import RelaxedArchitecture
+from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.relaxation import CERTAIN
 from tests.training.search_rounds import SEARCHES, SETTINGS, finished, search, space_of
 

@@ -12,7 +12,7 @@ from mtnas.run.packs.pack_events import PackCheckpoint, PackFailed, PackStarted,
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.trials import Place
 from tests.workers.packs import pack
-from workers.ray.tune.flights import START_S, Flights
+from workers.ray.tune.packs_in_flight import START_S, Flights
 
 PLACE = Place(node="n", process=1, device="cpu")
 

@@ -24,7 +24,7 @@ from workers.ray.cluster import FOLDER_PREFIX
 from workers.ray.pack_actor import travelling
 from workers.ray.room import ActorSize, RoomWatch
 from workers.ray.tune.adapter import JobStopper, LeaseHolder, PackSearcher
-from workers.ray.tune.flights import Flights
+from workers.ray.tune.packs_in_flight import Flights
 from workers.ray.tune.trainable import PackTrainable
 
 LOOK_S = 0.5
