@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, extend, task_path, to_svg
+from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, task_path, to_svg
+from mtnas.routes.building import extend
 from mtnas.routes.building.extend import with_tasks
 from mtnas.routes.schemes.by_name import Size
 from mtnas.spaces import SearchSpace
