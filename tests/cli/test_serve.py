@@ -5,8 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mtnas.client import Client
 from mtnas.errors import MtnasError
 from mtnas.store import Store
 from tests.api.process import free_port, wait_until_ready
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
 
@@ -55,13 +55,13 @@ def test_a_dead_worker_is_started_again_and_ctrl_c_leaves_nothing_behind(
     served: tuple[subprocess.Popen[str], Client], home: Path, tmp_path: Path
 ) -> None:
     process, client = served
-    first = _wait(lambda: _workers(home)[0])
+    first = wait_for(lambda: _nth_worker(home, 0))
     os.kill(first, signal.SIGKILL)
-    second = _wait(lambda: _workers(home)[1])
+    second = wait_for(lambda: _nth_worker(home, 1))
     assert "the worker died (killed by SIGKILL)" in (tmp_path / "serve.log").read_text()
 
     job = client.submit(SPEC)
-    _wait(lambda: client.job(job.id).progress.get("share"))
+    wait_for(lambda: client.job(job.id).progress.get("share"))
     assert client.job(job.id).worker.endswith(f"/{second}")
 
     process.send_signal(signal.SIGINT)
@@ -70,15 +70,16 @@ def test_a_dead_worker_is_started_again_and_ctrl_c_leaves_nothing_behind(
         given_back = store.jobs.get(job.id)
     assert (given_back.state, given_back.attempts_used) == ("queued", 0)
     assert "did not end" not in (tmp_path / "serve.log").read_text()
-    _wait(lambda: not _processes_of(home))
+    wait_for(lambda: not _processes_of(home))
     with pytest.raises(MtnasError):
         client.jobs()
 
 
-def _workers(home: Path) -> list[int]:
-    """Process ids of the workers that became ready, in the order of time."""
-    log = (home / "logs" / "worker.log").read_text()
-    return [int(found) for found in re.findall(r'"event": "worker ready", "worker": "[^"]*/(\d+)"', log)]
+def _nth_worker(home: Path, number: int) -> int | None:
+    """Process id of that worker, counted in the order in which they became ready; ``None`` before it did."""
+    log = home / "logs" / "worker.log"
+    found = re.findall(r'"event": "worker ready", "worker": "[^"]*/(\d+)"', log.read_text() if log.exists() else "")
+    return int(found[number]) if number < len(found) else None
 
 
 def _processes_of(home: Path) -> list[int]:
@@ -91,16 +92,3 @@ def _processes_of(home: Path) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def _wait(look: Callable[[], Any], *, timeout_s: float = 120.0) -> Any:
-    """What ``look`` gives, once it neither raises for want of a log nor gives something empty."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            if (found := look()) or found is True:
-                return found
-        except (IndexError, FileNotFoundError):
-            pass
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)

@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import search_spaces
 from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -115,12 +115,12 @@ def containers() -> Iterator[Containers]:
 def test_the_commands_of_the_compose_file_run_a_job(containers: Containers) -> None:
     home = Path(containers.environment["MTNAS_HOME"])
     head = containers.up("ray-head")
-    _wait(lambda: containers.is_healthy("ray-head"), lambda: containers.log("ray-head"))
+    wait_for(lambda: containers.is_healthy("ray-head"), told=lambda: containers.log("ray-head"))
     with Store.open(f"sqlite:///{home / 'mtnas.sqlite'}", artifacts=home / "artifacts") as store:
         spec = expanded(JobSpec.model_validate(SPEC), search_spaces.build)
         job, _ = store.jobs.submit(JobKind.SEARCH, spec.name, spec.model_dump(mode="json"))
         worker = containers.up("worker")
-        _wait(lambda: store.jobs.get(job.id).state.is_final, lambda: containers.log("worker"))
+        wait_for(lambda: store.jobs.get(job.id).state.is_final, told=lambda: containers.log("worker"))
         assert store.jobs.get(job.id).state is JobState.SUCCEEDED, containers.log("worker")
         places = {trial.place.actor for trial in store.trials.list(job.id, limit=None) if trial.place is not None}
     assert places
@@ -139,10 +139,3 @@ def test_a_worker_says_what_is_wrong_with_a_dead_cluster(containers: Containers)
     )
     assert worker.returncode == 2
     assert "expected a Ray cluster whose token is the one in RAY_AUTH_TOKEN_PATH" in worker.stderr
-
-
-def _wait(condition: Callable[[], bool], log: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline, log()
-        time.sleep(0.2)

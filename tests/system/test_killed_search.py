@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from examples.embedded import embedded_service
 from mtnas.client import Client
 from mtnas.messages import Trial
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -35,7 +34,7 @@ def test_a_killed_worker_loses_no_trial_and_changes_no_result(tmp_path: Path, mo
         assert client.wait(undisturbed).state == "succeeded"
 
         killed = client.submit(SPEC).id
-        _wait(lambda: len(_finished(client, killed)) >= 2)
+        wait_for(lambda: len(_finished(client, killed)) >= 2)
         before = _finished(client, killed)
         os.kill(_worker(tmp_path / "service"), signal.SIGKILL)
         job = client.wait(killed)
@@ -66,10 +65,3 @@ def _essence(trial: Trial) -> tuple[object, ...]:
 def _worker(home: Path) -> int:
     log = (home / "logs" / "worker.log").read_text()
     return int(re.findall(r'"event": "worker ready".*?"worker": "[^"]*/(\d+)"', log)[-1])
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.2)

@@ -1,7 +1,5 @@
 """Jobs through the whole service, on Ray: one is paused while another runs, resumed, extended, deleted."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 
 from examples.embedded import embedded_service
 from mtnas.client import Client
-from mtnas.messages import Job
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -33,9 +31,9 @@ def test_a_job_rests_while_others_run_and_its_extension_equals_a_longer_one(
     with embedded_service(tmp_path / "service") as client:
         first = client.submit(SPEC | {"budget": {"trials": 8}}).id
         longer = client.submit(SPEC | {"budget": {"trials": 12}}).id
-        _wait(client, first, lambda job: job.state == "running" and job.phase == "search")
+        wait_until(lambda: client.job(first), lambda job: job.state == "running" and job.phase == "search")
         client.pause(first)
-        paused = _wait(client, first, lambda job: job.state != "running")
+        paused = wait_until(lambda: client.job(first), lambda job: job.state != "running")
         assert (paused.state, paused.worker) == ("paused", None)
         assert client.wait(longer).state == "succeeded", "the worker and its actors are free for others"
         assert client.job(first).state == "paused"
@@ -53,11 +51,3 @@ def test_a_job_rests_while_others_run_and_its_extension_equals_a_longer_one(
 def _answer(client: Client, job_id: str) -> object:
     trials = sorted(client.trials(job_id, limit=500).items, key=lambda trial: trial.number)
     return client.report(job_id).report["best"], [(t.number, t.route_digest, dict(t.values)) for t in trials]
-
-
-def _wait(client: Client, job_id: str, condition: Callable[[Job], bool]) -> Job:
-    deadline = time.monotonic() + 240
-    while not condition(job := client.job(job_id)):
-        assert time.monotonic() < deadline, f"waited too long: {job.state}, {job.phase}"
-        time.sleep(0.05)
-    return job

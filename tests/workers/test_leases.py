@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import pytest
 
 from mtnas.store import EventRecord, JobKind, JobRecord, JobState, Store
+from tests.waiting import wait_for, wait_until
 
 StartWorker = Callable[..., subprocess.Popen[bytes]]
-WAIT_S = 120.0
 
 
 @pytest.fixture
@@ -51,22 +50,14 @@ def _steps(store: Store, job_id: str) -> list[EventRecord]:
     return [event for event in store.events.after(job_id, limit=10_000) if event.kind == "step"]
 
 
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 def _ended(store: Store, job_id: str) -> JobRecord:
-    _wait(lambda: store.jobs.get(job_id).state.is_final)
-    return store.jobs.get(job_id)
+    return wait_until(lambda: store.jobs.get(job_id), lambda job: job.state.is_final)
 
 
 def test_a_job_of_a_killed_worker_is_finished_by_another(store: Store, start_worker: StartWorker) -> None:
     job_id = _submit(store)
     first = start_worker()
-    _wait(lambda: len(_steps(store, job_id)) >= 5)
+    wait_for(lambda: len(_steps(store, job_id)) >= 5)
     first.send_signal(signal.SIGKILL)
     second = start_worker()
     job = _ended(store, job_id)
@@ -79,10 +70,10 @@ def test_a_job_of_a_killed_worker_is_finished_by_another(store: Store, start_wor
 def test_a_worker_that_sleeps_through_its_lease_writes_nothing_more(store: Store, start_worker: StartWorker) -> None:
     job_id = _submit(store, deaf=True)
     first = start_worker()
-    _wait(lambda: len(_steps(store, job_id)) >= 3)
+    wait_for(lambda: len(_steps(store, job_id)) >= 3)
     first.send_signal(signal.SIGSTOP)
     second = start_worker()
-    _wait(lambda: store.jobs.get(job_id).worker == f"test/{second.pid}")
+    wait_for(lambda: store.jobs.get(job_id).worker == f"test/{second.pid}")
     first.send_signal(signal.SIGCONT)
     job = _ended(store, job_id)
     steps = _steps(store, job_id)
@@ -94,7 +85,7 @@ def test_a_worker_that_sleeps_through_its_lease_writes_nothing_more(store: Store
 def test_a_running_job_is_cancelled_by_the_next_heartbeat(store: Store, start_worker: StartWorker) -> None:
     job_id = _submit(store, steps=1000)
     worker = start_worker()
-    _wait(lambda: len(_steps(store, job_id)) >= 2)
+    wait_for(lambda: len(_steps(store, job_id)) >= 2)
     before = len(_steps(store, job_id))
     store.jobs.request_cancel(job_id)
     job = _ended(store, job_id)
@@ -106,9 +97,9 @@ def test_a_running_job_is_cancelled_by_the_next_heartbeat(store: Store, start_wo
 def test_a_paused_job_goes_on_where_it_stopped(store: Store, start_worker: StartWorker) -> None:
     job_id = _submit(store)
     start_worker()
-    _wait(lambda: len(_steps(store, job_id)) >= 2)
+    wait_for(lambda: len(_steps(store, job_id)) >= 2)
     store.jobs.request_pause(job_id)
-    _wait(lambda: store.jobs.get(job_id).state is JobState.PAUSED)
+    wait_for(lambda: store.jobs.get(job_id).state is JobState.PAUSED)
     store.jobs.resume(job_id)
     assert _ended(store, job_id).state is JobState.SUCCEEDED
     assert [step.payload["step"] for step in _steps(store, job_id)] == list(range(20))
@@ -117,7 +108,7 @@ def test_a_paused_job_goes_on_where_it_stopped(store: Store, start_worker: Start
 def test_a_worker_that_is_told_to_end_gives_its_job_back(store: Store, start_worker: StartWorker) -> None:
     job_id = _submit(store, steps=1000)
     worker = start_worker()
-    _wait(lambda: len(_steps(store, job_id)) >= 2)
+    wait_for(lambda: len(_steps(store, job_id)) >= 2)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
     job = store.jobs.get(job_id)

@@ -17,6 +17,7 @@ from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, Store
 from mtnas.trials import TrialState
+from tests.waiting import wait_until
 from tests.workers.test_training_job import SPEC
 from workers.local_backend import LocalBackend
 from workers.loop import Worker
@@ -61,11 +62,7 @@ def submit(store: Store, **changes: Any) -> str:
 
 
 def wait(store: Store, job_id: str, until: Callable[[JobRecord], bool]) -> JobRecord:
-    deadline = time.monotonic() + 120
-    while not until(job := store.jobs.get(job_id)):
-        assert time.monotonic() < deadline, f"waited too long, {job.state} in {job.phase}"
-        time.sleep(0.005)
-    return job
+    return wait_until(lambda: store.jobs.get(job_id), until, every_s=0.005)
 
 
 def ended(store: Store, job_id: str) -> JobRecord:
