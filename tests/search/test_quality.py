@@ -10,8 +10,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mtnas.search import EvolutionSearcher, GaussianProcessSearcher, Nsga2Searcher, RandomSearcher, TpeSearcher
-from mtnas.search.fronts import hypervolume
+from mtnas.search import (
+    EvolutionSearcher,
+    GaussianProcessSearcher,
+    Nsga2Searcher,
+    RandomSearcher,
+    TpeSearcher,
+    hypervolume,
+)
 from mtnas.search.searcher import SampledSearcher
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Objective
