@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 # Bytecode is kept, whatever the shell says: tests and the service start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test check fix serve clean
+.PHONY: demo test quick check fix serve clean
 demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
@@ -17,6 +17,12 @@ demo: $(VENV)/installed
 test: export RAY_worker_niceness = 0
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What every change should pass at once: the contracts of spaces, gates, balancers, searchers, exports and leases, and a job.
+quick: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/contracts tests/search/test_searchers.py tests/supernets/gates \
+		tests/training/step/balancing/test_every_balancer.py tests/export/test_folder.py tests/routes/test_graph.py \
+		tests/spaces tests/test_imports.py tests/test_errors.py tests/store/jobs/test_leases.py tests/run/test_quick_job.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
