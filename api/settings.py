@@ -29,7 +29,7 @@ class Settings(Places):
     token_hashes: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * 2**20
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 2**20
     events_poll_s: Annotated[float, Field(gt=0)] = 0.5
     events_heartbeat_s: Annotated[float, Field(gt=0)] = 15.0
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from mtnas.errors import MtnasError, ServiceError, SpecError
 
 TYPE_PREFIX = "urn:mtnas:problem:"
 _MAX_FOUND = 200
+MAX_ERRORS = 20
+"""Problems told of one document; whoever has mended those hears of the rest."""
+_MAX_READ = 500  # of pydantic's errors, of which several may tell of one problem
 
 
 def to_document(error: MtnasError) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def from_document(document: Mapping[str, Any]) -> MtnasError:
 
 
 def from_validation(errors: Sequence[Mapping[str, Any]], document: Any) -> tuple[SpecError, ...]:
-    """What pydantic found wrong, as our errors, one a place.
+    """What pydantic found wrong, as our errors, one a place, ``MAX_ERRORS`` at most.
 
     Args:
         errors: ``ValidationError.errors()``.
@@ -44,6 +49,7 @@ def from_validation(errors: Sequence[Mapping[str, Any]], document: Any) -> tuple
             input tells those from real fields. With ``None`` locations are taken as they are.
     """
     expected_by_place: dict[tuple[str, str], list[str]] = {}
+    errors = errors[:_MAX_READ]
     for error in errors:
         if error["type"] == "too_short" and any(_lies_below(other, error) for other in errors):
             continue  # items are missing only because they are wrong, which is told
@@ -56,7 +62,7 @@ def from_validation(errors: Sequence[Mapping[str, Any]], document: Any) -> tuple
         expected_by_place.setdefault((where or "request", found), []).append(expected)
     return tuple(
         SpecError(expected=" or ".join(dict.fromkeys(expected)), found=found, where=where)
-        for (where, found), expected in expected_by_place.items()
+        for (where, found), expected in islice(expected_by_place.items(), MAX_ERRORS)
     )
 
 
@@ -124,5 +130,15 @@ def _found(error: Mapping[str, Any]) -> str:
         return f"field {error['loc'][-1]!r}"
     if error["type"] == "json_invalid":
         return f"something else at character {error['loc'][-1]}"
-    text = repr(error.get("input"))
+    if error["type"] in ("too_many", "too_deep"):
+        return str(error["ctx"]["found"])
+    text = _brief().repr(error.get("input"))
     return text if len(text) <= _MAX_FOUND else text[:_MAX_FOUND] + "..."
+
+
+def _brief() -> reprlib.Repr:
+    """Says no more of a large value than is shown, so that telling what was found costs nothing."""
+    brief = reprlib.Repr()
+    for limit in [name for name in vars(brief) if name.startswith("max") and name != "maxlevel"]:
+        setattr(brief, limit, _MAX_FOUND + 1)
+    return brief

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtnas.data.data_spec import Part
+from mtnas.data.lengths import AtMost, Name
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -22,7 +23,7 @@ class StaticBalancer(Part):
     """A fixed factor per task on top of ``Task.weight``; tasks that are not named have factor 1."""
 
     kind: Literal["static"] = "static"
-    weights: dict[str, Positive]
+    weights: Annotated[dict[Name, Positive], AtMost(256)]
 
 
 class UncertaintyBalancer(Part):

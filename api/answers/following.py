@@ -9,7 +9,7 @@ from fastapi.sse import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from mtnas.messages import Event
-from mtnas.store import EventRecord, JobRecord, Store
+from mtnas.store import EventRecord, JobHead, Store
 
 
 async def follow(
@@ -38,13 +38,13 @@ async def follow(
         silence_s += poll_s
 
 
-def _look(store: Store, job_id: str, after: int) -> tuple[JobRecord, tuple[EventRecord, ...]]:
+def _look(store: Store, job_id: str, after: int) -> tuple[JobHead, tuple[EventRecord, ...]]:
     # The job first: once it reads as ended, all of its events are there.
-    job = store.jobs.get(job_id)
+    job = store.jobs.head(job_id)
     return job, store.events.after(job_id, seq=after)
 
 
-def _as_event(job: JobRecord, seq: int) -> EventRecord:
+def _as_event(job: JobHead, seq: int) -> EventRecord:
     payload = {"phase": job.phase, **job.progress}
     return EventRecord(job_id=job.id, seq=seq, kind="progress", payload=payload, at=job.updated_at)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.dependencies import AccessParam, Identifier, Limit, StoreParam
 from api.requests.adding import request_tasks
 from api.requests.extending import request_extension
 from api.requests.planning import plan_search
-from api.requests.request_examples import JOB_SPECS
+from api.requests.reading import read_spec
 from api.requests.schemas import AddedTasks, Extension
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 @router.post("", status_code=202, response_model=Job | Plan)
 def submit_job(
-    spec: Annotated[JobSpec, Body(openapi_examples=JOB_SPECS)],
+    spec: Annotated[JobSpec, Depends(read_spec)],
     store: StoreParam,
     access: AccessParam,
     response: Response,

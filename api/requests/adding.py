@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from api.requests.finished import finished_search
 from api.requests.planning import plan_search
+from api.requests.reading import validated
 from api.requests.schemas import AddedTasks
 from mtnas.data import DataAccess
 from mtnas.errors import ConflictError, NotFoundError
-from mtnas.problems import from_validation
 from mtnas.search.specs.search_spec import SampledSearch
 from mtnas.spec import BaseSpec, JobSpec, SpaceSpec
 from mtnas.store import JobKind, JobRecord, RouteRecord, RouteRole, Store
@@ -56,10 +54,7 @@ def _grown(old: JobSpec, base: BaseSpec, added: AddedTasks) -> JobSpec:
         "base": base,
     }
     document = old.model_copy(update=changes).model_dump(mode="json", exclude={"constraints"})
-    try:
-        return JobSpec.model_validate(document)
-    except ValidationError as error:
-        raise ExceptionGroup("specification", from_validation(error.errors(), document)) from error
+    return validated(document)
 
 
 _EVOLUTION = SampledSearch(kind="evolution")

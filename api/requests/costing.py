@@ -20,7 +20,7 @@ from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec, SampledSearch
 
-_SAMPLED_ROUTES = 15
+SAMPLED_ROUTES = 15
 
 
 def typical_cost(space: SearchSpace, inputs: InputShape | None, *, seed: int) -> dict[str, int] | None:
@@ -33,7 +33,7 @@ def typical_cost(space: SearchSpace, inputs: InputShape | None, *, seed: int) ->
         return None
     known = replace(space, inputs=inputs)
     rng = np.random.default_rng(seed)
-    costs = [known.cost(known.sample(rng)) for _ in range(_SAMPLED_ROUTES)]
+    costs = [known.cost(known.sample(rng)) for _ in range(SAMPLED_ROUTES)]
     return {
         "num_params": median_low(cost.num_params for cost in costs),
         "macs": median_low(cost.macs for cost in costs),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import search_spaces
-from api.requests.costing import estimate, expected_inputs, typical_cost
+from api.requests.costing import SAMPLED_ROUTES, estimate, expected_inputs, typical_cost
 from api.requests.data_checks import KnownData, check_data
 from mtnas.data import DataAccess
 from mtnas.errors import SpaceError
 from mtnas.messages import Plan
 from mtnas.routes import RouteGraph
+from mtnas.routes.allowance import at_most_choices
 from mtnas.routes.widths import least_inputs
 from mtnas.search.specs.fitness import check_fitness
 from mtnas.spaces import SearchSpace
@@ -22,8 +23,11 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     Raises:
         SpecError, DataError: it can never work; the message says where. Several at once come as ``ExceptionGroup``.
     """
-    space = expand_space(spec)
-    check_constraints(space)
+    with at_most_choices(MAX_CHOICES):
+        space = expand_space(spec)
+    effort = _effort(space)
+    if effort <= MAX_EFFORT:
+        check_constraints(space)
     check_fitness(spec.search, space)
     data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
     changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
@@ -31,10 +35,29 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
     return Plan(
         spec=stored.model_dump(mode="json"),
         space_size=space.size_text(),
-        route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed),
+        route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed) if effort <= MAX_EFFORT else None,
         estimate=estimate(spec, data),
-        warnings=(*data.warnings, *_doubts(spec, data)),
+        warnings=(*data.warnings, *_doubts(spec, data), *([_TOO_LARGE] if effort > MAX_EFFORT else [])),
     )
+
+
+MAX_CHOICES = 20_000
+"""Edges and blocks of a space that a request may ask for; a graph of so many takes some seconds to make."""
+MAX_EFFORT = 2_000_000
+"""Edges looked at while a plan measures routes; about four seconds."""
+_TOO_LARGE = "the space is too large to foresee: its limits are checked, and its routes measured, by the job alone"
+
+
+def _effort(space: SearchSpace) -> int:
+    """Edges that are looked at to find the cheapest route, where limits ask for it, and to measure some others.
+
+    The cheapest is found by trying every other choice, once at least, and each is measured as a whole.
+    """
+    edges = sum(len(junction.edges) for junction in space.graph.junctions)
+    others = sum(len(j.gates) * max(1, len(j.queries)) for j in space.graph.junctions)
+    others += sum(len(slot.choices) for slot in space.graph.slots)
+    limited = space.constraints.max_params is not None or space.constraints.max_macs is not None
+    return edges * (SAMPLED_ROUTES + (others if limited else 0))
 
 
 def expand_space(spec: JobSpec) -> SearchSpace:
@@ -65,6 +88,8 @@ def check_constraints(space: SearchSpace) -> None:
         SpaceError: which limit is impossible.
     """
     limits = space.constraints
+    if limits.max_params is None and limits.max_macs is None:
+        return
     least = SearchSpace(name=space.name, graph=space.graph, inputs=least_inputs(space.graph)).cost(space.cheapest())
     for name, limit, found in (
         ("max_params", limits.max_params, least.num_params),

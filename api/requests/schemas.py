@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from mtnas.data.data_spec import CatalogueSource, FileSource
+from mtnas.data.lengths import AtMost
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.search_spec import SampledSearch
 from mtnas.spec import DataSpec, TaskSpec, TrainingSpec
@@ -42,7 +43,9 @@ class AddedTasks(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1, examples=[[{"name": "refund", "kind": "binary"}]])]
+    tasks: Annotated[
+        tuple[TaskSpec, ...], AtMost(256), Field(min_length=1, examples=[[{"name": "refund", "kind": "binary"}]])
+    ]
     route: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     data: DataSpec | None = None

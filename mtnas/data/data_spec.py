@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options, too_many
+
+MAX_COLUMNS, MAX_FIELDS = 10_000, 100
 MISSING_TEXTS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 
 
@@ -14,20 +19,27 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: object) -> object:
+        if isinstance(value, Mapping) and len(value) > MAX_FIELDS:  # each unknown one would be told of
+            raise too_many(len(value), most=MAX_FIELDS)
+        return value
+
 
 class CatalogueSource(Part):
     """A public data set by name, with its options (``planted`` takes many, the others few)."""
 
     kind: Literal["catalogue"] = "catalogue"
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Name
+    options: Options = Field(default_factory=dict)
 
 
 class DatasetSource(Part):
     """A data set that was registered before, by its name or id."""
 
     kind: Literal["dataset"] = "dataset"
-    name: str
+    name: Name
 
 
 class JoinedTable(Part):
@@ -36,9 +48,9 @@ class JoinedTable(Part):
     ``prefix`` goes before the names of its columns (the keys aside), where they would clash with others.
     """
 
-    path: str
-    on: Annotated[tuple[str, ...], Field(min_length=1)]
-    prefix: str = ""
+    path: FilePath
+    on: Annotated[tuple[ColumnName, ...], Field(min_length=1), AtMost(64)]
+    prefix: Name = ""
 
 
 class ImageArray(Part):
@@ -48,8 +60,8 @@ class ImageArray(Part):
     """
 
     kind: Literal["array"] = "array"
-    path: str
-    column: str = "image"
+    path: FilePath
+    column: ColumnName = "image"
 
 
 class ImageFiles(Part):
@@ -59,10 +71,10 @@ class ImageFiles(Part):
     """
 
     kind: Literal["files"] = "files"
-    folder: str
-    names: str
+    folder: FilePath
+    names: ColumnName
     shape: tuple[Literal[1, 3, 4], Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
-    column: str = "image"
+    column: ColumnName = "image"
 
 
 class FileSource(Part):
@@ -74,11 +86,11 @@ class FileSource(Part):
     """
 
     kind: Literal["file"] = "file"
-    paths: Annotated[tuple[str, ...], Field(min_length=1)]
-    join: tuple[JoinedTable, ...] = ()
+    paths: Annotated[tuple[FilePath, ...], Field(min_length=1), AtMost(4096)]
+    join: Annotated[tuple[JoinedTable, ...], AtMost(64)] = ()
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    column_names: tuple[str, ...] | None = None
-    missing: tuple[str, ...] = MISSING_TEXTS
+    column_names: Annotated[tuple[ColumnName, ...], AtMost(MAX_COLUMNS)] | None = None
+    missing: Annotated[tuple[Name, ...], AtMost(64)] = MISSING_TEXTS
     images: Annotated[ImageArray | ImageFiles, Field(discriminator="kind")] | None = None
 
 
@@ -96,9 +108,9 @@ class Feature(Part):
     several such columns beside each other are the channels of what recurrent blocks read.
     """
 
-    column: str
+    column: ColumnName
     kind: Literal["numeric", "categorical", "dense_vector", "sequence", "multi_valued", "image"]
-    separator: Annotated[str, Field(min_length=1)] = " "
+    separator: Annotated[str, Field(min_length=1, max_length=16)] = " "
     max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
     embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8
     bins: Annotated[int, Field(ge=0, le=4096)] = 48
@@ -125,17 +137,17 @@ class ColumnSplit(Part):
     """
 
     kind: Literal["column"] = "column"
-    column: str
-    train: Annotated[tuple[str, ...], Field(min_length=1)]
-    valid: tuple[str, ...] = ()
-    test: Annotated[tuple[str, ...], Field(min_length=1)]
+    column: ColumnName
+    train: Annotated[tuple[ColumnName, ...], Field(min_length=1), AtMost(4096)]
+    valid: Annotated[tuple[ColumnName, ...], AtMost(4096)] = ()
+    test: Annotated[tuple[ColumnName, ...], Field(min_length=1), AtMost(4096)]
     halve_test: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _parts_are_disjoint(self) -> ColumnSplit:
         named = (*self.train, *self.valid, *self.test)
-        doubled = sorted({value for value in named if named.count(value) > 1})
+        doubled = sorted(value for value, count in Counter(named).items() if count > 1)
         if doubled:
             raise ValueError(f"each value of column {self.column!r} in one part only, found {doubled} twice")
         if bool(self.valid) == self.halve_test:
@@ -150,7 +162,7 @@ class TimeSplit(Part):
     """
 
     kind: Literal["time"] = "time"
-    column: str
+    column: ColumnName
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
@@ -164,7 +176,7 @@ class GroupSplit(Part):
     """Whole groups (users, sessions) at random, so that no group is in two parts."""
 
     kind: Literal["group"] = "group"
-    column: str
+    column: ColumnName
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -188,8 +200,8 @@ class DataSpec(Part):
     """
 
     source: Source
-    features: Literal["infer"] | Annotated[tuple[Feature, ...], Field(min_length=1)] = "infer"
-    exclude: tuple[str, ...] = ()
+    features: Literal["infer"] | Annotated[tuple[Feature, ...], Field(min_length=1), AtMost(MAX_COLUMNS)] = "infer"
+    exclude: Annotated[tuple[ColumnName, ...], AtMost(MAX_COLUMNS)] = ()
     split: Split | None = None
     search_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125
     max_rows: Annotated[int, Field(ge=1)] | None = None

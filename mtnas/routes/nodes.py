@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mtnas.errors import SpaceError
+from mtnas.routes.allowance import draw
 from mtnas.routes.blocks.block import Block
 from mtnas.routes.legality import check_choices, check_name, check_start, check_widths
 
@@ -133,6 +134,7 @@ class Junction:
     frozen: bool = False
 
     def __post_init__(self) -> None:
+        draw(len(self.edges))
         check_name(self.name, "junctions")
         where = f"junction {self.name}"
         check_choices(self.sources, "edges from sources", where)
@@ -209,6 +211,7 @@ class Slot:
     starts_from: str | None = None
 
     def __post_init__(self) -> None:
+        draw(len(self.choices))
         check_name(self.name, "slots")
         where = f"slot {self.name}"
         if self.layer < 1:

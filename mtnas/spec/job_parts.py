@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mtnas.data.data_spec import DataSpec, Part
+from mtnas.data.lengths import AtMost
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.search_spec import Search
 from mtnas.search.specs.supernet_specs import ReinforceSearch
@@ -33,11 +34,11 @@ class JobParts(Part):
     kind: Literal["search"] = "search"
     name: Annotated[str, Field(min_length=1, max_length=200)]
     data: DataSpec
-    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1, max_length=256)]
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1), AtMost(256)]
     space: SpaceSpec = SpaceSpec()
     search: Search = ReinforceSearch()
     training: TrainingSpec = TrainingSpec()
-    objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1)] = (
+    objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1), AtMost(16)] = (
         ObjectiveSpec(metric="mean_gain", direction=Direction.MAX),
         ObjectiveSpec(metric="num_params", direction=Direction.MIN),
     )

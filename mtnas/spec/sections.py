@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mtnas.data.data_spec import Part
+from mtnas.data.lengths import AtMost, ColumnName, Document, Name, Options
 from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
 from mtnas.routes.building.extend import with_tasks
 from mtnas.routes.gate_settings import check_gate_settings
@@ -21,13 +22,13 @@ from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, E
 class TaskSpec(Part):
     """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields."""
 
-    name: str
+    name: Name
     kind: TaskKind
-    label: str | None = None
+    label: ColumnName | None = None
     metric: Metric | None = None
     weight: float = 1.0
-    tower: tuple[int, ...] = (32,)
-    num_classes: int = 1
+    tower: Annotated[tuple[Annotated[int, Field(le=2**16)], ...], AtMost(16)] = (32,)
+    num_classes: Annotated[int, Field(le=2**20)] = 1
 
     def to_task(self) -> Task:
         """The value object, with the label column defaulting to the task's name."""
@@ -50,9 +51,12 @@ class TaskSpec(Part):
 class SpaceSpec(Part):
     """A search space by catalogue name with its options, or a whole inline space (``graph``)."""
 
-    name: str = "mtnas"
-    options: dict[str, Any] = Field(default_factory=dict)
-    graph: dict[str, Any] | None = None
+    name: Name = "mtnas"
+    options: Options = Field(default_factory=dict)
+    graph: Document | None = None
+
+
+MAX_ROUTE_TEXT = 500_000
 
 
 class BaseSpec(Part):
@@ -62,10 +66,10 @@ class BaseSpec(Part):
     route's text in the names of ``graph``.
     """
 
-    job: str
+    job: Name
     trial: Annotated[int, Field(ge=0)]
-    route: str
-    graph: dict[str, Any]
+    route: Annotated[str, Field(max_length=MAX_ROUTE_TEXT)]
+    graph: Document
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -99,7 +103,7 @@ class TrainingSpec(Part):
     lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    gate: dict[str, float] = Field(default_factory=dict)
+    gate: Annotated[dict[Name, float], AtMost(64)] = Field(default_factory=dict)
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     balancer: BalancerSpec = EqualBalancer()
     auxiliary: AuxiliarySpec | None = None
@@ -123,7 +127,7 @@ class TrainingSpec(Part):
 class ObjectiveSpec(Part):
     """One axis of the answer."""
 
-    metric: str
+    metric: Annotated[str, Field(max_length=300)]
     direction: Direction
 
     def to_objective(self) -> Objective:
@@ -160,7 +164,7 @@ class ProtocolSpec(Part):
     """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``."""
 
     level: Literal["quick", "standard", "headline"] = "quick"
-    baselines: tuple[str, ...] | None = None
+    baselines: Annotated[tuple[Name, ...], AtMost(64)] | None = None
     boosted_trees: bool | None = None
     random_search: bool | None = None
     seeds: Annotated[int, Field(ge=1)] | None = None
@@ -218,7 +222,7 @@ class ExportSpec(Part):
     """What to export when the search ends."""
 
     top: Annotated[int, Field(ge=0)] = 1
-    formats: tuple[Literal["module"], ...] = ("module",)
+    formats: Annotated[tuple[Literal["module"], ...], AtMost(8)] = ("module",)
 
 
 class DiagnosticsSpec(Part):

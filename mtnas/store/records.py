@@ -67,11 +67,10 @@ class WorkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A request with its state.
+class JobHead:
+    """A job's state without the request, which may be large: what lists and transactions read.
 
     Attributes:
-        spec: the request as JSON, self-contained.
         phase: the phase that the current or last attempt reached.
         progress: the latest figures of that phase.
         attempt: how often the job was claimed; the fencing number of its lease.
@@ -86,7 +85,6 @@ class JobRecord:
     kind: JobKind
     name: str
     owner: str
-    spec: Json
     idempotency_key: str | None
     state: JobState
     phase: str | None
@@ -106,6 +104,13 @@ class JobRecord:
     finished_at: datetime | None
     stop: Json | None
     extends: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord(JobHead):
+    """A job with its request as JSON, self-contained."""
+
+    spec: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

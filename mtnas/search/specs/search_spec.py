@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mtnas.data.data_spec import Part
+from mtnas.data.lengths import AtMost, Name
 from mtnas.search.make_searcher import options_of
 from mtnas.search.specs.searched_settings import SearchedSettings
 from mtnas.search.specs.supernet_specs import (
@@ -45,7 +46,7 @@ class SampledSearch(Part):
     kind: Literal["random", "evolution", "tpe", "nsga2", "gaussian_process"]
     generation: Annotated[int, Field(ge=1)] = 16
     halving: HalvingSpec | None = None
-    options: dict[str, bool | int | float] = Field(default_factory=dict)
+    options: Annotated[dict[Name, bool | int | float], AtMost(64)] = Field(default_factory=dict)
     settings: SearchedSettings = SearchedSettings()
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from mtnas.data.data_spec import Part
+from mtnas.data.lengths import AtMost, Name
 from mtnas.search.specs.settings_space import (
     BALANCER,
     GATE,
@@ -24,7 +25,7 @@ from mtnas.trials import Settings
 class GridChoice(Part):
     """Values to try; the best one wins."""
 
-    grid: Annotated[tuple[float, ...], Field(min_length=1)]
+    grid: Annotated[tuple[float, ...], Field(min_length=1), AtMost(64)]
 
     def part(self, name: str) -> SettingsPart:
         """The setting of this name on the grid."""
@@ -45,7 +46,7 @@ class LogUniformRange(Part):
 class BalancerChoice(Part):
     """Balancers to try, each with its own settings."""
 
-    grid: Annotated[tuple[BalancerSpec, ...], Field(min_length=1)]
+    grid: Annotated[tuple[BalancerSpec, ...], Field(min_length=1), AtMost(64)]
 
 
 def _form(value: object) -> str:
@@ -69,8 +70,8 @@ class SearchedSettings(Part):
     weight_decay: Searched | None = None
     dropout: Searched | None = None
     gamma: Searched | None = None
-    gate: dict[str, Searched] = Field(default_factory=dict)
-    task_weights: dict[str, Searched] = Field(default_factory=dict)
+    gate: Annotated[dict[Name, Searched], AtMost(64)] = Field(default_factory=dict)
+    task_weights: Annotated[dict[Name, Searched], AtMost(256)] = Field(default_factory=dict)
     balancer: BalancerChoice | None = None
 
     def space(self, fixed: Settings, *, lrs: Sequence[float]) -> SettingsSpace:

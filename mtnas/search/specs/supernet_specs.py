@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from mtnas.data.data_spec import Part
+from mtnas.data.lengths import AtMost, Name
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -34,7 +35,9 @@ class SharedWeightsSearch(Part):
 
     epochs: Annotated[int, Field(ge=1)] | None = None
     searches: Annotated[int, Field(ge=1, le=64)] = 1
-    vary: dict[str, Annotated[tuple[float, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    vary: Annotated[dict[Name, Annotated[tuple[float, ...], Field(min_length=1), AtMost(64)]], AtMost(16)] = Field(
+        default_factory=dict
+    )
     routes_per_step: Annotated[int, Field(ge=1)] = 8
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
     co_training: Share = 0.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, select, update
 
 from mtnas.errors import ConflictError
-from mtnas.store.records import JobRecord, JobState
+from mtnas.store.records import JobHead, JobState
 from mtnas.store.tables import CHECKPOINTS, DATASETS, EVENTS, EXPORTS, JOBS, REPORTS, ROUTES, TRIALS
 
 
-def delete_job(connection: Connection, job: JobRecord) -> None:
+def delete_job(connection: Connection, job: JobHead) -> None:
     """Delete a job whose row this transaction has locked. Its files go with the next collection of garbage.
 
     That it has read the test part of some data stays noted: how often that part was looked at must not fall.

@@ -9,12 +9,14 @@ from sqlalchemy import Connection, update
 
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
+from mtnas.store.jobs.jobs import read_job
 from mtnas.store.jobs.leases import prove_held
 from mtnas.store.jobs.transitions import append_event, move, state_after_bad_end, state_after_release
 from mtnas.store.records import (
     DatasetRecord,
     ExportRecord,
     FailureKind,
+    JobHead,
     JobRecord,
     JobState,
     Json,
@@ -41,15 +43,15 @@ class Holding:
         self.lease = lease
 
     @contextmanager
-    def _held(self) -> Iterator[tuple[Connection, JobRecord]]:
+    def _held(self) -> Iterator[tuple[Connection, JobHead]]:
         with self._database.write() as connection:
             yield connection, prove_held(connection, self.lease)
 
     @property
     def job(self) -> JobRecord:
         """The job as it is now."""
-        with self._held() as (_, job):
-            return job
+        with self._held() as (connection, job):
+            return read_job(connection, job.id)
 
     def start_phase(self, name: str) -> None:
         """Say which phase the job is in; its progress starts anew."""

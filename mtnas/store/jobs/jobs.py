@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.deletion import delete_job
 from mtnas.store.jobs.transitions import append_event, move, tell_state
-from mtnas.store.records import JobKind, JobRecord, JobState, Json
+from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.insertion import insert_missing
 from mtnas.store.sql.record_columns import as_record, columns_of, found
 from mtnas.store.tables import JOBS
 
-_COLUMNS = columns_of(JobRecord, JOBS)
+_COLUMNS, _HEAD = columns_of(JobRecord, JOBS), columns_of(JobHead, JOBS)
 
 
 class Jobs:
@@ -73,7 +74,17 @@ class Jobs:
             NotFoundError: there is none of that id, or it is somebody else's.
         """
         with self._database.read() as connection:
-            return _job(connection, job_id, owner=owner, lock=False)
+            return read_job(connection, job_id, owner=owner)
+
+    def head(self, job_id: str, *, owner: str | None = None) -> JobHead:
+        """One job without its request.
+
+        Raises:
+            NotFoundError: as for ``get``.
+        """
+        query = _named(select(*_HEAD), job_id, owner=owner)
+        with self._database.read() as connection:
+            return found(JobHead, connection.execute(query).one_or_none(), noun="job", name=job_id)
 
     def list(
         self,
@@ -83,16 +94,16 @@ class Jobs:
         kind: JobKind | None = None,
         limit: int = 50,
         before: str | None = None,
-    ) -> tuple[JobRecord, ...]:
+    ) -> tuple[JobHead, ...]:
         """Jobs, newest first, older than the job `before`."""
-        query = select(*_COLUMNS).order_by(JOBS.c.id.desc()).limit(limit)
+        query = select(*_HEAD).order_by(JOBS.c.id.desc()).limit(limit)
         for column, value in ((JOBS.c.owner, owner), (JOBS.c.state, state), (JOBS.c.kind, kind)):
             if value is not None:
                 query = query.where(column == value)
         if before is not None:
             query = query.where(JOBS.c.id < before)
         with self._database.read() as connection:
-            return tuple(as_record(JobRecord, row) for row in connection.execute(query))
+            return tuple(as_record(JobHead, row) for row in connection.execute(query))
 
     def counts(self, *, owner: str | None = None) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
@@ -111,7 +122,7 @@ class Jobs:
             ConflictError: it has already ended otherwise.
         """
         with self._database.write() as connection:
-            job = _job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=owner, lock=True)
             if job.state is JobState.RUNNING:
                 return job if job.cancel_requested else _request(connection, job, cancel_requested=True)
             return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
@@ -124,7 +135,7 @@ class Jobs:
             ConflictError: it is neither running nor paused.
         """
         with self._database.write() as connection:
-            job = _job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=owner, lock=True)
             if job.state is JobState.PAUSED or job.pause_requested:
                 return job
             if job.state is not JobState.RUNNING:
@@ -140,7 +151,7 @@ class Jobs:
             ConflictError: it has ended.
         """
         with self._database.write() as connection:
-            job = _job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=owner, lock=True)
             if job.state is JobState.RUNNING and job.pause_requested:
                 return _request(connection, job, pause_requested=False)
             if job.state in (JobState.QUEUED, JobState.RUNNING):
@@ -158,7 +169,7 @@ class Jobs:
             ConflictError: it has not ended, or something still needs it.
         """
         with self._database.write() as connection:
-            delete_job(connection, _job(connection, job_id, owner=owner, lock=True))
+            delete_job(connection, read_job(connection, job_id, owner=owner, lock=True))
 
 
 def insert_job(
@@ -208,13 +219,17 @@ def insert_job(
     return job, False
 
 
-def _job(connection: Connection, job_id: str, *, owner: str | None, lock: bool) -> JobRecord:
-    query = select(*_COLUMNS).where(JOBS.c.id == job_id)
-    if owner is not None:
-        query = query.where(JOBS.c.owner == owner)
+def read_job(connection: Connection, job_id: str, *, owner: str | None = None, lock: bool = False) -> JobRecord:
+    """`Jobs.get` within a transaction, which may lock the row to change it."""
+    query = _named(select(*_COLUMNS), job_id, owner=owner)
     if lock:
         query = query.with_for_update()
     return found(JobRecord, connection.execute(query).one_or_none(), noun="job", name=job_id)
+
+
+def _named(query: Select[Any], job_id: str, *, owner: str | None) -> Select[Any]:
+    query = query.where(JOBS.c.id == job_id)
+    return query if owner is None else query.where(JOBS.c.owner == owner)
 
 
 def _request(

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, func, select, update
 from mtnas.errors import LeaseLostError
 from mtnas.store.database import Database
 from mtnas.store.jobs.transitions import move, state_after_bad_end, tell_state
-from mtnas.store.records import FailureKind, JobKind, JobRecord, JobState, Json, Lease, LeaseSignal
+from mtnas.store.records import FailureKind, JobHead, JobKind, JobState, Json, Lease, LeaseSignal
 from mtnas.store.sql.clock import now, seconds_from_now
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import JOBS
 
 LEASE_S = 60.0
-_COLUMNS = columns_of(JobRecord, JOBS)
+_COLUMNS = columns_of(JobHead, JOBS)
 
 
 class Leases:
@@ -55,7 +55,7 @@ class Leases:
             row = connection.execute(statement).one_or_none()
             if row is None:
                 return None
-            job = as_record(JobRecord, row)
+            job = as_record(JobHead, row)
             tell_state(connection, job)
         assert job.lease_deadline is not None, "the statement above has set it"
         return Lease(job_id=job.id, worker=worker, attempt=job.attempt, deadline=job.lease_deadline)
@@ -71,7 +71,7 @@ class Leases:
         assert job.lease_deadline is not None, "running jobs have a deadline (checked by the table)"
         return LeaseSignal(cancel=job.cancel_requested, pause=job.pause_requested, deadline=job.lease_deadline)
 
-    def reap(self) -> tuple[JobRecord, ...]:
+    def reap(self) -> tuple[JobHead, ...]:
         """End every lease whose deadline has passed: the job goes back to the queue while it has attempts left.
 
         Returns:
@@ -84,7 +84,7 @@ class Leases:
             .with_for_update(skip_locked=True)
         )
         with self._database.write() as connection:
-            jobs = [as_record(JobRecord, row) for row in connection.execute(expired)]
+            jobs = [as_record(JobHead, row) for row in connection.execute(expired)]
             return tuple(
                 move(
                     connection,
@@ -98,7 +98,7 @@ class Leases:
             )
 
 
-def prove_held(connection: Connection, lease: Lease, *, deadline_s: float | None = None) -> JobRecord:
+def prove_held(connection: Connection, lease: Lease, *, deadline_s: float | None = None) -> JobHead:
     """Begin a holder's transaction: lock the job's row and prove that the lease is still held.
 
     Args:
@@ -119,10 +119,10 @@ def prove_held(connection: Connection, lease: Lease, *, deadline_s: float | None
             found="a job that moved on",
             where=f"job {lease.job_id}",
         )
-    return as_record(JobRecord, row)
+    return as_record(JobHead, row)
 
 
-def _lost(job: JobRecord) -> Json:
+def _lost(job: JobHead) -> Json:
     return {
         "title": "The worker was lost",
         "detail": f"Worker {job.worker!r} stopped renewing its lease on attempt {job.attempt}.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, update
 
-from mtnas.store.records import JobRecord, JobState, Json, WorkState
+from mtnas.store.records import JobHead, JobState, Json, WorkState
 from mtnas.store.sql.clock import now
 from mtnas.store.tables import DATASETS, EXPORTS, TRIALS
 from mtnas.trials import TrialState
 
 
-def settle(connection: Connection, job: JobRecord) -> None:
+def settle(connection: Connection, job: JobHead) -> None:
     """Tidy up after `job`, which has just been moved out of a state.
 
     Back in the queue or paused: trials that were running are deleted, so that the next attempt proposes their numbers
@@ -39,7 +39,7 @@ def settle(connection: Connection, job: JobRecord) -> None:
     )
 
 
-def _reason(job: JobRecord) -> Json:
+def _reason(job: JobHead) -> Json:
     if job.state is JobState.FAILED and job.failure is not None:
         return job.failure
     return {"title": f"The job {job.state}", "detail": f"Job {job.id} ended ({job.state}) before this was made."}

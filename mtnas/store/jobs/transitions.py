@@ -13,16 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.jobs.settling import settle
-from mtnas.store.records import FailureKind, JobRecord, JobState, Json
+from mtnas.store.records import FailureKind, JobHead, JobState, Json
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import EVENTS, JOBS
+
+J = TypeVar("J", bound=JobHead)
 
 NEXT: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
@@ -36,14 +38,14 @@ NEXT: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
 )
 
 
-def state_after_release(job: JobRecord) -> JobState:
+def state_after_release(job: JobHead) -> JobState:
     """Where a running job goes when its worker gives it back, or somebody lost it."""
     if job.cancel_requested:
         return JobState.CANCELLED
     return JobState.PAUSED if job.pause_requested else JobState.QUEUED
 
 
-def state_after_bad_end(job: JobRecord) -> JobState:
+def state_after_bad_end(job: JobHead) -> JobState:
     """Where a running job goes when its attempt ended badly and another one may help."""
     if not job.cancel_requested and job.attempts_used + 1 >= job.max_attempts:
         return JobState.FAILED
@@ -52,13 +54,13 @@ def state_after_bad_end(job: JobRecord) -> JobState:
 
 def move(
     connection: Connection,
-    job: JobRecord,
+    job: J,
     to: JobState,
     *,
     attempts_used: int = 0,
     failure_kind: FailureKind | None = None,
     failure: Json | None = None,
-) -> JobRecord:
+) -> J:
     """Bring a job, whose row this transaction has locked, into another state, and tell it as an event.
 
     Args:
@@ -86,16 +88,16 @@ def move(
             failure=failure if failed else None,
             finished_at=now() if to.is_final else None,
         )
-        .returning(*columns_of(JobRecord, JOBS))
+        .returning(*columns_of(type(job), JOBS))
     )
-    moved = as_record(JobRecord, connection.execute(statement).one())
+    moved = as_record(type(job), connection.execute(statement).one())
     settle(connection, moved)
     tell_state(connection, moved, failure_kind=failure_kind, failure=failure)
     return moved
 
 
 def tell_state(
-    connection: Connection, job: JobRecord, *, failure_kind: FailureKind | None = None, failure: Json | None = None
+    connection: Connection, job: JobHead, *, failure_kind: FailureKind | None = None, failure: Json | None = None
 ) -> None:
     """Append the event of a job's new state."""
     payload: dict[str, Any] = {"state": job.state, "attempt": job.attempt}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import refer_to
-from mtnas.store.records import CheckpointRecord, JobRecord, Json
+from mtnas.store.records import CheckpointRecord, JobHead, Json
 from mtnas.store.sql.insertion import insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import CHECKPOINTS
@@ -38,7 +38,7 @@ class Checkpoints:
 
 
 def save_checkpoint(
-    connection: Connection, artifacts: Artifacts, job: JobRecord, *, name: str, artifact: str, payload: Json
+    connection: Connection, artifacts: Artifacts, job: JobHead, *, name: str, artifact: str, payload: Json
 ) -> None:
     """Let the job's checkpoint `name` be that file from now on.
 
@@ -50,6 +50,6 @@ def save_checkpoint(
     insert_or_replace(connection, CHECKPOINTS, [row])
 
 
-def forget_checkpoints(connection: Connection, job: JobRecord, names: Sequence[str]) -> None:
+def forget_checkpoints(connection: Connection, job: JobHead, names: Sequence[str]) -> None:
     """Drop the job's checkpoints of these names, if they are there."""
     connection.execute(delete(CHECKPOINTS).where(CHECKPOINTS.c.job_id == job.id, CHECKPOINTS.c.name.in_(names)))

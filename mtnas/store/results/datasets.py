@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.jobs import insert_job
-from mtnas.store.records import DatasetRecord, JobKind, JobRecord, Json, WorkState
+from mtnas.store.records import DatasetRecord, JobHead, JobKind, JobRecord, Json, WorkState
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
@@ -71,9 +71,7 @@ class Datasets:
             return tuple(as_record(DatasetRecord, row) for row in connection.execute(query))
 
 
-def set_profile(
-    connection: Connection, job: JobRecord, *, dataset_id: str, profile: Json, digest: str
-) -> DatasetRecord:
+def set_profile(connection: Connection, job: JobHead, *, dataset_id: str, profile: Json, digest: str) -> DatasetRecord:
     """Write what the profile job found; the data set is ready then. (If the job fails, so does the data set.)
 
     Raises:

@@ -9,7 +9,7 @@ from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import refer_to
 from mtnas.store.jobs.jobs import insert_job
-from mtnas.store.records import ExportRecord, JobKind, JobRecord, Json, RouteRecord, WorkState
+from mtnas.store.records import ExportRecord, JobHead, JobKind, Json, RouteRecord, WorkState
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.insertion import insert_missing
@@ -82,7 +82,7 @@ class Exports:
             return tuple(as_record(ExportRecord, row) for row in connection.execute(query))
 
 
-def add_export(connection: Connection, job: JobRecord, *, route_digest: str, format_name: str) -> ExportRecord:
+def add_export(connection: Connection, job: JobHead, *, route_digest: str, format_name: str) -> ExportRecord:
     """The job's export of that route in that format, promised now unless it was before."""
     row = {
         "id": new_id(),
@@ -99,7 +99,7 @@ def add_export(connection: Connection, job: JobRecord, *, route_digest: str, for
 
 
 def finish_export(
-    connection: Connection, artifacts: Artifacts, job: JobRecord, *, export_id: str, artifact: str, manifest: Json
+    connection: Connection, artifacts: Artifacts, job: JobHead, *, export_id: str, artifact: str, manifest: Json
 ) -> ExportRecord:
     """Fulfil a pending export with a file.
 
@@ -111,7 +111,7 @@ def finish_export(
     return _end(connection, job, export_id, state=WorkState.READY, artifact=artifact, manifest=manifest)
 
 
-def fail_export(connection: Connection, job: JobRecord, *, export_id: str, failure: Json) -> ExportRecord:
+def fail_export(connection: Connection, job: JobHead, *, export_id: str, failure: Json) -> ExportRecord:
     """Say why there will be no such export.
 
     Raises:
@@ -123,7 +123,7 @@ def fail_export(connection: Connection, job: JobRecord, *, export_id: str, failu
 
 def _end(
     connection: Connection,
-    job: JobRecord,
+    job: JobHead,
     export_id: str,
     *,
     state: WorkState,

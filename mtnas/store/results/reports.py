@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from mtnas.store.database import Database
-from mtnas.store.records import JobRecord, Json, ReportRecord
+from mtnas.store.records import JobHead, Json, ReportRecord
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import columns_of, found
 from mtnas.store.tables import REPORTS, TEST_READS
@@ -42,12 +42,12 @@ class TestReads:
             return _count(connection, data_digest)
 
 
-def put_report(connection: Connection, job: JobRecord, report: Json) -> None:
+def put_report(connection: Connection, job: JobHead, report: Json) -> None:
     """Write the job's report, or replace it."""
     insert_or_replace(connection, REPORTS, [{"job_id": job.id, "report": report}])
 
 
-def count_test_read(connection: Connection, job: JobRecord, data_digest: str) -> int:
+def count_test_read(connection: Connection, job: JobHead, data_digest: str) -> int:
     """Note that the job reads the test part, and count the jobs that have done so, this one included.
 
     A job that repeats its report after a crash sees nothing new, so each job counts once.

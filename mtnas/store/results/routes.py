@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from mtnas.errors import NotFoundError
 from mtnas.store.database import Database
-from mtnas.store.records import JobRecord, Json, NewRoute, RouteRecord, RouteRole
+from mtnas.store.records import JobHead, Json, NewRoute, RouteRecord, RouteRole
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of, missing
 from mtnas.store.sql.sorting import checked_figures, figures, in_order
@@ -99,7 +99,7 @@ def add_graphs(connection: Connection, graphs: Mapping[str, Json]) -> None:
     insert_missing(connection, GRAPHS, [{"digest": digest, "graph": graphs[digest]} for digest in sorted(graphs)])
 
 
-def add_routes(connection: Connection, job: JobRecord, routes: Sequence[NewRoute]) -> None:
+def add_routes(connection: Connection, job: JobHead, routes: Sequence[NewRoute]) -> None:
     """Write routes; one that the job has already is replaced.
 
     Raises:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 
 from mtnas.errors import ConflictError, NotFoundError, SpecError
 from mtnas.store.database import Database
-from mtnas.store.records import JobRecord, NewTrial, TrialRecord, TrialResult
+from mtnas.store.records import JobHead, NewTrial, TrialRecord, TrialResult
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.finite_json import clean
 from mtnas.store.sql.insertion import insert_missing
@@ -78,7 +78,7 @@ class Trials:
         return {state: counted.get(state, 0) for state in TrialState}
 
 
-def add_trials(connection: Connection, job: JobRecord, trials: Sequence[NewTrial]) -> None:
+def add_trials(connection: Connection, job: JobHead, trials: Sequence[NewTrial]) -> None:
     """Write the trials whose numbers are free; a number that exists must have the same candidate.
 
     Raises:
@@ -113,7 +113,7 @@ def add_trials(connection: Connection, job: JobRecord, trials: Sequence[NewTrial
             )
 
 
-def start_trials(connection: Connection, job: JobRecord, numbers: Sequence[int], place: Place) -> None:
+def start_trials(connection: Connection, job: JobHead, numbers: Sequence[int], place: Place) -> None:
     """Note where trials run, and since when; trials that have ended stay as they are."""
     connection.execute(
         update(TRIALS)
@@ -122,7 +122,7 @@ def start_trials(connection: Connection, job: JobRecord, numbers: Sequence[int],
     )
 
 
-def finish_trials(connection: Connection, job: JobRecord, results: Sequence[TrialResult]) -> tuple[int, ...]:
+def finish_trials(connection: Connection, job: JobHead, results: Sequence[TrialResult]) -> tuple[int, ...]:
     """Write how trials ended. The first end of a trial counts; later ones change nothing.
 
     Returns:
@@ -135,7 +135,7 @@ def finish_trials(connection: Connection, job: JobRecord, results: Sequence[Tria
     return tuple(result.number for result in results if _finish(connection, job, result))
 
 
-def _finish(connection: Connection, job: JobRecord, result: TrialResult) -> bool:
+def _finish(connection: Connection, job: JobHead, result: TrialResult) -> bool:
     where = f"job {job.id}, trial {result.number}"
     if result.state is TrialState.RUNNING:
         raise SpecError(expected="complete, pruned or failed", found=result.state.value, where=where)
