@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 SPEC: dict[str, Any] = {
     "name": "planted",
-    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 3000, "dims": 16}}},
+    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 1500, "dims": 16}}},
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": []} for i in range(4)],
     "space": {"options": {"layers": 2, "subnets": 2, "width": 8}},
-    "training": {"epochs": 6, "batch_size": 64, "lr": 0.004},
+    "training": {"epochs": 4, "batch_size": 64, "lr": 0.004},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1},
     "resources": {"pack_size": 1, "max_packs": 1},
 }

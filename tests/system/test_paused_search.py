@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 SPEC: dict[str, Any] = {
     "name": "planted",
-    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 3000, "dims": 16}}},
+    "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": 1500, "dims": 16}}},
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": []} for i in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 3, "width": 16}},
     "search": {"kind": "evolution", "generation": 4},

@@ -33,7 +33,7 @@ SPEC: dict[str, Any] = {
     "search": {"kind": "evolution", "generation": 4, "halving": {"reduction": 2, "min_epochs": 6}},
     "training": {"batch_size": 16, "epochs": 14, "lr": 0.01, "evaluate_every": 20},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
-    "budget": {"trials": 8},
+    "budget": {"trials": 6},
     "resources": {"pack_size": 1, "max_packs": 2},
     "export": {"top": 0},
 }
