@@ -35,6 +35,10 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     console.print(report_table(answer))
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
+    for sentence in answer.get("words", ()):
+        console.print(f"  {sentence}", markup=False, highlight=False)
+    if (advice := answer.get("recommendation")) is not None:
+        console.print(f"take {advice['take']}: {advice['why']}", markup=False, highlight=False)
     front = answer.get("front", {})
     if front.get("hypervolume") is not None:
         beyond = ", ".join(f"{name} {value:.5g}" for name, value in front["reference"].items())

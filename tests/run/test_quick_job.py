@@ -34,6 +34,7 @@ REPORT = {
         "front",
         "comparisons",
     ),
+    *("hypotheses", "non_inferior", "negative_transfer", "recommendation", "words"),
     *("search", "tuning", "latency", "places", "provenance", "diagnostics"),
 }
 BASELINES = ["single_task", "shared_bottom", "mmoe"]

@@ -37,3 +37,27 @@ def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None
 
     tau = float(stats.kendalltau(first, second).statistic)
     return None if math.isnan(tau) else tau
+
+
+def signed_rank_p(differences: Sequence[float]) -> float | None:
+    """Two-sided p of Wilcoxon's signed-rank test that differences lie about zero; None where none differs from zero.
+
+    Exact where no two sizes are equal (five pairs cannot go below .0625), by its normal limit where some are.
+    """
+    defined = [value for value in differences if not math.isnan(value) and value != 0.0]
+    if not defined:
+        return None
+    from scipy import stats  # see above
+
+    tied = len({abs(value) for value in defined}) < len(defined)
+    return float(stats.wilcoxon(defined, method="asymptotic" if tied else "exact").pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number (Holm, 1979, Scand. J. Statist. 6, 65-70), in the order given."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted, most = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = most
+    return adjusted

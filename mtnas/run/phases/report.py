@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +18,7 @@ from mtnas.run.judging.boosting import boosted_row
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
 from mtnas.run.judging.statistics import kendall_tau, paired, summary
+from mtnas.run.judging.verdict import Standing, judge
 from mtnas.run.phases.baselines import REFERENCE, Baselines
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.search import RANDOM, Found, best_first
@@ -36,8 +37,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result: dict[str, Any] = {
         "level": context.spec.protocol.level,
-        "verdict": None,
-        "verdict_reason": "verdicts need the headline level" if context.spec.protocol.level != "headline" else None,
+        **_judged(context, entrants, winner, gains, trees),
         "data_digest": context.data.digest,
         "test_reads": reads,
         "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
@@ -143,6 +143,34 @@ def _comparisons(
             }
         )
     return rows
+
+
+def _judged(
+    context: Context,
+    entrants: Sequence[Entrant],
+    winner: Entrant,
+    gains: dict[str, Gains],
+    trees: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The verdict and the recommendation."""
+    standings = {
+        entrant.label: Standing(
+            label=entrant.label,
+            macs=context.cost(entrant.graph, entrant.route).macs,
+            valid_score=entrant.valid_score(context),
+            gains={seed: of_seed["mean_gain"] for seed, of_seed in gains[entrant.label].items()},
+            task_gains={t.name: [of_seed[t.name] for of_seed in gains[entrant.label].values()] for t in context.tasks},
+        )
+        for entrant in entrants
+    }
+    named = [standings[e.label] for e in entrants if e.role == "baseline" and e.label != RANDOM]
+    return judge(
+        context.spec.protocol.level,
+        standings[winner.label],
+        named,
+        standings.get(RANDOM),
+        trees=None if trees is None else trees["mean_gain"]["mean"],
+    )
 
 
 def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
