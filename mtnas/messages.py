@@ -32,7 +32,7 @@ class Problem(Answer):
     type: str = Field(examples=["urn:mtnas:problem:spec-error"])
     title: str = Field(examples=["Spec error"])
     status: int = Field(examples=[422])
-    detail: str = Field(examples=["training.epochs: expected greater than or equal to 1, found 0"])
+    detail: str = Field(examples=["training.epochs: expected greater than or equal to 1 or 'auto', found 0"])
     instance: str = Field(examples=["/v1/jobs"])
     expected: str = Field(examples=["greater than or equal to 1"])
     found: str = Field(examples=["0"])

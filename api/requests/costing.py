@@ -11,7 +11,7 @@ import numpy as np
 
 from api.requests.data_checks import KnownData
 from mtnas.data import CATALOGUE
-from mtnas.data.data_spec import CatalogueSource, Feature
+from mtnas.data.data_spec import CatalogueSource, ColumnSplit, Feature
 from mtnas.data.profiles.inference import infer_features
 from mtnas.routes import InputShape
 from mtnas.search.budgets.foreseen import num_sampled, passes_of_proposals, passes_of_steps
@@ -82,7 +82,7 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     if data.num_rows is not None:
         rows = min(data.num_rows, spec.data.max_rows or data.num_rows)
         result["rows"] = rows
-        of_training = spec.training.epochs * (rows // spec.training.batch_size + 1)
+        of_training = _steps_at_most(spec, rows)
         at_most = sum(trainings.values()) * of_training
         if not isinstance(spec.search, SampledSearch):
             at_most += _charge_at_most(spec, spec.search, rows) - trainings["search"] * of_training
@@ -90,17 +90,37 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     return result
 
 
+def _steps_at_most(spec: JobSpec, rows: int, *, epochs: int | None = None) -> int:
+    """Steps of a training of so many epochs, the job's if ``None``, if all rows are to train on in the end.
+
+    Where the job leaves epochs to its data they follow from the rows of ``train``, of which a split by a column, whose
+    values nobody has counted yet, is taken to name half.
+    """
+    split = spec.data.split
+    kept = 0.5 if split is None or isinstance(split, ColumnSplit) else 1 - split.valid - split.test
+    of_train = max(1, math.floor(kept * (1 - spec.data.search_share) * rows))
+    most = 0
+    for own_rows in (False, True):
+        length = spec.training.length(
+            num_rows=of_train, num_tasks=len(spec.tasks), own_rows=own_rows, least_epochs=spec.least_epochs
+        )
+        at_once = length.batch_size * (len(spec.tasks) if own_rows else 1)
+        most = max(most, (epochs or length.epochs) * (rows // at_once + 1))
+    return most
+
+
 def _charge_at_most(spec: JobSpec, search: SharedWeightsSearch, rows: int) -> int:
     """What the searches are charged if all rows but those of ``search`` were to train on, and are of all tasks."""
     held_out = math.ceil(spec.data.search_share * rows)
+    length = spec.training.length(num_rows=rows, num_tasks=len(spec.tasks))
     of_pass = PassRows(
-        step=min(spec.training.batch_size, rows),
+        step=min(length.batch_size, rows),
         evaluation=held_out,
         labelled=held_out,
         num_tasks=len(spec.tasks),
         own_rows=False,
     )
-    steps = (search.epochs or spec.training.epochs) * (rows // spec.training.batch_size + 1)
+    steps = _steps_at_most(spec, rows, epochs=search.epochs)
     num_samples = num_sampled(search, trials=spec.budget.trials)
     most = max(
         (

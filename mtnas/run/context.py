@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mtnas.data import EncodedData
 from mtnas.routes import Cost, Route, RouteGraph, Tower, aligned_cost, cost
 from mtnas.routes.schemes.by_name import IMAGE_ROUTES, ImageSize, Size
@@ -17,6 +19,7 @@ from mtnas.run.packs.pack_runs import PackRuns
 from mtnas.run.packs.sizing import Sizing, data_bytes, streams
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
+from mtnas.spec.run_length import RunLength
 from mtnas.tasks import Task
 from mtnas.training.recipe import Recipe
 from mtnas.trials import Candidate, Trial
@@ -27,6 +30,15 @@ def own_rows(spec: JobSpec, data: EncodedData) -> bool:
     if spec.training.batches != "auto":
         return spec.training.batches == "per_task"
     return data.rows_belong_to_tasks and not spec.needs_rows_of_all_tasks
+
+
+def length_of(spec: JobSpec, data: EncodedData, *, own_rows: bool) -> RunLength:
+    """Batch size and epochs of every training, by the rows of ``train``; a training on more rows has more steps."""
+    rows = data.parts["train"]
+    num_rows = int(np.count_nonzero(~np.isnan(data.labels[rows]))) if own_rows else len(rows)
+    return spec.training.length(
+        num_rows=num_rows, num_tasks=len(spec.tasks), own_rows=own_rows, least_epochs=spec.least_epochs
+    )
 
 
 class Context:
@@ -61,16 +73,18 @@ class Context:
     ) -> None:
         self.spec, self.tasks, self.data, self.space, self.size = spec, tuple(tasks), data, space, size
         self.journal, self.device = journal, device
+        by_task = own_rows(spec, data)
+        length = length_of(spec, data, own_rows=by_task)
         self.recipe = Recipe(
-            batch_size=spec.training.batch_size,
-            epochs=spec.training.epochs,
+            batch_size=length.batch_size,
+            epochs=length.epochs,
             schedule=spec.training.schedule,
             evaluate_every=spec.training.evaluate_every,
             balancer=spec.training.balancer,
             auxiliary=spec.training.auxiliary,
             alignment=spec.training.alignment,
             reweighting=spec.training.reweighting,
-            own_rows=own_rows(spec, data),
+            own_rows=by_task,
             precision="float32" if spec.training.precision == "auto" else spec.training.precision,
             compiled=spec.training.compiled,
         )

@@ -52,13 +52,13 @@ def check_agreement(spec: JobParts) -> None:
             f"balancer {kind!r} needs full Jacobians, so one search at a time: search.searches and search.vary"
         )
     _check_base(spec)
+    least, epochs = spec.least_epochs, spec.training.epochs
     halving = getattr(spec.search, "halving", None)
-    if halving is not None and spec.training.epochs < halving.reduction * halving.min_epochs:
-        least = halving.reduction * halving.min_epochs
+    if halving is not None and epochs != "auto" and epochs < least:
         raise ValueError(
             f"halving judges nobody before search.halving.min_epochs, and for the last time after a "
             f"{halving.reduction}th of training.epochs: expected at least {least:g} epochs, "
-            f"found {spec.training.epochs}"
+            f"found {epochs}"
         )
     if isinstance(spec.training.balancer, StaticBalancer):
         _check_names(spec, "training.balancer.weights", spec.training.balancer.weights)

@@ -58,6 +58,12 @@ class JobParts(Part):
         return timed or self.constraints.max_latency_us is not None
 
     @property
+    def least_epochs(self) -> float:
+        """Epochs that the rungs of halving ask for."""
+        halving = getattr(self.search, "halving", None)
+        return 1.0 if halving is None else halving.reduction * halving.min_epochs
+
+    @property
     def needs_rows_of_all_tasks(self) -> bool:
         """Whether something of the job needs outputs of several tasks for one row."""
         return self.training.alignment is not None or "esmm" in self.protocol.named_baselines

@@ -15,6 +15,7 @@ from mtnas.routes.building.extend import with_tasks
 from mtnas.routes.gate_settings import check_gate_settings
 from mtnas.search.specs.searched_settings import GridChoice
 from mtnas.spaces import Constraints
+from mtnas.spec.run_length import Auto, RunLength, run_length
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
 
@@ -92,16 +93,18 @@ class TrainingSpec(Part):
 
     ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
     ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
-    as images of one alphabet each. ``gate``: settings of gates by name, such as ``temperature``
-    (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a
-    shape; there it is half as fast as the kernels that the service installs.
+    as images of one alphabet each. ``batch_size`` and ``epochs`` that are ``auto`` follow from the number of training
+    rows (``mtnas.spec.run_length``), epochs such that a training has at least ``least_steps``. ``gate``: settings of
+    gates by name, such as ``temperature`` (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which
+    takes a compiler on a CPU and minutes a shape; there it is half as fast as the kernels that the service installs.
     """
 
     batches: Literal["auto", "mixed", "per_task"] = "auto"
-    batch_size: Annotated[int, Field(ge=2)] = 1024
-    epochs: Annotated[int, Field(ge=1)] = 4
-    lr: float | GridChoice = GridChoice(grid=(5e-4, 1e-3, 2e-3, 4e-3))
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    batch_size: Annotated[int, Field(ge=2)] | Auto = "auto"
+    epochs: Annotated[int, Field(ge=1)] | Auto = "auto"
+    least_steps: Annotated[int, Field(ge=1)] = 400
+    lr: float | GridChoice = GridChoice(grid=(1e-3, 3e-3, 1e-2))
+    weight_decay: Annotated[float, Field(ge=0)] = 0.3
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     gate: Annotated[dict[Name, float], AtMost(64)] = Field(default_factory=dict)
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
@@ -112,6 +115,18 @@ class TrainingSpec(Part):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compiled: bool = False
     evaluate_every: Annotated[int, Field(ge=1)] | None = None
+
+    def length(self, *, num_rows: int, num_tasks: int, own_rows: bool = False, least_epochs: float = 1.0) -> RunLength:
+        """Batch size and epochs on so many training rows; see ``run_length``."""
+        return run_length(
+            num_rows=num_rows,
+            num_tasks=num_tasks,
+            own_rows=own_rows,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            least_steps=self.least_steps,
+            least_epochs=least_epochs,
+        )
 
     @property
     def lr_grid(self) -> tuple[float, ...]:

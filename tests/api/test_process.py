@@ -47,7 +47,7 @@ def test_the_client_speaks_to_the_service(service: Client) -> None:
 def test_problem_documents_become_the_errors_they_name(service: Client) -> None:
     with pytest.raises(NotFoundError, match="job"):
         service.job("nobody")
-    with pytest.raises(SpecError, match=r"training\.epochs: expected greater than or equal to 1, found 0"):
+    with pytest.raises(SpecError, match=r"training\.epochs: expected greater than or equal to 1 or 'auto', found 0"):
         service.submit(spec(training={"epochs": 0}))
     with pytest.raises(NotFoundError):
         list(service.events("nobody"))

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from mtnas.errors import TrainingError
 
 _ALIGNMENT = 16  # elements: every parameter of every candidate starts on a 64-byte border, whatever K is
-_NOT_DECAYED = frozenset({"bias", "biases", "gate", "gates", "norm", "norms", "alignment"})
+_NOT_DECAYED = frozenset({"bias", "biases", "gate", "values", "alpha", "norm", "norms", "alignment"})
 
 
 def is_decayed(name: str) -> bool:
     """Whether weight decay applies to the parameter of this name.
 
-    Everything is decayed but what belongs to a bias, a gate, a normalisation or an alignment (which starts at the
-    identity, not at zero): no word of the dotted name (split at dots, underscores and digits) is ``bias``, ``gate``,
-    ``norm`` (or their plurals) or ``alignment``. Shapes cannot tell, since batched biases are matrices.
+    Everything is decayed, maps and matrices of gates and edges too, but what belongs to a bias, a normalisation, the
+    number that a gate holds per source, or an alignment (which starts at the identity, not at zero): no word of the
+    dotted name (split at dots, underscores and digits) is ``bias``, ``norm`` (or their plurals), ``gate``, ``values``,
+    ``alpha`` or ``alignment``. Shapes cannot tell, since batched biases are matrices.
     """
     return _NOT_DECAYED.isdisjoint(re.split(r"[^a-z]+", name.lower()))
 

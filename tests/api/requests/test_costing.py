@@ -12,7 +12,7 @@ from mtnas.data import DataAccess
 from mtnas.data.data_spec import CatalogueSource
 from mtnas.data.profiles.profile import Profile
 from mtnas.run import MemoryJournal
-from tests.run.jobs import PLANTED, SMALL, run, spec_of
+from tests.run.jobs import PLANTED, SMALL, TRAINING, run, spec_of
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "reinforce": {**SMALL["search"], "searches": 2, "prior": 1.0},
@@ -33,7 +33,7 @@ def test_the_estimate_holds_the_charge_of_the_search(kind: str, access: DataAcce
     assert isinstance(spec.data.source, CatalogueSource)
     profile = Profile(digest="", num_rows=PLANTED["rows"], columns=(), inferred={}, left_out={})
     found = estimate(spec, KnownData(source=spec.data.source, profile=profile, warnings=()))
-    trainings, a_training = found["trainings"], spec.training.epochs * (PLANTED["rows"] // 64 + 1)
+    trainings, a_training = found["trainings"], TRAINING["epochs"] * (PLANTED["rows"] // 64 + 1)
     others = sum(count for phase, count in trainings.items() if phase != "search") * a_training
     charged = run(spec, MemoryJournal(), access)["search"]["candidate_steps"]
     assert charged <= found["candidate_steps_at_most"] - others <= 4 * charged
