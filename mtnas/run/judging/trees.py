@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mtnas.data import EncodedData
+from mtnas.ensembles.forest import Forest
+from mtnas.ensembles.tree_inputs import TreeInputs
+from mtnas.run.judging.grown_forest import before_trees, forest_of, outputs_of
+from mtnas.run.judging.tree_settings import TreeSettings, tree_settings
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.measuring.metrics import evaluate_task
 
-MOST_CATEGORIES = 255
+# Of ``valid``, in a random order: those whose loss stops a growing forest, and those that judge it at every stage.
+STOPPING_ROWS = 5_000
+CURVE_ROWS = 20_000
+CHECKED_ROWS = 1_000
+STAGES_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreesWork:
-    """Boost trees for one task, with each learning rate; the best on ``valid`` counts.
+    """Boost trees for one task with each of several settings; what is best on ``valid`` counts.
 
     Attributes:
         task: which task.
-        lrs: learning rates to try.
-        iterations: trees per class.
-        leaves: leaves per tree.
+        settings: what to try.
+        iterations: trees per class at most.
+        patience: trees without a smaller loss on ``valid`` after which no more are grown.
         parts: rows to train on.
         evaluate_on: parts to evaluate on.
     """
 
     task: Task
-    lrs: tuple[float, ...] = (0.05, 0.1)
-    iterations: int = 400
-    leaves: int = 31
+    settings: tuple[TreeSettings, ...] = tree_settings(8)
+    iterations: int = 1000
+    patience: int = 30
     parts: tuple[str, ...] = ("train", "search")
     evaluate_on: tuple[str, ...] = ("valid", "test")
 
@@ -41,56 +51,108 @@ class TreesWork:
 Metrics = Mapping[str, Mapping[str, float]]
 
 
-def boost(work: TreesWork, data: EncodedData, seed: int) -> tuple[float, Metrics]:
-    """The learning rate that is best on ``valid``, and metrics by part with it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Boosted:
+    """The trees that are best on ``valid``.
 
-    Trees see categorical inputs as categories (as numbers above 255 of them), standardised numbers, and no ranges.
+    Attributes:
+        settings: what they were grown with.
+        iterations: how many there are, per class.
+        metrics: by part.
+        outputs: float32 ``[N, O]`` by part: logits, or values.
+        forest: the trees themselves.
     """
-    features, categorical = _features(data)
-    column = [(label.name, label.kind) for label in data.schema.labels].index((work.task.label, work.task.kind))
+
+    settings: TreeSettings
+    iterations: int
+    metrics: Metrics
+    outputs: Mapping[str, Tensor]
+    forest: Forest
+
+
+def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
+    """Grow trees with all settings. They see every input; early stopping and choice look at ``valid`` alone.
+
+    Raises:
+        TrainingError: the library's trees cannot be read.
+    """
+    task = work.task
+    column = [(label.name, label.kind) for label in data.schema.labels].index((task.label, task.kind))
     labels = data.labels[:, column]
-    rows = np.concatenate([data.parts[part] for part in work.parts])
-    rows = rows[~np.isnan(labels[rows])]
-    fitted = {}
-    for lr in work.lrs:
-        model = _model(work, lr, categorical, seed).fit(features[rows], labels[rows])
-        fitted[lr] = {part: _metrics(work.task, model, features, labels, data.parts[part]) for part in work.evaluate_on}
-    judged, sign = work.task.judged_by, 1 if work.task.judged_by.higher_is_better else -1
-    best = max(fitted, key=lambda lr: sign * fitted[lr]["valid"][judged])
-    return best, fitted[best]
+    rows, valid = (
+        found[~np.isnan(labels[found])]
+        for found in (np.concatenate([data.parts[part] for part in work.parts]), data.parts["valid"])
+    )
+    inputs = TreeInputs.of(data, rows)
+    features = inputs.matrix(categorical=data.categorical, numeric=data.numeric, bags=data.bags, images=data.images)
+    shuffled = np.random.default_rng(seed).permutation(valid)
+    stopping, looked_at = shuffled[:STOPPING_ROWS], shuffled[:CURVE_ROWS]
+    sign = 1 if task.judged_by.higher_is_better else -1
+    best: tuple[float, int, TreeSettings, Any] | None = None
+    for settings in work.settings:
+        model = _model(work, settings, inputs.categorical, seed)
+        model.fit(features[rows], labels[rows], X_val=features[stopping], y_val=labels[stopping])
+        curve = sign * _curve(task, model, features[looked_at], labels[looked_at])
+        trees = int(np.argmax(curve)) + 1
+        if best is None or curve[trees - 1] > best[0]:
+            best = float(curve[trees - 1]), trees, settings, model
+    if best is None:
+        raise ValueError("no settings to try")
+    _, trees, settings, model = best
+    checked = features[valid[:CHECKED_ROWS]]
+    expected = next(itertools.islice(_stages(task, model, checked), trees - 1, None))
+    forest = forest_of(model, task, inputs, iterations=trees, rows=checked, expected=expected)
+    outputs = {part: forest.outputs(torch.from_numpy(features[data.parts[part]])) for part in work.evaluate_on}
+    metrics = {part: _metrics(task, out, labels[data.parts[part]]) for part, out in outputs.items()}
+    return Boosted(
+        settings=settings,
+        iterations=trees,
+        metrics=metrics,
+        outputs=outputs,
+        forest=forest,
+    )
 
 
-def _features(data: EncodedData) -> tuple[NDArray[np.float32], list[int]]:
-    num_categorical = len(data.schema.categorical)
-    codes = data.categorical[:, :num_categorical].astype(np.float32)
-    categorical = [c for c in range(num_categorical) if data.inputs.vocabularies[c] <= MOST_CATEGORIES]
-    return np.concatenate((codes, data.numeric, data.images), axis=1, dtype=np.float32), categorical
-
-
-def _model(work: TreesWork, lr: float, categorical: list[int], seed: int) -> Any:
+def _model(work: TreesWork, settings: TreeSettings, categorical: list[int], seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if work.task.kind is TaskKind.REGRESSION else HistGradientBoostingClassifier
     return kind(
-        learning_rate=lr,
+        learning_rate=settings.lr,
         max_iter=work.iterations,
-        max_leaf_nodes=work.leaves,
+        max_leaf_nodes=settings.leaves,
+        min_samples_leaf=settings.min_leaf,
+        max_features=settings.columns,
+        l2_regularization=settings.l2,
         categorical_features=categorical or None,
-        early_stopping=False,
+        early_stopping=True,
+        n_iter_no_change=work.patience,
         random_state=seed,
     )
 
 
-def _metrics(
-    task: Task, model: Any, features: NDArray[np.float32], labels: NDArray[np.float32], rows: NDArray[np.int64]
-) -> dict[str, float]:
-    match task.kind:
-        case TaskKind.REGRESSION:
-            outputs = model.predict(features[rows])[:, None]
-        case TaskKind.BINARY:
-            outputs = model.decision_function(features[rows])[:, None]
-        case TaskKind.MULTICLASS:
-            outputs = np.full((len(rows), task.num_classes), -30.0)
-            outputs[:, model.classes_.astype(np.int64)] = np.log(model.predict_proba(features[rows]) + 1e-12)
-    found = evaluate_task(task, torch.tensor(outputs, dtype=torch.float32)[None], torch.tensor(labels[rows]))
+def _stages(task: Task, model: Any, features: NDArray[np.float32]) -> Iterator[NDArray[np.float64]]:
+    """Raw outputs ``[N]`` or ``[N, classes]`` after one tree, two, and so on."""
+    if task.kind is TaskKind.REGRESSION:
+        yield from model.staged_predict(features)
+    else:
+        yield from model.staged_decision_function(features)
+
+
+def _curve(task: Task, model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The task's figure on ``valid`` after one tree, two, and so on."""
+    places, figures = outputs_of(model, task), []
+    blank = before_trees(model, task).float()
+    stages, targets = _stages(task, model, features), torch.from_numpy(labels)
+    while several := list(itertools.islice(stages, STAGES_AT_ONCE)):
+        outputs = blank.repeat(len(several), len(labels), 1)
+        for stage, raw in enumerate(several):
+            outputs[stage, :, places] = torch.from_numpy(raw.reshape(len(labels), -1)).float()
+        found = evaluate_task(task, outputs, targets)
+        figures.append(found[task.judged_by].numpy())
+    return np.concatenate(figures)
+
+
+def _metrics(task: Task, outputs_NO: Tensor, labels: NDArray[np.float32]) -> dict[str, float]:
+    found = evaluate_task(task, outputs_NO[None], torch.from_numpy(labels))
     return {str(name): float(value[0]) for name, value in found.items()}

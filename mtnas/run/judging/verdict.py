@@ -52,7 +52,7 @@ class Standing:
 
 
 def judge(
-    level: Level, winner: Standing, baselines: Sequence[Standing], random: Standing | None, *, trees: float | None
+    level: Level, winner: Standing, baselines: Sequence[Standing], random: Standing | None, *, trees: Standing | None
 ) -> dict[str, Any]:
     """The verdict of a job as its report holds it.
 
@@ -61,9 +61,10 @@ def judge(
         winner: the answer of the search, chosen on ``valid``.
         baselines: networks that it is compared with; ``single_task`` among them where it could be trained.
         random: the route of random search with the same budget.
-        trees: mean gain of boosted trees, which have no seeds to pair.
+        trees: boosted trees, which can be the best baseline; theirs are gains over every seed of single-task networks.
     """
-    best = max(baselines, key=lambda entrant: entrant.valid_score, default=None)
+    named = baselines if trees is None else [*baselines, trees]
+    best = max(named, key=lambda entrant: entrant.valid_score, default=None)
     rivals = [rival for rival in (best, random) if rival is not None]
     hypotheses = _hypotheses(winner, rivals)
     verdict = _verdict(level, hypotheses)
@@ -71,7 +72,7 @@ def judge(
     loses = [task for task, gains in winner.task_gains.items() if _side(gains) == "below"]
     words = [_said(level, winner, hypothesis) for hypothesis in hypotheses] if level != "quick" else []
     words += [f"task {task!r} is worse off than alone" for task in loses]
-    if trees is not None and winner.gains and trees > fmean(winner.gains.values()):
+    if trees is not None and winner.gains and fmean(trees.gains.values()) > fmean(winner.gains.values()):
         words.append("boosted trees, one per task, are above the searched route on average")
     return {
         "verdict": verdict,

@@ -6,12 +6,14 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import torch
 
 from mtnas.data import EncodedData
 from mtnas.errors import MtnasError, OutOfMemoryError
 from mtnas.run.judging.trees import TreesWork, boost
+from mtnas.run.packs.pack_checkpoint import to_bytes
 from mtnas.run.packs.pack_events import PackEvent, PackFailed, PackStarted, TreesResult
 from mtnas.run.packs.pack_search import search_pack
 from mtnas.run.packs.pack_task import PackTask, SupernetWork, TrainWork
@@ -61,6 +63,14 @@ def _grown(task: PackTask, work: TreesWork, data: EncodedData, place: Place) -> 
             found="rows that are streamed",
             where="boosted_trees",
         )
-    lr, metrics = boost(work, data, seed=0)
-    seconds = time.monotonic() - started
-    return TreesResult(key=task.key, place=place, task=work.task.name, lr=lr, metrics=metrics, seconds=seconds)
+    grown = boost(work, data, seed=0)
+    return TreesResult(
+        key=task.key,
+        place=place,
+        task=work.task.name,
+        settings=asdict(grown.settings) | {"iterations": grown.iterations},
+        metrics=grown.metrics,
+        outputs=to_bytes(grown.outputs),
+        forest=grown.forest.to_bytes(),
+        seconds=time.monotonic() - started,
+    )

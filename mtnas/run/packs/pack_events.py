@@ -79,13 +79,23 @@ class SupernetResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreesResult:
-    """Boosted trees of one task: the learning rate chosen on ``valid``, metrics by part, and the time it took."""
+    """Boosted trees of one task.
+
+    Attributes:
+        settings: what was best on ``valid`` of what was tried, with the number of trees.
+        metrics: by part.
+        outputs: by part, ``[N, outputs]`` as safetensors bytes.
+        forest: ``Forest.to_bytes``.
+        seconds: what growing them took, those that were not chosen included.
+    """
 
     key: str
     place: Place
     task: str
-    lr: float
+    settings: Mapping[str, float]
     metrics: Metrics
+    outputs: bytes
+    forest: bytes
     seconds: float
 
 

@@ -14,7 +14,8 @@ import torch
 import mtnas
 from mtnas.run.context import Context
 from mtnas.run.journal import RouteRow
-from mtnas.run.judging.boosting import boosted_row
+from mtnas.run.judging.boosting import LABEL as TREES
+from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
 from mtnas.run.judging.statistics import kendall_tau, paired, summary
@@ -33,7 +34,10 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
     gains = _gains(context, entrants)
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
-    trees = boosted_row(context, next((e for e in entrants if e.label == REFERENCE), None))
+    trees = grown_trees(context)
+    if trees is not None:
+        gains[TREES] = _gains_of(context, entrants, trees.metrics["test"])
+        rows.append(boosted_row(context, trees, gains[TREES]))
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result: dict[str, Any] = {
         "level": context.spec.protocol.level,
@@ -42,9 +46,9 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "test_reads": reads,
         "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
-        "rows": rows if trees is None else [*rows, trees],
-        "front": front_facts(context.spec, rows),
-        "comparisons": _comparisons(context, entrants, winner, gains),
+        "rows": rows,
+        "front": front_facts(context.spec, [row for row in rows if row["route_digest"] is not None]),
+        "comparisons": _comparisons(context, entrants, winner, gains, trees),
         "search": _search_facts(context, found, entrants),
         "tuning": {
             entrant.label: {"lr": entrant.tuned.lr, "on_edge": entrant.tuned.on_edge, "curve": _curve(entrant)}
@@ -84,6 +88,16 @@ def _gains(context: Context, entrants: Sequence[Entrant]) -> dict[str, Gains]:
     return gains
 
 
+def _gains_of(context: Context, entrants: Sequence[Entrant], on_test: Mapping[str, Mapping[str, float]]) -> Gains:
+    """Gains of something without seeds, over single-task training with each seed."""
+    singles = [t for e in entrants if e.label == REFERENCE for t in e.trials if _complete(t)]
+    gains: Gains = {}
+    for single in singles:
+        of_task = task_gains(context.tasks, on_test, single.on("test").per_task)
+        gains[_seed(single)] = of_task | {"mean_gain": mean_gain(of_task), "worst_gain": worst_gain(of_task)}
+    return gains
+
+
 def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | None) -> dict[str, Any]:
     complete = [trial for trial in entrant.trials if _complete(trial)]
     found = context.cost(entrant.graph, entrant.route)
@@ -120,24 +134,28 @@ def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | Non
 
 
 def _comparisons(
-    context: Context, entrants: Sequence[Entrant], winner: Entrant, gains: dict[str, Gains]
+    context: Context,
+    entrants: Sequence[Entrant],
+    winner: Entrant,
+    gains: dict[str, Gains],
+    trees: GrownTrees | None,
 ) -> list[dict[str, Any]]:
     """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed."""
-    named = [entrant for entrant in entrants if entrant.role == "baseline" and entrant.label != RANDOM]
-    rivals = [max(named, key=lambda entrant: entrant.valid_score(context))] if named else []
-    rivals += [entrant for entrant in entrants if entrant.label == RANDOM]
+    scores = {e.label: e.valid_score(context) for e in entrants if e.role == "baseline" and e.label != RANDOM}
+    if trees is not None:
+        scores[TREES] = trees.score
+    rivals = [max(scores, key=lambda label: scores[label])] if scores else []
+    rivals += [entrant.label for entrant in entrants if entrant.label == RANDOM]
     rows = []
     for rival in rivals:
-        seeds = sorted(set(gains[winner.label]) & set(gains[rival.label]))
+        seeds = sorted(set(gains[winner.label]) & set(gains[rival]))
         rows.append(
             {
                 "first": winner.label,
-                "second": rival.label,
+                "second": rival,
                 "seeds": len(seeds),
                 "differences": {
-                    name: paired(
-                        [gains[winner.label][s][name] for s in seeds], [gains[rival.label][s][name] for s in seeds]
-                    )
+                    name: paired([gains[winner.label][s][name] for s in seeds], [gains[rival][s][name] for s in seeds])
                     for name in ("mean_gain", "worst_gain", *(task.name for task in context.tasks))
                 },
             }
@@ -150,16 +168,16 @@ def _judged(
     entrants: Sequence[Entrant],
     winner: Entrant,
     gains: dict[str, Gains],
-    trees: Mapping[str, Any] | None,
+    trees: GrownTrees | None,
 ) -> dict[str, Any]:
     """The verdict and the recommendation."""
     standings = {
-        entrant.label: Standing(
-            label=entrant.label,
+        entrant.label: _standing(
+            context,
+            entrant.label,
+            gains[entrant.label],
+            score=entrant.valid_score(context),
             macs=context.cost(entrant.graph, entrant.route).macs,
-            valid_score=entrant.valid_score(context),
-            gains={seed: of_seed["mean_gain"] for seed, of_seed in gains[entrant.label].items()},
-            task_gains={t.name: [of_seed[t.name] for of_seed in gains[entrant.label].values()] for t in context.tasks},
         )
         for entrant in entrants
     }
@@ -169,7 +187,17 @@ def _judged(
         standings[winner.label],
         named,
         standings.get(RANDOM),
-        trees=None if trees is None else trees["mean_gain"]["mean"],
+        trees=None if trees is None else _standing(context, TREES, gains[TREES], score=trees.score),
+    )
+
+
+def _standing(context: Context, label: str, gains: Gains, *, score: float, macs: int | None = None) -> Standing:
+    return Standing(
+        label=label,
+        macs=macs,
+        valid_score=score,
+        gains={seed: of_seed["mean_gain"] for seed, of_seed in gains.items()},
+        task_gains={task.name: [of_seed[task.name] for of_seed in gains.values()] for task in context.tasks},
     )
 
 
@@ -234,7 +262,7 @@ def _write_routes(
         )
     answer = {}
     rank = 0
-    for entrant, row in zip(entrants, rows, strict=True):
+    for entrant, row in zip(entrants, rows, strict=False):  # boosted trees have a row and no route
         rank += entrant.role == "finalist"
         values = {f"test.{task}.{cells['metric']}": cells["test"]["mean"] for task, cells in row["per_task"].items()}
         values |= {"mean_gain": row["mean_gain"]["mean"], "worst_gain": row["worst_gain"]["mean"]}

@@ -103,8 +103,16 @@ def test_a_task_that_is_worse_off_than_alone_is_named() -> None:
 
 
 def test_trees_above_the_answer_are_told_of() -> None:
-    assert any("boosted trees" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=0.03)["words"])
-    assert not any("boosted" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=0.01)["words"])
+    above, below = (standing("boosted_trees", mean, macs=None) for mean in (0.03, 0.01))
+    assert any("boosted trees" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=above)["words"])
+    assert not any("searched" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=below)["words"])
+
+
+def test_trees_can_be_the_best_baseline_but_are_never_recommended() -> None:
+    trees = standing("boosted_trees", 0.03, macs=None)
+    found = verdict("headline", standing("finalist-1", 0.02), trees=trees)
+    assert found["hypotheses"][0]["against"] == "boosted_trees"
+    assert found["recommendation"]["take"] != "boosted_trees"
 
 
 def test_seeds_that_failed_leave_the_others_paired() -> None:
