@@ -12,7 +12,16 @@ import numpy as np
 from api.requests.data_checks import KnownData
 from mtnas.data import CATALOGUE
 from mtnas.data.data_spec import CatalogueSource, ColumnSplit, Feature
+from mtnas.data.encoding_spec import (
+    NumericSpec,
+    PeriodicNumbers,
+    PiecewiseNumbers,
+    PlainNumbers,
+    RangedNumbers,
+    number_vectors,
+)
 from mtnas.data.profiles.inference import infer_features
+from mtnas.data.profiles.profile import ColumnProfile
 from mtnas.routes import InputShape
 from mtnas.search.budgets.foreseen import num_sampled, passes_of_proposals, passes_of_steps
 from mtnas.search.budgets.passes import PassRows
@@ -45,12 +54,20 @@ def expected_inputs(spec: JobSpec, data: KnownData) -> InputShape | None:
     features = _features(spec, data)
     if features is None:
         return None
-    tables: list[tuple[int, int]] = []
-    num_numeric = 0
+    tables, one_hot, ranges = list[tuple[int, int]](), list[int](), list[tuple[int, int]]()
+    num_numeric, mapped, segments = 0, list[int](), list[int]()
+    numeric, categorical = spec.data.numeric, spec.data.categorical
     for feature in features:
         column = data.profile.column(feature.column) if data.profile else None
         match feature.kind:
             case "numeric":
+                steps = _steps(numeric, feature, column)
+                if isinstance(numeric, RangedNumbers) and steps:
+                    ranges.append((steps + 2, feature.embedding_width or numeric.width))
+                elif isinstance(numeric, PiecewiseNumbers) and steps:
+                    segments.append(steps)
+                if steps or (isinstance(numeric, PeriodicNumbers) and feature.bins != 0):
+                    mapped.append(num_numeric)
                 # Its missing indicator is an input of its own.
                 num_numeric += 1 if column is not None and not column.missing else 2
             case "dense_vector" | "sequence" | "image":
@@ -59,13 +76,30 @@ def expected_inputs(spec: JobSpec, data: KnownData) -> InputShape | None:
                 num_numeric += column.length
             case _:
                 distinct = None if column is None else column.tokens or column.distinct
-                rows = 0 if distinct is None else min(distinct, feature.max_vocabulary) + 1
-                tables.append((rows, feature.embedding_width))
+                values = 0 if distinct is None else min(distinct, feature.max_vocabulary)
+                rows, width = values + 1 if values else 0, feature.embedding_width or categorical.width_for(values)
+                indicated = feature.kind == "categorical" and feature.embedding_width is None
+                if indicated and 0 < values <= categorical.one_hot:
+                    one_hot.append(len(tables))
+                    width = values
+                tables.append((rows, width))
+    vectors = number_vectors(numeric)
     return InputShape(
-        vocabularies=tuple(rows for rows, _ in tables),
-        embedding_widths=tuple(width for _, width in tables),
-        num_numeric=num_numeric,
+        vocabularies=tuple(rows for rows, _ in tables + ranges),
+        embedding_widths=tuple(width for _, width in tables + ranges),
+        one_hot=tuple(one_hot),
+        num_numeric=num_numeric + len(segments),
+        numbers=None if vectors is None else vectors.maps(mapped, segments, first_place=num_numeric),
     )
+
+
+def _steps(numeric: NumericSpec, feature: Feature, column: ColumnProfile | None) -> int:
+    """Edges between ranges, or segments, as far as a profile tells; a constant column has none."""
+    if isinstance(numeric, PlainNumbers | PeriodicNumbers):
+        return 0
+    bins = numeric.bins if feature.bins is None else feature.bins
+    most = bins if column is None or column.distinct is None else min(bins, column.distinct)
+    return max(0, most if isinstance(numeric, PiecewiseNumbers) and most == bins else most - 1)
 
 
 def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:

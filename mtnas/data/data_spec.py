@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options, too_many
+from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, RangedNumbers, Width
+from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options
+from mtnas.data.spec_part import Part as Part
 
-MAX_COLUMNS, MAX_FIELDS = 10_000, 100
+MAX_COLUMNS = 10_000
 MISSING_TEXTS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
-
-
-class Part(BaseModel):
-    """A part of the specification: unknown fields are refused, and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few_fields(cls, value: object) -> object:
-        if isinstance(value, Mapping) and len(value) > MAX_FIELDS:  # each unknown one would be told of
-            raise too_many(len(value), most=MAX_FIELDS)
-        return value
 
 
 class CatalogueSource(Part):
@@ -102,8 +90,10 @@ class Feature(Part):
 
     An ``image`` column holds tensors of bytes (channels, rows, columns), which become numbers from 0 to 1.
     ``separator`` splits a multi-valued text column, and a vector or sequence in a text column. Values that do not get
-    one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary. A numeric column is read twice:
-    as a standardised number, and as the embedding of one of at most ``bins`` ranges (0 for the number alone).
+    one of ``max_vocabulary`` places (the most frequent do) count as out of vocabulary. ``bins`` and ``embedding_width``
+    stand for those of ``data.numeric`` and ``data.categorical``; a numeric column with 0 bins is a number and nothing
+    else, and one whose numbers become vectors (``piecewise``, ``periodic``) has no width of its own. A feature with an
+    ``embedding_width`` is not one-hot.
     A sequence is a vector whose numbers are one quantity at successive steps: they share one mean and deviation, and
     several such columns beside each other are the channels of what recurrent blocks read.
     """
@@ -112,8 +102,8 @@ class Feature(Part):
     kind: Literal["numeric", "categorical", "dense_vector", "sequence", "multi_valued", "image"]
     separator: Annotated[str, Field(min_length=1, max_length=16)] = " "
     max_vocabulary: Annotated[int, Field(ge=1)] = 100_000
-    embedding_width: Annotated[int, Field(ge=1, le=1024)] = 8
-    bins: Annotated[int, Field(ge=0, le=4096)] = 48
+    embedding_width: Width | None = None
+    bins: Bins | None = None
 
 
 class RatioSplit(Part):
@@ -196,12 +186,14 @@ class DataSpec(Part):
     ``split`` and ``features`` may be left to a catalogue set's own protocol (``None``, ``"infer"``); for other
     data ``None`` means ``RatioSplit()``. ``search_share`` is the part of the training rows held back for
     architecture decisions (PROTOCOL.md point 1). ``max_rows`` takes a sample, the same in every job; a row keeps
-    the part that it has in the whole.
+    the part that it has in the whole. ``numeric`` and ``categorical``: how numbers and categories become inputs.
     """
 
     source: Source
     features: Literal["infer"] | Annotated[tuple[Feature, ...], Field(min_length=1), AtMost(MAX_COLUMNS)] = "infer"
     exclude: Annotated[tuple[ColumnName, ...], AtMost(MAX_COLUMNS)] = ()
+    numeric: NumericSpec = RangedNumbers()
+    categorical: CategoricalSpec = CategoricalSpec()
     split: Split | None = None
     search_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125
     max_rows: Annotated[int, Field(ge=1)] | None = None

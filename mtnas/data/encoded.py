@@ -25,7 +25,8 @@ class EncodedData:
     Attributes:
         schema: how a row becomes these arrays.
         categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing.
-        numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
+        numeric: float32 ``[N, D]``: prepared numbers, then their missing indicators, then dense vectors, then the
+            places of numbers between their knots.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
         images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
         labels: float32 ``[N, T]``; NaN = not labelled for that task.

@@ -29,7 +29,7 @@ from mtnas.data.sources.table_files import check_table
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 
-_FORMAT = 3  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
+_FORMAT = 4  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 
@@ -117,7 +117,14 @@ def _encode(
     check_labels(labels, tasks, parts)
     described = describe_labels(labels, tasks, classes, parts["train"])
     if encoding is None:
-        schema = fit_schema(table, features, parts["train"], labels=described)
+        schema = fit_schema(
+            table,
+            features,
+            parts["train"],
+            numeric=spec.numeric,
+            categorical=spec.categorical,
+            labels=described,
+        )
     else:
         check_classes(described, encoding.labels)
         schema = replace(encoding, labels=described)

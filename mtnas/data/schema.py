@@ -5,13 +5,14 @@ An export carries this JSON as its preprocessing; ``mtnas.data.encode_rows`` is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any, Protocol
 
 from mtnas.errors import DataError
 from mtnas.routes.inputs import InputShape
+from mtnas.routes.number_maps import NumberMaps
 from mtnas.tasks import TaskKind
 
 FORMAT = 1
@@ -24,20 +25,31 @@ class _Named(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoricalColumn:
-    """A column whose value ``values[i]`` has index ``i + 1``; 0 = out of vocabulary or missing."""
+    """A column whose value ``values[i]`` has index ``i + 1``; 0 = out of vocabulary or missing.
+
+    ``one_hot``: it has an indicator per value, ``embedding_width`` of them, in place of an embedding.
+    """
 
     name: str
     values: tuple[str, ...]
     embedding_width: int
+    one_hot: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumericColumn:
-    """A column encoded as ``(value - mean) / scale``, 0 if missing; ``indicator``: a further input, 1 if missing.
+    """A column encoded as a prepared number; ``indicator``: a further input, 1 if missing.
+
+    Prepared is ``(value - mean) / scale``, where ``smooth`` as x / sqrt(1 + (x / 3)^2), or where there is a ``curve``
+    of quantiles of the training rows the normal quantile (``levels``) at the value. A missing value is read as
+    ``mean``: the median, unless numbers are standardised.
 
     With ``edges`` (ascending) it is also a categorical input: index 1 + the number of edges that are at most the
     value, 0 = missing. Heavy-tailed columns with special values need it: on Census-Income it lifts a plain network's
     income AUC from .946 to .951.
+
+    With ``knots`` (ascending, at least two) a further number says where between them the value lies: 2.25 is a quarter
+    of the way from the third to the fourth. ``mapped``: the encoder makes a vector of the number.
     """
 
     name: str
@@ -46,6 +58,35 @@ class NumericColumn:
     indicator: bool
     edges: tuple[float, ...] = ()
     embedding_width: int = 8
+    smooth: bool = False
+    curve: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    knots: tuple[float, ...] = ()
+    mapped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberVectors:
+    """What the encoder makes of mapped numbers; see ``mtnas.routes.NumberMaps``."""
+
+    width: int
+    frequencies: int = 0
+    deviation: float = 0.05
+    shared: bool = False
+
+    def maps(self, columns: Sequence[int], segments: Sequence[int], *, first_place: int) -> NumberMaps | None:
+        """The maps of the numbers in these columns, whose places follow each other; ``None`` if there are none."""
+        if not columns:
+            return None
+        return NumberMaps(
+            columns=tuple(columns),
+            width=self.width,
+            segments=tuple(segments),
+            places=tuple(range(first_place, first_place + len(segments))),
+            frequencies=self.frequencies,
+            deviation=self.deviation,
+            shared=self.shared,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +154,7 @@ class DataSchema:
     bags: tuple[BagColumn, ...] = ()
     images: tuple[ImageColumn, ...] = ()
     labels: tuple[LabelColumn, ...] = ()
+    vectors: NumberVectors | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,8 +174,13 @@ class DataSchema:
         return tuple(column for column in self.numeric if column.edges)
 
     @property
+    def with_knots(self) -> tuple[NumericColumn, ...]:
+        """Numeric columns with a further number, their place between knots; those follow the dense vectors."""
+        return tuple(column for column in self.numeric if column.knots)
+
+    @property
     def inputs(self) -> InputShape:
-        """The shape of the encoded inputs; pixels are numbers that follow the dense vectors."""
+        """The shape of the encoded inputs; pixels are numbers that follow the places between knots."""
         return replace(self.inputs_without_images, num_numeric=self.inputs_without_images.num_numeric + self.num_pixels)
 
     @property
@@ -144,7 +191,6 @@ class DataSchema:
     @property
     def inputs_without_images(self) -> InputShape:
         """The shape of the encoded inputs but for images."""
-        indicators = sum(column.indicator for column in self.numeric)
         return InputShape(
             vocabularies=(
                 *(len(column.values) + 1 for column in self.categorical),
@@ -154,10 +200,25 @@ class DataSchema:
                 *(column.embedding_width for column in self.categorical),
                 *(column.embedding_width for column in self.binned),
             ),
-            num_numeric=len(self.numeric) + indicators + sum(len(column.mean) for column in self.dense),
+            one_hot=tuple(place for place, column in enumerate(self.categorical) if column.one_hot),
+            num_numeric=self.num_without_places + len(self.with_knots),
+            numbers=self._number_maps(),
             bag_vocabularies=tuple(len(column.values) + 1 for column in self.bags),
             bag_widths=tuple(column.embedding_width for column in self.bags),
         )
+
+    @property
+    def num_without_places(self) -> int:
+        """Numbers, missing indicators and entries of dense vectors."""
+        indicators = sum(column.indicator for column in self.numeric)
+        return len(self.numeric) + indicators + sum(len(column.mean) for column in self.dense)
+
+    def _number_maps(self) -> NumberMaps | None:
+        if self.vectors is None:
+            return None
+        mapped = [place for place, column in enumerate(self.numeric) if column.mapped]
+        segments = [len(column.knots) - 1 for column in self.with_knots]
+        return self.vectors.maps(mapped, segments, first_place=self.num_without_places)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON; ``from_json`` reads it."""
@@ -174,12 +235,9 @@ class DataSchema:
             raise DataError(expected=f"format {FORMAT}", found=str(document.get("format")), where="data schema")
         return cls(
             categorical=tuple(
-                CategoricalColumn(
-                    name=item["name"], values=tuple(item["values"]), embedding_width=item["embedding_width"]
-                )
-                for item in document["categorical"]
+                CategoricalColumn(**{**item, "values": tuple(item["values"])}) for item in document["categorical"]
             ),
-            numeric=tuple(NumericColumn(**{**item, "edges": tuple(item["edges"])}) for item in document["numeric"]),
+            numeric=tuple(_numeric(item) for item in document["numeric"]),
             dense=tuple(
                 DenseColumn(
                     name=item["name"],
@@ -212,4 +270,10 @@ class DataSchema:
                 )
                 for item in document["labels"]
             ),
+            vectors=NumberVectors(**document["vectors"]) if document.get("vectors") else None,
         )
+
+
+def _numeric(item: Mapping[str, Any]) -> NumericColumn:
+    lists = {name: tuple(item.get(name, ())) for name in ("edges", "curve", "levels", "knots")}
+    return NumericColumn(**{**item, **lists})

@@ -22,6 +22,10 @@ def preprocessing_json(schema: DataSchema, *, bag_arguments: Sequence[str]) -> d
                 "scale": column.scale,
                 "indicator": column.indicator,
                 "edges": column.edges,
+                "smooth": column.smooth,
+                "curve": column.curve,
+                "levels": column.levels,
+                "knots": column.knots,
             }
             for column in schema.numeric
         ],

@@ -8,6 +8,7 @@ from mtnas.routes.drawing import to_svg
 from mtnas.routes.graph import RouteGraph
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.nodes import Edge, EdgeState, Encoder, GateKind, Junction, Slot, Tower
+from mtnas.routes.number_maps import NumberMaps
 from mtnas.routes.reach import Reach, reach, task_path
 from mtnas.routes.route import Mix, Route
 from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute
@@ -25,6 +26,7 @@ __all__ = [
     "Junction",
     "Mix",
     "NamedRoute",
+    "NumberMaps",
     "Reach",
     "Route",
     "RouteGraph",

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mtnas.routes.number_maps import NumberMaps
+
 LARGE_TABLE = 2**18  # elements of one candidate's table; measured by benchmarks/sparse_tables.py (decision 15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputShape:
-    """What an encoder turns into one vector per row: embeddings, then numbers, then bags of embeddings.
+    """What an encoder turns into one vector per row: embeddings, numbers as they are, mapped numbers, bags.
 
     Attributes:
         vocabularies: rows of each categorical feature's table, the out-of-vocabulary row included.
-        embedding_widths: width of each categorical feature's embedding.
-        num_numeric: numeric inputs, missing indicators and dense vectors included.
+        embedding_widths: width of each categorical feature's embedding, or of its indicators.
+        one_hot: categorical features that have an indicator of 0 or 1 per known value in place of an embedding.
+        num_numeric: numeric inputs of a batch; missing indicators, dense vectors and the places of numbers included.
+        numbers: which of them become vectors, and how; ``None`` leaves all as they are.
         bag_vocabularies: rows of each multi-valued feature's table.
         bag_widths: width of each multi-valued feature's embedding.
         large_table: elements from which on a table is large: packs train it row by row, as batches read it.
@@ -23,7 +27,9 @@ class InputShape:
 
     vocabularies: tuple[int, ...] = ()
     embedding_widths: tuple[int, ...] = ()
+    one_hot: tuple[int, ...] = ()
     num_numeric: int = 0
+    numbers: NumberMaps | None = None
     bag_vocabularies: tuple[int, ...] = ()
     bag_widths: tuple[int, ...] = ()
     large_table: int = LARGE_TABLE
@@ -31,25 +37,42 @@ class InputShape:
     @property
     def width(self) -> int:
         """Width of the encoded vector."""
-        return sum(self.embedding_widths) + self.num_numeric + sum(self.bag_widths)
+        taken = 0 if self.numbers is None else len(self.numbers.columns) + len(self.numbers.places)
+        return sum(self.embedding_widths) + self.num_numeric - taken + self.mapped_width + sum(self.bag_widths)
+
+    @property
+    def kept_numbers(self) -> tuple[int, ...]:
+        """Positions of the numeric inputs that stand in the vector as they are."""
+        taken = set() if self.numbers is None else {*self.numbers.columns, *self.numbers.places}
+        return tuple(number for number in range(self.num_numeric) if number not in taken)
+
+    @property
+    def mapped_width(self) -> int:
+        """Width of all mapped numbers together."""
+        return 0 if self.numbers is None else len(self.numbers.columns) * self.numbers.width
 
     @property
     def num_params(self) -> int:
-        """Parameters of the embedding tables."""
-        tables = zip(self.vocabularies, self.embedding_widths, strict=True)
+        """Parameters of the embedding tables, and of the maps of numbers."""
+        sizes = zip(self.vocabularies, self.embedding_widths, strict=True)
+        tables = [size for feature, size in enumerate(sizes) if feature not in self.one_hot]
         bags = zip(self.bag_vocabularies, self.bag_widths, strict=True)
-        return sum(rows * width for rows, width in (*tables, *bags))
+        maps = 0 if self.numbers is None else self.numbers.num_params
+        return sum(rows * width for rows, width in (*tables, *bags)) + maps
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a row; looking tables up counts nothing."""
+        return 0 if self.numbers is None else self.numbers.macs
 
     @property
     def table_groups(self) -> tuple[TableGroup, ...]:
         """Categorical features whose tables lie in one: those of one width, small ones and large ones apart."""
         sizes = zip(self.vocabularies, self.embedding_widths, strict=True)
-        kinds = [(self._is_large(rows, width), width) for rows, width in sizes]
+        kinds = {f: (self._is_large(*size), size[1]) for f, size in enumerate(sizes) if f not in self.one_hot}
         return tuple(
-            TableGroup(
-                width=width, features=tuple(f for f, kind in enumerate(kinds) if kind == (large, width)), large=large
-            )
-            for large, width in sorted(set(kinds))
+            TableGroup(width=width, features=tuple(f for f in kinds if kinds[f] == (large, width)), large=large)
+            for large, width in sorted(set(kinds.values()))
         )
 
     @property

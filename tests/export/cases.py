@@ -18,6 +18,7 @@ from torch import Tensor
 from mtnas.data import DataSchema, encode_rows
 from mtnas.data.data_spec import Feature
 from mtnas.data.encoding.fitting import fit_schema
+from mtnas.data.encoding_spec import CategoricalSpec, NumericSpec, RangedNumbers
 from mtnas.export import Manifest, export_module
 from mtnas.export.expected_outputs import UnlabelledRows
 from mtnas.routes import Route, RouteGraph, Tower
@@ -92,7 +93,12 @@ def mixed_table(num_rows: int = 24) -> pa.Table:
     )
 
 
-def mixed_schema(table: pa.Table | None = None) -> DataSchema:
+def mixed_schema(
+    table: pa.Table | None = None,
+    *,
+    numeric: NumericSpec | None = None,
+    categorical: CategoricalSpec | None = None,
+) -> DataSchema:
     """How to encode ``mixed_table``; fitted on half of its rows, so that some values are unknown."""
     features = [
         Feature(column="carrier", kind="categorical", embedding_width=3),
@@ -103,7 +109,15 @@ def mixed_schema(table: pa.Table | None = None) -> DataSchema:
         Feature(column="words", kind="multi_valued", embedding_width=2),
     ]
     table = mixed_table() if table is None else table
-    return fit_schema(table, features, np.arange(0, table.num_rows, 2))
+    if categorical is not None:
+        features = [feature.model_copy(update={"embedding_width": None}) for feature in features]
+    return fit_schema(
+        table,
+        features,
+        np.arange(0, table.num_rows, 2),
+        numeric=numeric or RangedNumbers(),
+        categorical=categorical or CategoricalSpec(),
+    )
 
 
 def trained(

@@ -14,6 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import search_spaces
+from mtnas.data.encoding_spec import (
+    CategoricalSpec,
+    NumericSpec,
+    PeriodicNumbers,
+    PiecewiseNumbers,
+    PlainNumbers,
+    RangedNumbers,
+)
 from mtnas.errors import ExportError
 from mtnas.export import export_module
 from mtnas.export.exportable import check_exportable
@@ -35,7 +43,7 @@ from mtnas.routes import (
 )
 from mtnas.routes.schemes.by_name import Size
 from mtnas.supernets import freeze
-from tests.export.cases import PROVENANCE, TASKS, Trained, import_export, towers, trained
+from tests.export.cases import PROVENANCE, TASKS, Trained, import_export, mixed_schema, towers, trained
 
 
 def assert_same_function(case: Trained, *, tolerance: float) -> None:
@@ -71,6 +79,28 @@ def test_any_route_of_the_layered_space_is_exported_as_it_is(
     space = search_spaces.build("mtnas", TASKS, options)
     route = canonical_route(space.graph, space.sample(np.random.default_rng(seed)))
     assert_same_function(trained(space.graph, route, seed=seed, dtype=dtype[0]), tolerance=dtype[1])
+
+
+@pytest.mark.parametrize(
+    "numeric",
+    [
+        PlainNumbers(prepare="robust"),
+        RangedNumbers(prepare="quantile"),
+        PiecewiseNumbers(width=5),
+        PiecewiseNumbers(bins=2, prepare="quantile"),
+        PeriodicNumbers(frequencies=4, width=3),
+        PeriodicNumbers(frequencies=4, width=3, shared=True, prepare="robust"),
+    ],
+    ids=lambda numeric: f"{numeric.kind}-{numeric.prepare}",
+)
+@pytest.mark.parametrize("categorical", [CategoricalSpec(one_hot=3), CategoricalSpec(one_hot=9, width="vocabulary")])
+@pytest.mark.parametrize("name", ["mmoe", "stem"])
+def test_every_encoding_is_exported_as_it_is(numeric: NumericSpec, categorical: CategoricalSpec, name: str) -> None:
+    schema = mixed_schema(numeric=numeric, categorical=categorical)
+    named = NAMED_ROUTES[name](towers(), Size(layers=1, experts=2, width=5))
+    case = trained(named.graph, named.route, schema=schema, dtype=torch.float64)
+    assert any(column.one_hot for column in schema.categorical)
+    assert_same_function(case, tolerance=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMED_ROUTES)

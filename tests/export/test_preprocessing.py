@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mtnas.data import DataSchema, encode_rows
 from mtnas.data.data_spec import Feature
 from mtnas.data.encoding.fitting import fit_schema
+from mtnas.data.encoding_spec import PeriodicNumbers, PiecewiseNumbers, PlainNumbers, RangedNumbers
 from mtnas.errors import DataError
 from mtnas.export.expected_outputs import rows_as_json
 from mtnas.export.preprocessing_tables import preprocessing_json, vocabularies_json
@@ -52,6 +53,21 @@ def test_rows_with_missing_and_unknown_values_encode_as_in_training() -> None:
     schema = mixed_schema(table.slice(0, 6))
     assert_same_arrays(preprocessing_of(schema)(table.to_pydict()), schema, table)
     assert_same_arrays(preprocessing_of(schema)(json.loads(json.dumps(rows_as_json(schema, table)))), schema, table)
+
+
+@given(
+    values=st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=2, max_size=40),
+    kind=st.sampled_from([PlainNumbers, RangedNumbers, PiecewiseNumbers, PeriodicNumbers]),
+    prepare=st.sampled_from(["standard", "robust", "quantile"]),
+)
+@settings(deadline=None)
+def test_any_numbers_are_prepared_and_placed_as_in_training(
+    values: list[float | None], kind: type[Any], prepare: str
+) -> None:
+    table = pa.table({"x": pa.array([1.0, *values], pa.float64())})
+    features = (Feature(column="x", kind="numeric"),)
+    schema = fit_schema(table, features, np.arange(len(values) // 2 + 1), numeric=kind(prepare=prepare))
+    assert_same_arrays(preprocessing_of(schema)(table.to_pydict()), schema, table)
 
 
 TEXTS = st.sampled_from(["a", "b", " a", "A", "3", "3.0", "true", "1e+10", "NA", "nan", "", "ü", None])

@@ -16,6 +16,7 @@ from mtnas.routes import (
     InputShape,
     Junction,
     Mix,
+    NumberMaps,
     Route,
     RouteGraph,
     Slot,
@@ -28,7 +29,13 @@ T = TypeVar("T")
 WIDTH = 6
 # As wide as the blocks, so that the encoder may be mixed with slots and identities fit everywhere.
 INPUTS = InputShape(
-    vocabularies=(5, 3, 4), embedding_widths=(1, 2, 1), num_numeric=1, bag_vocabularies=(4,), bag_widths=(1,)
+    vocabularies=(5, 2, 4),
+    embedding_widths=(1, 1, 1),
+    one_hot=(1,),
+    num_numeric=3,
+    numbers=NumberMaps(columns=(1,), width=1, segments=(3,), places=(2,)),
+    bag_vocabularies=(4,),
+    bag_widths=(1,),
 )
 BLOCKS = (
     Block(kind=BlockKind.MLP, widths=(WIDTH,)),

@@ -198,6 +198,6 @@ def test_json_that_is_no_graph_is_refused(spoil: Any) -> None:
 
 
 def test_input_shape_counts_its_tables() -> None:
-    assert INPUTS.width == (1 + 2 + 1) + 1 + 1
-    assert INPUTS.num_params == 5 * 1 + 3 * 2 + 4 * 1 + 4 * 1
+    assert INPUTS.width == (1 + 1 + 1) + 1 + 1 + 1
+    assert INPUTS.num_params == 5 * 1 + 4 * 1 + (1 + 1 + 3) + 4 * 1
     assert InputShape(num_numeric=3).num_params == 0

@@ -72,9 +72,13 @@ def random_features(
         inside = torch.arange(bag_length) < length
         values = torch.where(inside, whole(vocabulary, S, rows, bag_length), 0)
         bags.append(RandomBag(values=values, weights=inside.to(dtype) / length.clamp(min=1)))
+    numeric = torch.randn(S, rows, inputs.num_numeric, generator=generator, dtype=dtype)
+    if inputs.numbers is not None:
+        for place, segments in zip(inputs.numbers.places, inputs.numbers.segments, strict=True):
+            numeric[..., place] = torch.rand(S, rows, generator=generator, dtype=dtype) * segments
     return RandomFeatures(
         categorical=torch.stack(categorical, -1) if categorical else torch.zeros(S, rows, 0, dtype=torch.long),
-        numeric=torch.randn(S, rows, inputs.num_numeric, generator=generator, dtype=dtype),
+        numeric=numeric,
         bags=tuple(bags),
         seed_of=None if seed_of is None else torch.tensor(seed_of),
     )

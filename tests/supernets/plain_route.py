@@ -8,25 +8,50 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mtnas.routes import GateKind, InputShape, Mix, Route, RouteGraph
+from mtnas.routes import GateKind, InputShape, Mix, NumberMaps, Route, RouteGraph
 from tests.supernets.batches import RandomFeatures
 from tests.supernets.plain_blocks import PlainBlock, plain_block
 from tests.supernets.plain_gates import plain_gate
 
 
 class PlainEncoder(nn.Module):
-    """Embeddings, numbers, means of bags, beside each other."""
+    """Embeddings or indicators, numbers, mapped numbers, means of bags, beside each other; ``macs`` per row."""
 
     def __init__(self, inputs: InputShape) -> None:
         super().__init__()
+        self.inputs, self.macs = inputs, 0
         tables = zip(inputs.vocabularies, inputs.embedding_widths, strict=True)
         bags = zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True)
-        self.tables = nn.ModuleList(nn.Embedding(rows, width) for rows, width in tables)
+        self.tables = nn.ModuleList(
+            nn.Identity() if feature in inputs.one_hot else nn.Embedding(rows, width)
+            for feature, (rows, width) in enumerate(tables)
+        )
+        self.numbers = nn.ModuleList()
+        if inputs.numbers is not None:
+            shared = (
+                nn.Linear(inputs.numbers.frequencies, inputs.numbers.width, bias=False)
+                if inputs.numbers.shared
+                else None
+            )
+            for place in range(len(inputs.numbers.columns)):
+                self.numbers.append(PlainNumber(inputs.numbers, place, shared))
         self.bags = nn.ModuleList(nn.Embedding(rows, width) for rows, width in bags)
 
     def forward(self, batch: RandomFeatures) -> Tensor:
-        parts = [table(batch.categorical[0, :, c].long()) for c, table in enumerate(self.tables)]
-        parts.append(batch.numeric[0])
+        parts, numeric = [], batch.numeric[0]
+        for c, table in enumerate(self.tables):
+            rows = batch.categorical[0, :, c].long()
+            if c in self.inputs.one_hot:
+                parts += [(rows == row).to(numeric.dtype).unsqueeze(1) for row in range(1, self.inputs.vocabularies[c])]
+            else:
+                parts.append(table(rows))
+        maps = self.inputs.numbers
+        taken = () if maps is None else (*maps.columns, *maps.places)
+        parts += [numeric[:, column : column + 1] for column in range(numeric.shape[1]) if column not in taken]
+        self.macs = 0
+        for number in self.numbers:
+            parts.append(number(numeric))
+            self.macs += number.macs
         for bag, table in zip(batch.bags, self.bags, strict=True):
             zero = torch.zeros(table.embedding_dim, dtype=table.weight.dtype)
             means = [
@@ -35,6 +60,34 @@ class PlainEncoder(nn.Module):
             ]
             parts.append(torch.stack(means))
         return torch.cat(parts, dim=-1)
+
+
+class PlainNumber(nn.Module):
+    """A number's vector by its definition: every component of the piecewise-linear encoding, every wave."""
+
+    def __init__(self, maps: NumberMaps, place: int, shared: nn.Linear | None) -> None:
+        super().__init__()
+        self.column, self.linear = maps.columns[place], nn.Linear(1, maps.width)
+        self.macs = maps.width
+        self.segments = maps.segments[place] if maps.segments else 0
+        if self.segments:
+            self.place = maps.places[place]
+            self.slopes = nn.Linear(self.segments, maps.width, bias=False)
+            self.macs += maps.width  # all components but one are 0 or 1
+        if maps.frequencies:
+            self.rates, self.phases = (nn.Parameter(torch.randn(maps.frequencies)) for _ in range(2))
+            self.waves = shared or nn.Linear(maps.frequencies, maps.width, bias=False)
+            self.macs += maps.frequencies + maps.frequencies * maps.width
+
+    def forward(self, numeric: Tensor) -> Tensor:
+        x = numeric[:, self.column : self.column + 1]
+        found = self.linear(x)
+        if self.segments:
+            parts = [(numeric[:, self.place] - segment).clamp(0, 1) for segment in range(self.segments)]
+            found = found + self.slopes(torch.stack(parts, dim=1))
+        if hasattr(self, "waves"):
+            found = found + self.waves(torch.cos(2 * torch.pi * self.rates * x + self.phases))
+        return found
 
 
 class PlainRoute(nn.Module):
@@ -108,6 +161,7 @@ class PlainRoute(nn.Module):
                     self.macs += block.macs
                 else:
                     nodes[name] = self.encoders[_key(name)](batch)
+                    self.macs += self.encoders[_key(name)].macs
             return nodes[name]
 
         def junction(name: str) -> Tensor:

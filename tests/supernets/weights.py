@@ -84,6 +84,30 @@ def _encoder_pairs(plain: nn.Module, encoder: Any, k: int) -> Iterator[Pair]:
             yield Pair(name=f"table {f}", plain=plain.tables[f].weight, ours=table, view=lambda t, r=rows: t[k, r])
     for f, table in enumerate(encoder.bags):
         yield Pair(name=f"bag {f}", plain=plain.bags[f].weight, ours=table, view=lambda t: t[k])
+    if encoder.numbers is not None:
+        yield from _number_pairs(plain, encoder.numbers, k)
+
+
+def _number_pairs(plain: Any, numbers: Any, k: int) -> Iterator[Pair]:
+    first = 0
+    for place, number in enumerate(plain.numbers):
+        name = f"number {place}"
+        weight, bias = number.linear.weight, number.linear.bias
+        yield Pair(name=name, plain=weight, ours=numbers.weight, view=lambda t, p=place: t[k, p].unsqueeze(1))
+        yield Pair(name=f"{name}/bias", plain=bias, ours=numbers.bias, view=lambda t, p=place: t[k, p])
+        if numbers.piecewise is not None:
+            rows = slice(first, first + number.segments)
+            first = rows.stop
+            slopes = numbers.piecewise.slopes
+            yield Pair(name=f"{name}/slopes", plain=number.slopes.weight, ours=slopes, view=lambda t, r=rows: t[k, r].T)
+        if numbers.periodic is not None:
+            waves = numbers.periodic
+            map_of = place if waves.weights.shape[1] > 1 else 0
+            pairs_of = ((number.rates, waves.frequencies), (number.phases, waves.phases))
+            for plain_part, ours in pairs_of:
+                yield Pair(name=f"{name}/waves", plain=plain_part, ours=ours, view=lambda t, p=place: t[k, p])
+            weight = number.waves.weight
+            yield Pair(name=f"{name}/map", plain=weight, ours=waves.weights, view=lambda t, m=map_of: t[k, m].T)
 
 
 def _block_pairs(name: str, block: PlainBlock, bank: Any, k: int, i: int) -> Iterator[Pair]:

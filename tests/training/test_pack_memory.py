@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch._C._profiler import _EventType
 
-from mtnas.routes import InputShape, canonical_route, shape_graph
+from mtnas.routes import InputShape, NumberMaps, canonical_route, shape_graph
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.pack_memory import MIB, PackMemory, pack_memory
@@ -31,6 +31,10 @@ PART_ROWS = 2048
 RECIPE = Recipe(batch_size=512, epochs=1, evaluate_every=2)
 LAYERED = {"layers": 2, "subnets": 4, "width": 64}
 DENSE = InputShape(num_numeric=264)
+NUMBERS = InputShape(
+    num_numeric=80,
+    numbers=NumberMaps(columns=tuple(range(40)), width=12, segments=(48,) * 40, places=tuple(range(40, 80))),
+)
 TABLE = InputShape(vocabularies=(100_000,), embedding_widths=(8,), num_numeric=16)
 SMALL_TABLE = replace(TABLE, large_table=2**62)
 
@@ -104,6 +108,7 @@ CASES: dict[str, tuple[int, Recipe, InputShape, int, str, dict[str, Any]]] = {
     "small batches": (4, replace(RECIPE, batch_size=64), DENSE, 2, "mtnas", LAYERED),
     "wide": (1, RECIPE, DENSE, 2, "mtnas", LAYERED | {"width": 256}),
     "deep": (1, RECIPE, DENSE, 2, "mtnas", {"layers": 3, "subnets": 8, "width": 64}),
+    "mapped numbers": (2, RECIPE, NUMBERS, 2, "mtnas", LAYERED),
     "a large table": (2, replace(RECIPE, batch_size=256), TABLE, 2, "mtnas", LAYERED),
     "a table that counts as small": (2, replace(RECIPE, batch_size=256), SMALL_TABLE, 2, "mtnas", LAYERED),
     "task gradients": (2, replace(RECIPE, balancer=GdodBalancer()), DENSE, 4, "mtnas", LAYERED),

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
 from mtnas.data.columns.image_columns import pixels_of
 from mtnas.data.columns.lists import dense_of, tokens_of
+from mtnas.data.encoding.knots import place_among
+from mtnas.data.encoding.preparing import prepared
 from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn
 
 Bag: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -25,7 +27,8 @@ class EncodedRows:
     Attributes:
         categorical: int32 ``[N, C]``: index into feature c's vocabulary; 0 = out of vocabulary or missing. Ranges of
             numeric columns follow the categorical columns.
-        numeric: float32 ``[N, D]``: standardised numbers, then their missing indicators, then dense vectors.
+        numeric: float32 ``[N, D]``: prepared numbers, then their missing indicators, then dense vectors, then the
+            places of numbers between their knots.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
         images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
     """
@@ -47,10 +50,9 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
         categorical[:, index] = _encode_categorical(column, table)
     for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
         categorical[:, index] = _encode_binned(binned, table)
-    num_numeric = schema.inputs_without_images.num_numeric
-    numeric = np.empty((table.num_rows, num_numeric), np.float32)
-    _fill_numeric(schema.numeric, table, numeric)
-    start = num_numeric - sum(len(column.mean) for column in schema.dense)
+    numeric = np.empty((table.num_rows, schema.num_without_places + len(schema.with_knots)), np.float32)
+    _fill_numeric(schema.numeric, table, numeric, places=schema.num_without_places)
+    start = schema.num_without_places - sum(len(column.mean) for column in schema.dense)
     for vectors in schema.dense:
         numeric[:, start : start + len(vectors.mean)] = _encode_dense(vectors, table)
         start += len(vectors.mean)
@@ -72,15 +74,19 @@ def _encode_binned(column: NumericColumn, table: pa.Table) -> NDArray[np.int64]:
     return np.where(np.isnan(values), 0, 1 + np.searchsorted(column.edges, values, side="right"))
 
 
-def _fill_numeric(columns: Sequence[NumericColumn], table: pa.Table, numeric: NDArray[np.float32]) -> None:
+def _fill_numeric(
+    columns: Sequence[NumericColumn], table: pa.Table, numeric: NDArray[np.float32], *, places: int
+) -> None:
     indicator = len(columns)
     for index, column in enumerate(columns):
         values = finite_numbers_of(column_of(table, column.name), name=column.name)
-        missing = np.isnan(values)
-        numeric[:, index] = np.where(missing, 0.0, (values - column.mean) / column.scale)
+        numeric[:, index] = prepared(column, values)
         if column.indicator:
-            numeric[:, indicator] = missing
+            numeric[:, indicator] = np.isnan(values)
             indicator += 1
+        if column.knots:
+            numeric[:, places] = place_among(column, values)
+            places += 1
 
 
 def _encode_dense(column: DenseColumn, table: pa.Table) -> NDArray[np.float64]:

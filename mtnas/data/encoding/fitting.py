@@ -12,6 +12,16 @@ from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.columns.lists import dense_of, tokens_of
 from mtnas.data.data_spec import Feature
+from mtnas.data.encoding.knots import fit_knots
+from mtnas.data.encoding.preparing import fit_preparation, moments
+from mtnas.data.encoding_spec import (
+    CategoricalSpec,
+    NumericSpec,
+    PeriodicNumbers,
+    PiecewiseNumbers,
+    RangedNumbers,
+    number_vectors,
+)
 from mtnas.data.schema import (
     BagColumn,
     CategoricalColumn,
@@ -24,10 +34,17 @@ from mtnas.data.schema import (
 from mtnas.errors import DataError
 
 _LEAST_COVERAGE = 0.5
+_DEFAULT_NUMERIC, _DEFAULT_CATEGORICAL = RangedNumbers(), CategoricalSpec()
 
 
 def fit_schema(
-    table: pa.Table, features: Sequence[Feature], train: NDArray[np.int64], *, labels: Sequence[LabelColumn] = ()
+    table: pa.Table,
+    features: Sequence[Feature],
+    train: NDArray[np.int64],
+    *,
+    numeric: NumericSpec = _DEFAULT_NUMERIC,
+    categorical: CategoricalSpec = _DEFAULT_CATEGORICAL,
+    labels: Sequence[LabelColumn] = (),
 ) -> DataSchema:
     """How to encode the features, learnt from the rows ``train`` alone.
 
@@ -37,23 +54,26 @@ def fit_schema(
         table: all rows.
         features: the input columns.
         train: row numbers.
+        numeric: how numbers become inputs.
+        categorical: how categories do.
         labels: the label columns to note in the schema.
 
     Raises:
         DataError: a column is missing, has no value in the training rows, a value that is no number, an infinity,
-            or so many values that ``max_vocabulary`` of them cover less than half of the rows.
+            or so many values that ``max_vocabulary`` of them cover less than half of the rows; a numeric feature asks
+            for a width of its own where all numbers have one.
     """
     fitted: list[CategoricalColumn | NumericColumn | DenseColumn | BagColumn | ImageColumn] = []
     for feature in features:
         match feature.kind:
             case "categorical":
-                fitted.append(_fit_categorical(feature, table, train))
+                fitted.append(_fit_categorical(feature, table, train, categorical))
             case "numeric":
-                fitted.append(_fit_numeric(feature, table, train))
+                fitted.append(_fit_numeric(feature, table, train, numeric))
             case "dense_vector" | "sequence":
                 fitted.append(_fit_dense(feature, table, train))
             case "multi_valued":
-                fitted.append(_fit_bag(feature, table, train))
+                fitted.append(_fit_bag(feature, table, train, categorical))
             case "image":
                 column = column_of(table, feature.column)
                 fitted.append(ImageColumn(name=feature.column, shape=image_shape(column, name=feature.column)))
@@ -64,28 +84,50 @@ def fit_schema(
         bags=tuple(column for column in fitted if isinstance(column, BagColumn)),
         images=tuple(column for column in fitted if isinstance(column, ImageColumn)),
         labels=tuple(labels),
+        vectors=number_vectors(numeric),
     )
 
 
-def _fit_categorical(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> CategoricalColumn:
+def _fit_categorical(
+    feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: CategoricalSpec
+) -> CategoricalColumn:
     codes = codes_of(column_of(table, feature.column), name=feature.column)
     values = _vocabulary(feature, codes.texts, codes.indices[train])
-    return CategoricalColumn(name=feature.column, values=values, embedding_width=feature.embedding_width)
+    one_hot = feature.embedding_width is None and len(values) <= spec.one_hot
+    width = len(values) if one_hot else feature.embedding_width or spec.width_for(len(values))
+    return CategoricalColumn(name=feature.column, values=values, embedding_width=width, one_hot=one_hot)
 
 
-def _fit_numeric(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> NumericColumn:
+def _fit_numeric(feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: NumericSpec) -> NumericColumn:
     values = finite_numbers_of(column_of(table, feature.column), name=feature.column)[train]
     present = values[~np.isnan(values)]
     if not present.size:
         raise _nothing_in(feature)
-    mean, scale = _moments(present)
+    vectors = isinstance(spec, PiecewiseNumbers | PeriodicNumbers)
+    if vectors and feature.embedding_width is not None:
+        raise DataError(
+            expected=f"one width for all numbers under {spec.kind!r}, that of data.numeric",
+            found=f"an embedding_width of {feature.embedding_width}",
+            where=f"column {feature.column!r}",
+        )
+    found = fit_preparation(present, prepare=spec.prepare)
+    edges, knots = tuple[float, ...](), tuple[float, ...]()
+    if isinstance(spec, RangedNumbers):
+        edges = _edges(present, bins=spec.bins if feature.bins is None else feature.bins)
+    if isinstance(spec, PiecewiseNumbers) and feature.bins != 0:
+        knots = fit_knots(present, bins=max(2, feature.bins or spec.bins))
     return NumericColumn(
         name=feature.column,
-        mean=mean,
-        scale=scale,
+        mean=found.mean,
+        scale=found.scale,
         indicator=bool(present.size < values.size),
-        edges=_edges(present, bins=feature.bins),
-        embedding_width=feature.embedding_width,
+        edges=edges,
+        embedding_width=feature.embedding_width or (spec.width if isinstance(spec, RangedNumbers) else 1),
+        smooth=spec.prepare == "robust",
+        curve=found.curve,
+        levels=found.levels,
+        knots=knots,
+        mapped=bool(knots) or (isinstance(spec, PeriodicNumbers) and feature.bins != 0),
     )
 
 
@@ -112,26 +154,25 @@ def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> D
     if not present.size:
         raise _nothing_in(feature)
     if feature.kind == "sequence":
-        moments = [_moments(present.ravel())] * present.shape[1]
+        of_entries = [moments(present.ravel())] * present.shape[1]
     else:
-        moments = [_moments(entries) for entries in present.T]
+        of_entries = [moments(entries) for entries in present.T]
     return DenseColumn(
         name=feature.column,
         separator=feature.separator,
-        mean=tuple(mean for mean, _ in moments),
-        scale=tuple(scale for _, scale in moments),
+        mean=tuple(mean for mean, _ in of_entries),
+        scale=tuple(scale for _, scale in of_entries),
     )
 
 
-def _fit_bag(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> BagColumn:
+def _fit_bag(feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: CategoricalSpec) -> BagColumn:
     tokens = tokens_of(column_of(table, feature.column), name=feature.column, separator=feature.separator)
     in_train = np.zeros(table.num_rows, bool)
     in_train[train] = True
     kept = np.repeat(in_train, np.diff(tokens.offsets))
     values = _vocabulary(feature, tokens.codes.texts, tokens.codes.indices[kept])
-    return BagColumn(
-        name=feature.column, separator=feature.separator, values=values, embedding_width=feature.embedding_width
-    )
+    width = feature.embedding_width or spec.width_for(len(values))
+    return BagColumn(name=feature.column, separator=feature.separator, values=values, embedding_width=width)
 
 
 def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]) -> tuple[str, ...]:
@@ -149,15 +190,6 @@ def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]
             where=f"column {feature.column!r}",
         )
     return tuple(texts[code] for code in kept)
-
-
-def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and deviation (1 for a constant or below the least number), the same to the last bit whatever the order."""
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    largest = float(np.abs(values).max())
-    scaled = np.sort(values) / largest  # divided first: sums and squares may overflow
-    return float(scaled.mean()) * largest, float(scaled.std()) * largest or 1.0
 
 
 def _nothing_in(feature: Feature) -> DataError:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 
 from mtnas.export.source.block_source import layers_of
+from mtnas.export.source.encoder_source import encoder_attributes
 from mtnas.export.source.expressions import Wiring
 from mtnas.export.source.gate_source import attribute, sees_rows
-from mtnas.export.source.names import listed, literal
+from mtnas.export.source.names import listed
 from mtnas.export.source.naming import weights_key
 from mtnas.export.source.source_lines import INDENT, call, comment
 from mtnas.routes import Junction, Slot, Tower
 
-ROW_ZERO = "Embeddings; row 0 is for values that are missing or were not in the training rows"
-
 
 def constructor(wiring: Wiring) -> list[str]:
     """Lines of ``__init__``, indented as a method."""
-    lines = [f"{INDENT}def __init__(self) -> None:", f"{INDENT * 2}super().__init__()", *_embeddings(wiring)]
+    lines = [f"{INDENT}def __init__(self) -> None:", f"{INDENT * 2}super().__init__()", *encoder_attributes(wiring)]
     lines += _alignments(wiring)
     written: set[str] = set()
     for number, nodes in wiring.layers:
@@ -40,25 +39,6 @@ def _alignments(wiring: Wiring) -> list[str]:
         arguments = [width, width, "bias=False"]
         lines += call(f"self.{name} = nn.Linear(", arguments, ")", depth=2, note=f"inputs as task {task} reads them")
     return [*comment("Alignments", depth=2), *lines] if lines else []
-
-
-def _embeddings(wiring: Wiring) -> list[str]:
-    shape = wiring.schema.inputs
-    schema = wiring.schema
-    columns = [column.name for part in (schema.categorical, schema.binned, schema.bags) for column in part]
-    lines: list[str] = []
-    for encoder in wiring.encoders:
-        tables = zip(
-            (*wiring.naming.tables[encoder], *wiring.naming.bags[encoder]),
-            (*shape.vocabularies, *shape.bag_vocabularies),
-            (*shape.embedding_widths, *shape.bag_widths),
-            columns,
-            strict=True,
-        )
-        for name, rows, width, column in tables:
-            note = f"column {literal(column)}" + (f", {encoder}" if len(wiring.encoders) > 1 else "")
-            lines += call(f"self.{name} = nn.Embedding(", [str(rows), str(width)], ")", depth=2, note=note)
-    return [*comment(ROW_ZERO, depth=2), *lines] if lines else []
 
 
 def _block(wiring: Wiring, slot: Slot, written: set[str]) -> list[str]:

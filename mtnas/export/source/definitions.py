@@ -43,6 +43,11 @@ def mean_of_bag(table: nn.Embedding, rows: Tensor) -> Tensor:
     embedded: Tensor = table(rows.clamp(min=0)) * present
     return embedded.sum(dim=1) / present.sum(dim=1).clamp(min=1)
 ''',
+    "indicators": '''
+def indicators(rows: Tensor, values: int) -> Tensor:
+    """1 at each row's value, counted from 1, and 0 elsewhere: [B, values]; zeros for row 0."""
+    return nn.functional.one_hot(rows, values + 1)[:, 1:].float()
+''',
     "both": '''
 def both(first: Tensor, second: Tensor) -> Tensor:
     """The logit of the product of two probabilities, given as logits [B, 1]."""
@@ -66,6 +71,44 @@ class CrossNetwork(nn.Module):
         for down, up in zip(self.downs, self.ups):
             x = x + first * up(down(x))
         return x
+''',
+    "PiecewiseNumbers": '''
+class PiecewiseNumbers(nn.Module):
+    """A vector per number: a linear map plus a curve of segments.
+
+    The place 2.25 is a quarter of the way through the third segment: the curve there is all of the first two slopes and
+    a quarter of the third.
+    """
+
+    def __init__(self, segments: list[int], width: int) -> None:
+        super().__init__()
+        shape = (len(segments), width)
+        self.weight, self.bias = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
+        self.segments, self.slopes = segments, nn.Parameter(torch.zeros(sum(segments), width))
+
+    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+        """Numbers and their places [B, numbers] to [B, numbers * width]."""
+        slopes = nn.utils.rnn.pad_sequence(list(self.slopes.split(self.segments)), batch_first=True)
+        gone = (places.unsqueeze(2) - torch.arange(slopes.shape[1], device=x.device)).clamp(0, 1)
+        curves = torch.einsum("bns,nsw->bnw", gone, slopes)
+        return (self.weight * x.unsqueeze(2) + self.bias + curves).flatten(1)
+''',
+    "PeriodicNumbers": '''
+class PeriodicNumbers(nn.Module):
+    """A vector per number: a linear map plus one of waves."""
+
+    def __init__(self, numbers: int, width: int, frequencies: int, maps: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.zeros(numbers, width)), nn.Parameter(torch.zeros(numbers, width))
+        self.frequencies = nn.Parameter(torch.zeros(numbers, frequencies))
+        self.phases = nn.Parameter(torch.zeros(numbers, frequencies))
+        self.waves = nn.Parameter(torch.zeros(maps, frequencies, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Numbers [B, numbers] to [B, numbers * width]."""
+        waves = torch.cos(2 * torch.pi * self.frequencies * x.unsqueeze(2) + self.phases)
+        curves = (waves.unsqueeze(2) @ self.waves).squeeze(2)
+        return (self.weight * x.unsqueeze(2) + self.bias + curves).flatten(1)
 ''',
     "Columns": '''
 class Columns(nn.Module):

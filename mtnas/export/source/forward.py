@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtnas.export.source.encoder_source import encoder_lines
 from mtnas.export.source.expressions import Wiring, passed
 from mtnas.export.source.gate_source import mixture, sees_rows
 from mtnas.export.source.names import listed, literal
@@ -14,7 +15,7 @@ from mtnas.tasks import Task, TaskKind
 
 def forward(wiring: Wiring) -> list[str]:
     """Lines of ``forward``, indented as a method."""
-    lines = [*_signature(wiring), *_encoder(wiring), *_aligned(wiring)]
+    lines = [*_signature(wiring), *encoder_lines(wiring), *_aligned(wiring)]
     for number, nodes in wiring.layers:
         lines += ["", *comment(f"Layer {number}", depth=2)]
         for node in nodes:
@@ -89,7 +90,7 @@ def _signature(wiring: Wiring) -> list[str]:
         notes.append(f"categorical: rows of the embeddings, int64 [B, {len(shape.vocabularies)}].")
     if shape.num_numeric:
         arguments.append("numeric: Tensor")
-        notes.append(f"numeric: numbers, missing indicators and vectors, standardised, [B, {shape.num_numeric}].")
+        notes.append(f"numeric: prepared numbers, missing indicators and vectors, [B, {shape.num_numeric}].")
     for argument in wiring.naming.bag_arguments:
         arguments.append(f"{argument}: Tensor")
         notes.append(f"{argument}: rows of the embedding, int64 [B, longest], -1 where a bag is shorter.")
@@ -101,22 +102,6 @@ def _signature(wiring: Wiring) -> list[str]:
         *(f"{INDENT * 3}{note}" for note in notes),
         f'{INDENT * 2}"""',
     ]
-
-
-def _encoder(wiring: Wiring) -> list[str]:
-    lines: list[str] = []
-    for encoder in wiring.encoders:
-        result = wiring.naming.encoded[encoder]
-        parts = [f"self.{table}(categorical[:, {index}])" for index, table in enumerate(wiring.naming.tables[encoder])]
-        if wiring.schema.inputs.num_numeric:
-            parts.append("numeric")
-        bags = zip(wiring.naming.bags[encoder], wiring.naming.bag_arguments, strict=True)
-        parts += [f"mean_of_bag(self.{table}, {argument})" for table, argument in bags]
-        if len(parts) == 1:
-            lines.append(f"{INDENT * 2}{result} = {parts[0]}")
-        else:
-            lines += call(f"{result} = torch.cat(", [parts, "dim=1"], ")", depth=2)
-    return lines
 
 
 def _block(wiring: Wiring, slot: Slot) -> list[str]:

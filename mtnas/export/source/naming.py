@@ -29,7 +29,8 @@ class Naming:
 
     Attributes:
         encoded: variable that holds each encoder's vectors.
-        tables: by encoder the attribute of each categorical column's embedding.
+        tables: by encoder the attribute of each categorical column's embedding; empty for a one-hot column.
+        numbers: by encoder the attribute that maps numbers; empty without such.
         bags: by encoder the attribute of each multi-valued column's embedding.
         bag_arguments: argument of ``forward`` that holds each multi-valued column.
         blocks: attribute of each block's weights, by ``weights_key``; tied slots have one key.
@@ -43,6 +44,7 @@ class Naming:
 
     encoded: Mapping[str, str]
     tables: Mapping[str, tuple[str, ...]]
+    numbers: Mapping[str, str]
     bags: Mapping[str, tuple[str, ...]]
     bag_arguments: tuple[str, ...]
     blocks: Mapping[WeightsKey, str]
@@ -78,6 +80,7 @@ class Naming:
         return Naming(
             encoded=encoded,
             tables={name: _tables(names, schema, name if place else "") for place, name in enumerate(encoders)},
+            numbers={name: _numbers(names, schema, name if place else "") for place, name in enumerate(encoders)},
             bags={
                 name: tuple(names.give(column.name, prefix=_embed(name if place else "")) for column in schema.bags)
                 for place, name in enumerate(encoders)
@@ -101,9 +104,13 @@ def encoders_of(graph: RouteGraph, route: Route) -> tuple[str, ...]:
 
 def _tables(names: Names, schema: DataSchema, encoder: str) -> tuple[str, ...]:
     return (
-        *(names.give(column.name, prefix=_embed(encoder)) for column in schema.categorical),
+        *("" if column.one_hot else names.give(column.name, prefix=_embed(encoder)) for column in schema.categorical),
         *(names.give(column.name, prefix=f"{_embed(encoder)}_range") for column in schema.binned),
     )
+
+
+def _numbers(names: Names, schema: DataSchema, encoder: str) -> str:
+    return names.give(f"numbers {encoder}".strip()) if schema.inputs.numbers is not None else ""
 
 
 def _embed(encoder: str) -> str:

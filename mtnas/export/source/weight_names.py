@@ -11,12 +11,12 @@ from mtnas.errors import ExportError
 from mtnas.export.source import block_source as blocks
 from mtnas.export.source import gate_source as gates
 from mtnas.export.source.block_source import Named, linear
+from mtnas.export.source.encoder_source import encoder_weights
 from mtnas.export.source.naming import Naming, weights_key
 from mtnas.supernets import Supernet
 from mtnas.supernets.banks.bank import Bank
 from mtnas.supernets.banks.towers import TowerGroup
 from mtnas.supernets.gates import Gate
-from mtnas.supernets.inputs.encoder import Encoder
 from mtnas.supernets.junctions import JunctionGroup
 
 
@@ -32,7 +32,7 @@ def named_weights(frozen: Supernet, naming: Naming, settings: Mapping[str, float
     Raises:
         ExportError: slots that share their weights have different ones, or a weight is not finite.
     """
-    state = _tables(frozen, naming)
+    state = encoder_weights(frozen, naming)
     parts = [part(frozen, naming) for part in (_blocks, _towers, _alignments)]
     parts.append(_gates(frozen, naming, settings or {}))
     for name, tensor in (named for part in parts for named in part):
@@ -43,19 +43,6 @@ def named_weights(frozen: Supernet, naming: Naming, settings: Mapping[str, float
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise ExportError(expected="finite weights", found="NaN or infinity", where=f"weight {name}")
-    return state
-
-
-def _tables(frozen: Supernet, naming: Naming) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = {}
-    for node, encoder in zip(frozen.graph.encoders, frozen.encoders, strict=True):
-        assert isinstance(encoder, Encoder)
-        for group, table in zip(encoder.groups, encoder.tables, strict=True):
-            parts = table[0].split([frozen.inputs.vocabularies[feature] for feature in group.features])
-            names = naming.tables[node.name]
-            state |= {f"{names[f]}.weight": part for f, part in zip(group.features, parts, strict=True)}
-        for name, table in zip(naming.bags[node.name], encoder.bags, strict=True):
-            state[f"{name}.weight"] = table[0]
     return state
 
 

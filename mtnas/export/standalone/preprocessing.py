@@ -80,13 +80,15 @@ class Preprocessing:
     def _standardised(
         self, numbers: Mapping[str, NDArray[np.float64]], found: Mapping[str, Sequence[Any]], num_rows: int
     ) -> NDArray[np.float32]:
-        """Standardised numbers, their missing indicators, dense vectors, then pixels: float32 ``[N, D]``."""
+        """Prepared numbers, missing indicators, dense vectors, places between knots, then pixels: ``[N, D]``."""
         indicated = [numbers[column["name"]] for column in self._numeric if column["indicator"]]
-        parts = [_standard(numbers[column["name"]], column)[:, None] for column in self._numeric]
+        parts = [_prepared(numbers[column["name"]], column)[:, None] for column in self._numeric]
         parts += [np.isnan(array)[:, None].astype(np.float64) for array in indicated]
         for column in self._dense:
             rows = [self._vector(value, column, row) for row, value in enumerate(found[column["name"]], 1)]
             parts.append(np.array(rows, dtype=np.float64).reshape(num_rows, len(column["mean"])))
+        knotted = [column for column in self._numeric if column["knots"]]
+        parts += [_place(numbers[column["name"]], column)[:, None] for column in knotted]
         for column in self._images:
             images = [_pixels(value, column, row) for row, value in enumerate(found[column["name"]], 1)]
             parts.append(np.stack(images) / 255)
@@ -147,9 +149,25 @@ def _values(rows: Mapping[str, Any], name: str) -> Sequence[Any]:
     return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
-def _standard(numbers: NDArray[np.float64], column: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Numbers less the training's mean, by its deviation; 0 for a missing one."""
-    return np.where(np.isnan(numbers), 0.0, (numbers - column["mean"]) / column["scale"])
+def _prepared(numbers: NDArray[np.float64], column: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Numbers less the training's centre, by its scale, or by its quantiles; the centre for a missing one."""
+    known = np.where(np.isnan(numbers), column["mean"], numbers)
+    if column["curve"]:
+        return np.asarray(np.interp(known / 2, np.array(column["curve"], dtype=np.float64) / 2, column["levels"]))
+    with np.errstate(over="ignore"):
+        scaled = np.clip((known - column["mean"]) / column["scale"], -1e6, 1e6)
+    return np.asarray(scaled / np.sqrt(1 + (scaled / 3) ** 2) if column["smooth"] else scaled)
+
+
+def _place(numbers: NDArray[np.float64], column: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Where between the column's knots each number lies: 2.25 is a quarter of the way from the third to the fourth."""
+    knots = np.array(column["knots"], dtype=np.float64)
+    known = np.where(np.isnan(numbers), column["mean"], numbers)
+    segment = np.clip(np.searchsorted(knots, known, side="right") - 1, 0, len(knots) - 2)
+    begin, end = knots[segment] / 2, knots[segment + 1] / 2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = np.nan_to_num((known / 2 - begin) / (end - begin), nan=0.0)
+    return np.asarray(segment + np.clip(share, 0, 1))
 
 
 def _ranges(numbers: NDArray[np.float64], edges: Sequence[float]) -> list[int]:

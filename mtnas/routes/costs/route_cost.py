@@ -17,7 +17,7 @@ class Cost:
     """What the reachable part of a route takes.
 
     Attributes:
-        num_params: trainable numbers, embedding tables included.
+        num_params: trainable numbers, embedding tables and maps of numbers included.
         macs: multiply-accumulates per example in the worst case; table look-ups and additions count nothing.
     """
 
@@ -35,7 +35,7 @@ def cost(graph: RouteGraph, route: Route, inputs: InputShape) -> Cost:
     widths = output_widths(graph, route, inputs)
     slots, blocks = graph.slot_of(), route.block_of()
     num_params = inputs.num_params * len(reached.encoders)
-    macs = 0
+    macs = inputs.macs * len(reached.encoders)
     counted: set[tuple[str, str, int]] = set()
     for name in reached.slots:
         block, in_width = blocks[name], widths[slots[name].reads]

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from mtnas.routes import InputShape
 from mtnas.supernets.initial import Initial
 from mtnas.supernets.inputs.look_up import look_up, per_candidate
+from mtnas.supernets.inputs.mapped_numbers import MappedNumbers
+from mtnas.supernets.inputs.one_hot import OneHot
 
 EMBEDDING_DEVIATION = 0.2
 
@@ -67,9 +69,10 @@ class TableRows:
 
 
 class Encoder(nn.Module):
-    """Embeds categorical features and bags, and puts the numeric inputs beside them."""
+    """Embeds categorical features and bags, and puts the numeric inputs beside them, as they are or mapped."""
 
     first_row: Tensor
+    kept: Tensor
 
     def __init__(self, name: str, inputs: InputShape, initial: Initial) -> None:
         super().__init__()
@@ -83,6 +86,10 @@ class Encoder(nn.Module):
             _table(initial, f"{name}/bag.{f}", rows, width)
             for f, (rows, width) in enumerate(zip(inputs.bag_vocabularies, inputs.bag_widths, strict=True))
         )
+        self.numbers = None if inputs.numbers is None else MappedNumbers(name, inputs.numbers, initial)
+        if inputs.numbers is not None:
+            self.register_buffer("kept", torch.tensor(inputs.kept_numbers, dtype=torch.long), persistent=False)
+        self.one_hot = OneHot(inputs) if inputs.one_hot else None
         first = [0] * len(inputs.vocabularies)
         for number, group in enumerate(self.groups):
             self.register_buffer(f"columns_{number}", torch.tensor(group.features), persistent=False)
@@ -103,12 +110,14 @@ class Encoder(nn.Module):
         return (*reads, *(batch.bags[bag].values for bag in self.inputs.large_bags))
 
     def forward(self, batch: Features, large: TableRows | None = None) -> Tensor:
-        """``[K, B, width]``: embeddings, numbers, bags.
+        """``[K, B, width]``: embeddings, numbers as they are, mapped numbers, bags.
 
         ``large`` stands in for the large tables, where only what the batch reads of them matters.
         """
-        K = (self.tables[0] if self.groups else self.bags[0] if len(self.bags) else batch.numeric).shape[0]
+        K = next((weight.shape[0] for weight in self.parameters()), batch.numeric.shape[0])
         parts: dict[int, Tensor] = {}
+        if self.one_hot is not None:
+            parts |= self.one_hot(batch.categorical, batch.seed_of, K, dtype=batch.numeric.dtype)
         rows_SBC = batch.categorical + self.first_row
         given = iter(() if large is None else zip(large.rows, large.places, strict=True))
         for number, (group, whole) in enumerate(zip(self.groups, self.tables, strict=True)):
@@ -117,13 +126,12 @@ class Encoder(nn.Module):
             else:
                 table, chosen = whole, self._of_group(rows_SBC, number)
             embedded = look_up(table, chosen, batch.seed_of)
-            if len(self.groups) == 1:
+            if len(self.groups) == 1 and not parts:
                 parts[0] = embedded.flatten(2)
             else:
                 parts |= dict(zip(group.features, embedded.unbind(2), strict=True))
         encoded = [parts[feature] for feature in sorted(parts)]
-        if self.inputs.num_numeric:
-            encoded.append(per_candidate(batch.numeric, batch.seed_of, K))
+        encoded += self._numbers(batch, K)
         for number, (whole, bag) in enumerate(zip(self.bags, batch.bags, strict=True)):
             table, chosen = (
                 next(given) if large is not None and number in self.inputs.large_bags else (whole, bag.values)
@@ -132,9 +140,18 @@ class Encoder(nn.Module):
             encoded.append((look_up(table, chosen, batch.seed_of) * weights.unsqueeze(-1)).sum(-2))
         return torch.cat(encoded, dim=-1) if len(encoded) > 1 else encoded[0]
 
+    def _numbers(self, batch: Features, K: int) -> list[Tensor]:
+        """The numeric inputs as they are, ``[K, B, D]``, then those that are mapped."""
+        if not self.inputs.num_numeric:
+            return []
+        if self.numbers is None:
+            return [per_candidate(batch.numeric, batch.seed_of, K)]
+        kept = per_candidate(batch.numeric.index_select(-1, self.kept), batch.seed_of, K)
+        return [kept, self.numbers(batch.numeric, batch.seed_of)]
+
     def _of_group(self, rows_SBC: Tensor, number: int) -> Tensor:
         """The columns of a group's features, without a list of them that would have to travel to the device."""
-        if len(self.groups) == 1:
+        if len(self.groups) == 1 and not self.inputs.one_hot:
             return rows_SBC
         return rows_SBC.index_select(-1, self.get_buffer(f"columns_{number}"))
 

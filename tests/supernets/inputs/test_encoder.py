@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtnas.routes import InputShape
+from mtnas.routes import InputShape, NumberMaps
 from mtnas.supernets import Initial
 from mtnas.supernets.inputs.encoder import Encoder, TableRows
 from tests.supernets.batches import random_features
@@ -30,6 +30,18 @@ SHAPES = {
         bag_widths=(2, 2),
         large_table=16,
     ),
+    "one-hot": InputShape(vocabularies=(3, 4), embedding_widths=(2, 3), one_hot=(0, 1), num_numeric=1),
+    "one-hot between": InputShape(vocabularies=(5, 3, 4), embedding_widths=(2, 2, 3), one_hot=(1,)),
+    "mapped numbers": InputShape(
+        vocabularies=(5, 2),
+        embedding_widths=(2, 1),
+        one_hot=(1,),
+        num_numeric=6,
+        numbers=NumberMaps(columns=(0, 2), width=2, segments=(3, 2), places=(3, 4)),
+        bag_vocabularies=(4,),
+        bag_widths=(2,),
+    ),
+    "mapped numbers alone": InputShape(num_numeric=1, numbers=NumberMaps(columns=(0,), width=2, frequencies=3)),
     "one table": InputShape(vocabularies=(8,), embedding_widths=(1,), num_numeric=1),
 }
 
@@ -48,10 +60,17 @@ def test_every_value_stands_where_the_shape_says(name: str, seed_of: tuple[int, 
         for row in range(6):
             expected: list[float] = []
             for c, width in enumerate(inputs.embedding_widths):
+                value = int(batch.categorical[s, row, c])
+                if c in inputs.one_hot:
+                    expected += [float(value == known) for known in range(1, inputs.vocabularies[c])]
+                    continue
                 table = _table(encoder, c)[k]
                 assert table.shape == (inputs.vocabularies[c], width)
-                expected += table[int(batch.categorical[s, row, c])].tolist()
-            expected += batch.numeric[s, row].tolist()
+                expected += table[value].tolist()
+            expected += [batch.numeric[s, row, column].item() for column in inputs.kept_numbers]
+            if encoder.numbers is not None:
+                seeds = None if seed_of is None else torch.tensor(seed_of)
+                expected += encoder.numbers(batch.numeric, seeds)[k, row].tolist()
             for bag, table in zip(batch.bags, encoder.bags, strict=True):
                 values = [int(v) for v, w in zip(bag.values[s, row], bag.weights[s, row], strict=True) if w > 0]
                 sums = sum((table[k, v] for v in values), torch.zeros(table.shape[-1], dtype=torch.float64))
