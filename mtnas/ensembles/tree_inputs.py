@@ -24,7 +24,8 @@ MOST_ELEMENTS = 255  # of a multi-valued column, the most frequent ones, each a 
 class TreeInputs:
     """The columns of the matrix: codes, numbers, and of every bag its elements (is it there?) and its length.
 
-    Ranges of numbers are left out, for trees find their own.
+    Ranges of numbers are left out, for trees find their own; a number's place between knots, where there is one, is a
+    second column in the order of the first.
 
     Attributes:
         vocabularies: sizes of the categorical columns' vocabularies.
