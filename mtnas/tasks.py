@@ -7,6 +7,7 @@ from enum import StrEnum
 from math import inf
 
 from mtnas.errors import TaskError
+from mtnas.units import OWN_UNIT, Transform, Unit
 
 
 class TaskKind(StrEnum):
@@ -24,17 +25,32 @@ class Metric(StrEnum):
     LOG_LOSS = "log_loss"
     ACCURACY = "accuracy"
     RMSE = "rmse"
+    MAE = "mae"
+    PINBALL = "pinball"
 
     @property
     def higher_is_better(self) -> bool:
         """Whether a larger value is a better one."""
         return self in (Metric.AUC, Metric.ACCURACY)
 
+    @property
+    def has_unit(self) -> bool:
+        """Whether it is measured in the label's unit, as errors of regressions are."""
+        return self in (Metric.RMSE, Metric.MAE, Metric.PINBALL)
+
+
+class Loss(StrEnum):
+    """What a regression's network makes small, on standardised targets."""
+
+    SQUARED = "squared"
+    HUBER = "huber"
+    QUANTILE = "quantile"
+
 
 _METRICS_OF_KIND = {
     TaskKind.BINARY: (Metric.AUC, Metric.LOG_LOSS, Metric.ACCURACY),
     TaskKind.MULTICLASS: (Metric.ACCURACY, Metric.LOG_LOSS),
-    TaskKind.REGRESSION: (Metric.RMSE,),
+    TaskKind.REGRESSION: (Metric.RMSE, Metric.MAE, Metric.PINBALL),
 }
 
 
@@ -50,6 +66,13 @@ class Task:
         weight: factor on the task's loss, positive.
         tower: widths of the tower's hidden layers; empty means one linear layer.
         num_classes: classes of a multiclass task; 1 for the other kinds.
+        transform: of a regression's label before it is standardised; ``log1p`` is for amounts of many magnitudes.
+        loss: of a regression; ``huber`` and ``quantile`` (the pinball loss) are moved less by outliers than squares.
+        delta: where the Huber loss turns linear, in deviations of the label.
+        quantile: which quantile the quantile loss and the pinball metric are about; 0.5 is the median.
+        unit: how the label became the targets of the training; known once the data was read.
+        rates: the mean of a binary label, or the share of every class, in the training rows; empty until known.
+            Towers start there.
 
     Raises:
         TaskError: a value that contradicts another.
@@ -62,6 +85,12 @@ class Task:
     weight: float = 1.0
     tower: tuple[int, ...] = (32,)
     num_classes: int = 1
+    transform: Transform = Transform.NONE
+    loss: Loss = Loss.SQUARED
+    delta: float = 1.0
+    quantile: float = 0.5
+    unit: Unit = OWN_UNIT
+    rates: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"task {self.name!r}"
@@ -83,10 +112,24 @@ class Task:
             raise TaskError(
                 expected=f"one of {allowed} as metric of a {self.kind} task", found=self.metric, where=where
             )
+        self._check_regression(where)
+
+    def _check_regression(self, where: str) -> None:
+        options = {"transform": self.transform != Transform.NONE, "loss": self.loss != Loss.SQUARED}
+        given = [name for name, is_given in options.items() if is_given]
+        if given and self.kind is not TaskKind.REGRESSION:
+            found = f"{given[0]} of a {self.kind} task"
+            raise TaskError(expected="transform and loss for regressions alone", found=found, where=where)
+        if not 0 < self.delta < inf:
+            raise TaskError(expected="a positive, finite delta", found=str(self.delta), where=where)
+        if not 0 < self.quantile < 1:
+            raise TaskError(expected="a quantile between 0 and 1", found=str(self.quantile), where=where)
 
     @property
     def judged_by(self) -> Metric:
-        """The task's metric, defaults resolved."""
+        """The task's metric, defaults resolved; a quantile is judged by the loss that it minimises."""
+        if self.metric is None and self.loss is Loss.QUANTILE:
+            return Metric.PINBALL
         return self.metric or _METRICS_OF_KIND[self.kind][0]
 
     @property

@@ -39,7 +39,7 @@ def test_metric_of_another_kind_is_refused(kind: TaskKind, metric: Metric) -> No
     fits = {
         TaskKind.BINARY: {Metric.AUC, Metric.LOG_LOSS, Metric.ACCURACY},
         TaskKind.MULTICLASS: {Metric.ACCURACY, Metric.LOG_LOSS},
-        TaskKind.REGRESSION: {Metric.RMSE},
+        TaskKind.REGRESSION: {Metric.RMSE, Metric.MAE, Metric.PINBALL},
     }[kind]
     num_classes = 3 if kind is TaskKind.MULTICLASS else 1
     if metric in fits:
@@ -81,3 +81,17 @@ def test_better_is_the_larger_signed_value() -> None:
 
 def test_errors_and_losses_are_better_when_lower() -> None:
     assert {metric for metric in Metric if metric.higher_is_better} == {Metric.AUC, Metric.ACCURACY}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"loss": "huber"}, "for regressions alone"),
+        ({"transform": "log1p"}, "for regressions alone"),
+        ({"kind": TaskKind.REGRESSION, "delta": 0.0}, "delta"),
+        ({"kind": TaskKind.REGRESSION, "quantile": 1.0}, "quantile"),
+    ],
+)
+def test_options_of_regressions_are_checked(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(TaskError, match=expected):
+        task(**changes)

@@ -29,7 +29,8 @@ class EncodedData:
             places of numbers between their knots.
         bags: per multi-valued feature: offsets int64 ``[N + 1]`` and indices int32.
         images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
-        labels: float32 ``[N, T]``; NaN = not labelled for that task.
+        labels: float32 ``[N, T]``: what networks are trained on, a regression's in ``schema.labels[t].unit``; NaN = not
+            labelled for that task.
         parts: ascending row numbers (int64) of ``train``, ``search``, ``valid``, ``test``: disjoint. Rows in none
             were left out by the split.
         digest: sha256 of source, encoding, labels and split; equal digests mean equal arrays.

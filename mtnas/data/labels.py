@@ -1,8 +1,9 @@
-"""Labels: columns to float32 with NaN where a task has none, and the checks that make a task learnable."""
+"""Labels: columns to numbers with NaN where a task has none, and the checks that make a task learnable."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from mtnas.data.parts import Parts
 from mtnas.data.schema import LabelColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
+from mtnas.units import OWN_UNIT, Transform, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 BINARY_TEXTS = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 
-def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.float32], tuple[tuple[str, ...], ...]]:
-    """Labels ``[N, T]``, NaN = not labelled, and per task the texts of its classes (empty unless given as text).
+def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.float64], tuple[tuple[str, ...], ...]]:
+    """Labels ``[N, T]`` in their own unit, NaN = not labelled, and per task the texts of its classes.
+
+    The texts are empty unless the classes are given as text.
 
     Raises:
         DataError: a label column is missing, or holds a value that its task's kind does not have.
     """
-    labels = np.empty((table.num_rows, len(tasks)), np.float32)
+    labels = np.empty((table.num_rows, len(tasks)))
     classes: list[tuple[str, ...]] = []
     for index, task in enumerate(tasks):
         column = column_of(table, task.label, where=f"tasks[{index}].label")
@@ -39,12 +43,12 @@ def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.floa
             case TaskKind.MULTICLASS:
                 labels[:, index], names = _classes(column, name=task.label, num_classes=task.num_classes)
             case TaskKind.REGRESSION:
-                labels[:, index] = finite_numbers_of(column, name=task.label)
+                labels[:, index] = _amounts(column, task)
         classes.append(names)
     return labels, tuple(classes)
 
 
-def check_labels(labels: NDArray[np.float32], tasks: Sequence[Task], parts: Parts) -> None:
+def check_labels(labels: NDArray[np.float64], tasks: Sequence[Task], parts: Parts) -> None:
     """Refuse a task that has no label, or only one value of it, in some part.
 
     Raises:
@@ -63,22 +67,52 @@ def check_labels(labels: NDArray[np.float32], tasks: Sequence[Task], parts: Part
 
 
 def describe_labels(
-    labels: NDArray[np.float32], tasks: Sequence[Task], classes: Sequence[tuple[str, ...]], train: NDArray[np.int64]
+    labels: NDArray[np.float64], tasks: Sequence[Task], classes: Sequence[tuple[str, ...]], train: NDArray[np.int64]
 ) -> tuple[LabelColumn, ...]:
-    """The label columns with mean and deviation over the labelled rows ``train``."""
-    described = []
-    for index, task in enumerate(tasks):
-        values = labels[train, index].astype(np.float64)
-        described.append(
-            LabelColumn(
-                name=task.label,
-                kind=task.kind,
-                classes=classes[index],
-                mean=float(np.nanmean(values)),
-                scale=float(np.nanstd(values)) or 1.0,
-            )
-        )
-    return tuple(described)
+    """The label columns as the labelled rows ``train`` show them, in float64."""
+    return tuple(_described(labels[train, index], task, classes[index]) for index, task in enumerate(tasks))
+
+
+def keep_units(described: Sequence[LabelColumn], known: Sequence[LabelColumn]) -> tuple[LabelColumn, ...]:
+    """The label columns, the first of which a trained network knows already: its units are those it was trained in."""
+    kept = [replace(now, unit=before.unit, rates=before.rates) for now, before in zip(described, known, strict=False)]
+    return (*kept, *described[len(kept) :])
+
+
+def targets_of(labels: NDArray[np.float64], described: Sequence[LabelColumn]) -> NDArray[np.float32]:
+    """What networks are trained on, ``[N, T]``: regressions' labels standardised in float64, others as they are."""
+    targets = np.empty(labels.shape, np.float32)
+    for index, label in enumerate(described):
+        targets[:, index] = label.unit.targets(labels[:, index])
+    return targets
+
+
+def _described(labels: NDArray[np.float64], task: Task, classes: tuple[str, ...]) -> LabelColumn:
+    known = labels[~np.isnan(labels)]
+    mean = float(known.mean())
+    rates: tuple[float, ...] = ()
+    if task.kind is TaskKind.BINARY:
+        rates = (mean,)
+    elif task.kind is TaskKind.MULTICLASS:
+        rates = tuple(np.bincount(known.astype(np.int64), minlength=task.num_classes) / known.size)
+    return LabelColumn(
+        name=task.label,
+        kind=task.kind,
+        classes=classes,
+        mean=mean,
+        scale=float(known.std()) or 1.0,
+        unit=Unit.fitted(known, task.transform) if task.kind is TaskKind.REGRESSION else OWN_UNIT,
+        rates=tuple(map(float, rates)),
+    )
+
+
+def _amounts(column: Column, task: Task) -> NDArray[np.float64]:
+    values = finite_numbers_of(column, name=task.label)
+    if task.transform is Transform.LOG1P and (impossible := values <= -1).any():
+        row = int(impossible.argmax())
+        where = f"column {task.label!r}, row {row + 1}"
+        raise DataError(expected="amounts above -1 for transform 'log1p'", found=f"{values[row]:g}", where=where)
+    return values
 
 
 def _binary(column: Column, *, name: str) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from mtnas.data.encoding.cache import read_encoded, write_encoded
 from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.encoding.fitting import fit_schema
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
-from mtnas.data.labels import check_labels, describe_labels, read_labels
+from mtnas.data.labels import check_labels, describe_labels, keep_units, read_labels, targets_of
 from mtnas.data.parts import sample_rows, split_rows
 from mtnas.data.profiles.giveaways import Giveaway, find_giveaways
 from mtnas.data.profiles.inference import infer_features
@@ -28,6 +28,7 @@ from mtnas.data.sources.sources import OpenedSource, open_source
 from mtnas.data.sources.table_files import check_table
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
+from mtnas.units import Transform
 
 _FORMAT = 4  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
@@ -92,9 +93,14 @@ def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encodin
         "format": _FORMAT,
         "source": source.identity,
         "request": spec.model_dump(mode="json", exclude={"source"}),
-        "labels": [[task.label, task.kind.value, task.num_classes] for task in tasks],
+        "labels": [[task.label, task.kind.value, task.num_classes, *_label_options(task)] for task in tasks],
     }
     return digest_json(identity if encoding is None else identity | {"encoding": encoding.to_json()})
+
+
+def _label_options(task: Task) -> list[str]:
+    """What else decides a task's labels, where it is not the default."""
+    return [] if task.transform is Transform.NONE else [task.transform.value]
 
 
 def _encode(
@@ -127,7 +133,7 @@ def _encode(
         )
     else:
         check_classes(described, encoding.labels)
-        schema = replace(encoding, labels=described)
+        schema = replace(encoding, labels=keep_units(described, encoding.labels))
     encoded = encode_rows(schema, table)
     giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
     return EncodedData(
@@ -136,7 +142,7 @@ def _encode(
         numeric=encoded.numeric,
         bags=encoded.bags,
         images=encoded.images,
-        labels=labels,
+        labels=targets_of(labels, schema.labels),
         parts=parts,
         digest=digest,
         truth=read.truth,

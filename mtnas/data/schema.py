@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from mtnas.errors import DataError
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.number_maps import NumberMaps
-from mtnas.tasks import TaskKind
+from mtnas.tasks import Task, TaskKind
+from mtnas.units import OWN_UNIT, Transform, Unit
 
 FORMAT = 1
 
@@ -134,7 +135,9 @@ class LabelColumn:
         kind: the task's kind.
         classes: texts of the classes of a multiclass label that was given as text; class ``i`` is ``classes[i]``.
         mean: mean over the labelled training rows; the base rate of a binary label.
-        scale: deviation over the labelled training rows. Encoded labels are *not* divided by it.
+        scale: deviation over the labelled training rows, in the label's own unit.
+        unit: how a regression's label was encoded; of data encoded by earlier versions, the label's own.
+        rates: share of every class in the labelled training rows, the mean of a binary label; empty for regressions.
     """
 
     name: str
@@ -142,6 +145,16 @@ class LabelColumn:
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    unit: Unit = OWN_UNIT
+    rates: tuple[float, ...] = ()
+
+    def is_of(self, task: Task) -> bool:
+        """Whether it is what this task is trained on."""
+        return (self.name, self.kind, self.unit.transform) == (task.label, task.kind, task.transform)
+
+    def completing(self, task: Task) -> Task:
+        """The task with all that the data says of it."""
+        return replace(task, unit=self.unit, rates=self.rates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +168,18 @@ class DataSchema:
     images: tuple[ImageColumn, ...] = ()
     labels: tuple[LabelColumn, ...] = ()
     vectors: NumberVectors | None = None
+
+    def label_of(self, task: Task) -> int:
+        """Which of the labels the task is trained on.
+
+        Raises:
+            DataError: none of them.
+        """
+        for index, label in enumerate(self.labels):
+            if label.is_of(task):
+                return index
+        known = ", ".join(repr(label.name) for label in self.labels)
+        raise DataError(expected=f"a label among {known}", found=repr(task.label), where=f"task {task.name!r}")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -267,6 +292,8 @@ class DataSchema:
                     classes=tuple(item["classes"]),
                     mean=item["mean"],
                     scale=item["scale"],
+                    unit=_unit(item.get("unit")),
+                    rates=tuple(item.get("rates", ())),
                 )
                 for item in document["labels"]
             ),
@@ -277,3 +304,10 @@ class DataSchema:
 def _numeric(item: Mapping[str, Any]) -> NumericColumn:
     lists = {name: tuple(item.get(name, ())) for name in ("edges", "curve", "levels", "knots")}
     return NumericColumn(**{**item, **lists})
+
+
+def _unit(document: Mapping[str, Any] | None) -> Unit:
+    """A label's unit; documents of earlier versions have none, and labels in their own."""
+    if document is None:
+        return OWN_UNIT
+    return Unit(transform=Transform(document["transform"]), mean=document["mean"], scale=document["scale"])

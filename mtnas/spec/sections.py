@@ -16,8 +16,9 @@ from mtnas.routes.gate_settings import check_gate_settings
 from mtnas.search.specs.searched_settings import GridChoice
 from mtnas.spaces import Constraints
 from mtnas.spec.run_length import Auto, RunLength, run_length
-from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind
+from mtnas.tasks import Direction, Loss, Metric, Objective, Task, TaskKind
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
+from mtnas.units import Transform
 
 
 class TaskSpec(Part):
@@ -30,6 +31,10 @@ class TaskSpec(Part):
     weight: float = 1.0
     tower: Annotated[tuple[Annotated[int, Field(le=2**16)], ...], AtMost(16)] = (32,)
     num_classes: Annotated[int, Field(le=2**20)] = 1
+    transform: Transform = Transform.NONE
+    loss: Loss = Loss.SQUARED
+    delta: float = 1.0
+    quantile: float = 0.5
 
     def to_task(self) -> Task:
         """The value object, with the label column defaulting to the task's name."""
@@ -41,6 +46,10 @@ class TaskSpec(Part):
             weight=self.weight,
             tower=self.tower,
             num_classes=self.num_classes,
+            transform=self.transform,
+            loss=self.loss,
+            delta=self.delta,
+            quantile=self.quantile,
         )
 
     @model_validator(mode="after")

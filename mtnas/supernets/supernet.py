@@ -7,7 +7,7 @@ Legend: K pack, S slots, B batch, W width, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from mtnas.supernets.activations import Activations, Trunk
 from mtnas.supernets.banks.bank import Bank
 from mtnas.supernets.banks.block_banks import make_bank
 from mtnas.supernets.banks.slots import run_slots
-from mtnas.supernets.banks.towers import TowerGroup, product_logit
+from mtnas.supernets.banks.towers import TowerGroup, product_logit, starting_outputs
 from mtnas.supernets.choice_layout import Layout
 from mtnas.supernets.draws import Draws
 from mtnas.supernets.initial import Initial
@@ -45,6 +45,7 @@ class Supernet(nn.Module):
         aligned: whether every task has a matrix of its own between the encoder and the rest.
         own_rows: whether the batches' rows belong to the tasks in turn, row r to task r mod T; towers then give
             outputs for their own rows alone.
+        rates: what towers start at, by task (``Task.rates``); ``None`` starts all at zero.
 
     Raises:
         SpaceError: widths that do not fit together, several encoders or rows of tasks under alignment, or products
@@ -61,6 +62,7 @@ class Supernet(nn.Module):
         dtype: torch.dtype = torch.float32,
         aligned: bool = False,
         own_rows: bool = False,
+        rates: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         if aligned and own_rows:
@@ -89,8 +91,9 @@ class Supernet(nn.Module):
         for bank in self._plan.banks:
             sites = [f"{instance}/{bank.block.text}" for instance in bank.instances]
             self.banks[bank.key] = make_bank(sites, bank.block, bank.in_width, initial)
+        starts = starting_outputs(graph.towers, rates or {})
         for in_width, towers in self._plan.towers:
-            self.tower_groups.append(TowerGroup(towers, in_width, initial))
+            self.tower_groups.append(TowerGroup(towers, in_width, initial, starts=starts))
         self.alignment = TaskAlignment(graph.tasks, inputs.width, initial) if aligned else None
         self._on_inputs = frozenset(self._groups_on_inputs())
         self._hold_frozen()

@@ -83,7 +83,14 @@ class PackTrainer:
         seeds = [s.seed for s in settings]
         aligned = recipe.alignment is not None
         self.net = Supernet(
-            graph, inputs, seeds, device=data.device, dtype=dtype, aligned=aligned, own_rows=recipe.own_rows
+            graph,
+            inputs,
+            seeds,
+            device=data.device,
+            dtype=dtype,
+            aligned=aligned,
+            own_rows=recipe.own_rows,
+            rates={task.name: task.rates for task in tasks},
         )
         if trained is not None:
             start_from(self.net, trained.network(inputs, device=data.device))

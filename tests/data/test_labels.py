@@ -17,7 +17,7 @@ def task(kind: TaskKind, num_classes: int = 1) -> Task:
 
 def read(values: list[object], kind: TaskKind, num_classes: int = 1) -> list[float]:
     labels, _ = read_labels(pa.table({"y": values}), [task(kind, num_classes)])
-    assert labels.dtype == np.float32
+    assert labels.dtype == np.float64
     return labels[:, 0].tolist()
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_label_names_the_task() -> None:
     [("train", [1, 1], "1 in all 2"), ("test", [0, np.nan], "0 in all 1"), ("valid", [np.nan] * 2, "none")],
 )
 def test_a_label_that_is_constant_or_absent_in_a_part_is_refused(part: str, values: list[float], found: str) -> None:
-    labels = np.array([[0], [1]] * 4, np.float32)
+    labels = np.array([[0.0], [1.0]] * 4)
     parts = {name: np.array([2 * i, 2 * i + 1]) for i, name in enumerate(("train", "search", "valid", "test"))}
     check_labels(labels, [task(TaskKind.BINARY)], parts)
     labels[parts[part], 0] = values
@@ -78,6 +78,6 @@ def test_a_label_that_is_constant_or_absent_in_a_part_is_refused(part: str, valu
 
 
 def test_mean_and_deviation_are_of_the_labelled_training_rows() -> None:
-    labels = np.array([[1], [3], [np.nan], [100]], np.float32)
+    labels = np.array([[1], [3], [np.nan], [100]])
     (column,) = describe_labels(labels, [task(TaskKind.REGRESSION)], [()], np.arange(3))
     assert (column.mean, column.scale) == (2.0, 1.0)

@@ -45,7 +45,7 @@ class Giveaway:
 def find_giveaways(
     schema: DataSchema,
     rows: EncodedRows,
-    labels: NDArray[np.float32],
+    labels: NDArray[np.float64],
     tasks: Sequence[Task],
     train: NDArray[np.int64],
 ) -> tuple[Giveaway, ...]:

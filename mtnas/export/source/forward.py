@@ -11,6 +11,7 @@ from mtnas.export.source.source_lines import INDENT, call, comment
 from mtnas.routes import GateKind, Junction, Mix, Slot
 from mtnas.routes.nodes import INPUT_QUERY, JUNCTION_QUERY, MEAN_QUERY, STATIC_QUERY
 from mtnas.tasks import Task, TaskKind
+from mtnas.units import MOST_LOGARITHM, Transform
 
 
 def forward(wiring: Wiring) -> list[str]:
@@ -64,7 +65,7 @@ def predict(wiring: Wiring) -> list[str]:
         f'{INDENT * 2}"""Predictions per task for rows that ``Preprocessing`` has encoded.',
         "",
         f"{INDENT * 2}A binary task gives the probability of 1, [B]; a multiclass task the probability of each class,",
-        f"{INDENT * 2}[B, classes]; a regression its value, [B].",
+        f"{INDENT * 2}[B, classes]; a regression its value in the label's unit, [B].",
         f'{INDENT * 2}"""',
         f"{INDENT * 2}outputs = self(**self.tensors(inputs))",
         *call("return {", outputs, "}", depth=2),
@@ -78,8 +79,13 @@ def _prediction(task: Task) -> str:
             return f"torch.sigmoid({output}).squeeze(1)"
         case TaskKind.MULTICLASS:
             return f"torch.softmax({output}, dim=1)"
-        case TaskKind.REGRESSION:
+        case TaskKind.REGRESSION if task.unit.is_own:
             return f"{output}.squeeze(1)"
+        case TaskKind.REGRESSION:  # in double precision: a label may have more digits than float32
+            value = f"{output}.squeeze(1).double() * {task.unit.scale!r} + {task.unit.mean!r}"
+            if task.unit.transform is Transform.LOG1P:
+                return f"({value}).clamp(max={MOST_LOGARITHM}).expm1()"
+            return value
 
 
 def _signature(wiring: Wiring) -> list[str]:
@@ -96,7 +102,7 @@ def _signature(wiring: Wiring) -> list[str]:
         notes.append(f"{argument}: rows of the embedding, int64 [B, longest], -1 where a bag is shorter.")
     return [
         *call("def forward(", arguments, ") -> dict[str, Tensor]:", depth=1),
-        f'{INDENT * 2}"""Outputs per task, [B, outputs]: logits, or the value of a regression.',
+        f'{INDENT * 2}"""Outputs per task, [B, outputs]: logits, or the standardised value of a regression.',
         "",
         f"{INDENT * 2}Args:",
         *(f"{INDENT * 3}{note}" for note in notes),

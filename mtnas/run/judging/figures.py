@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from mtnas.tasks import Metric, Task
+from mtnas.tasks import Task
 from mtnas.training.measuring.gains import figures
 from mtnas.trials import Evaluation
 
@@ -34,7 +34,7 @@ def valid_score(tasks: Sequence[Task], evaluations: Sequence[Evaluation], label_
     values = []
     for task in tasks:
         value = found.per_task[task.name][task.judged_by]
-        if task.judged_by is Metric.RMSE:
+        if task.judged_by.has_unit:
             value /= label_scales[task.name]
         values.append(value if task.judged_by.higher_is_better else -value)
     return fmean(values)

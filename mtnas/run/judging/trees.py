@@ -77,8 +77,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
         TrainingError: the library's trees cannot be read.
     """
     task = work.task
-    column = [(label.name, label.kind) for label in data.schema.labels].index((task.label, task.kind))
-    labels = data.labels[:, column]
+    labels = data.labels[:, data.schema.label_of(task)]
     rows, valid = (
         found[~np.isnan(labels[found])]
         for found in (np.concatenate([data.parts[part] for part in work.parts]), data.parts["valid"])

@@ -53,7 +53,7 @@ def prepare(
     journal.event("prepared", {"data_digest": data.digest, "rows": parts, "inputs": data.inputs.width})
     return Context(
         spec=spec,
-        tasks=tasks,
+        tasks=[label.completing(task) for task, label in zip(tasks, data.schema.labels, strict=True)],
         data=data,
         space=space,
         size=size_of(space.graph),

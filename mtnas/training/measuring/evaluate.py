@@ -13,11 +13,11 @@ from torch import Tensor
 from mtnas.routes.costs.footprint import footprint
 from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.products import products
-from mtnas.tasks import Metric, Task
+from mtnas.tasks import Task
 from mtnas.training.feeding.batches import rows_in_order
 from mtnas.training.feeding.rows import TrainingData
 from mtnas.training.feeding.task_batches import own_labels_of, own_rows_in_order
-from mtnas.training.measuring.metrics import evaluate_task
+from mtnas.training.measuring.metrics import evaluate_task, in_own_unit
 
 # At most, and fewer where rows make more numbers than these; on a CPU, for K = 4 or 8, half the time of 4,096.
 EVALUATION_ROWS = 1024
@@ -69,18 +69,18 @@ def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str
     figures = []
     for task in tasks:
         value = metrics[task.name][task.judged_by]
-        if task.judged_by is Metric.RMSE:
+        if task.judged_by.has_unit:
             value = value / label_scales[task.name]
         figures.append(value if task.judged_by.higher_is_better else -value)
     return torch.stack(figures).mean(0)
 
 
 def label_scales(data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, float]:
-    """Standard deviation of every task's labels over the parts, 1 where it is zero or unknown."""
+    """Standard deviation of every task's labels, in their own unit, over the parts; 1 where it is zero or unknown."""
     labels_NT = data.labels_of(parts)
     scales = {}
     for t, task in enumerate(tasks):
-        labelled = labels_NT[~labels_NT[:, t].isnan(), t].double()
+        labelled = in_own_unit(labels_NT[~labels_NT[:, t].isnan(), t], task.unit)
         deviation = float(labelled.std(correction=0)) if len(labelled) else 0.0
         scales[task.name] = deviation if deviation > 0 else 1.0
     return scales

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from mtnas.errors import TrainingError
 from mtnas.tasks import Metric, Task, TaskKind
+from mtnas.units import MOST_LOGARITHM, Transform, Unit
 
 ELEMENTS_AT_ONCE = 2**24  # bounds the float64 and int64 temporaries of one evaluation at about 1 GiB
 
@@ -27,7 +28,8 @@ def evaluate_task(task: Task, outputs_KNC: Tensor, labels_N: Tensor) -> dict[str
         labels_N: NaN where a row has no label.
 
     Returns:
-        ``[K]`` in float64 by metric name: the judged metric, and log-loss (RMSE for regressions).
+        ``[K]`` in float64 by metric name: the judged metric, and log-loss (RMSE for regressions). Errors of regressions
+        are in the label's own unit, which outputs and labels are turned back to (``task.unit``).
 
     Raises:
         TrainingError: shapes that do not fit.
@@ -39,8 +41,17 @@ def evaluate_task(task: Task, outputs_KNC: Tensor, labels_N: Tensor) -> dict[str
             where=f"evaluation of task {task.name!r}",
         )
     outputs = outputs_KNC if task.kind is TaskKind.MULTICLASS else outputs_KNC.squeeze(-1)
+    if task.kind is TaskKind.REGRESSION and not task.unit.is_own:
+        outputs, labels_N = in_own_unit(outputs.detach(), task.unit), in_own_unit(labels_N, task.unit)
     loss_like = Metric.RMSE if task.kind is TaskKind.REGRESSION else Metric.LOG_LOSS
-    return {metric: _measure(metric, outputs, labels_N) for metric in dict.fromkeys((task.judged_by, loss_like))}
+    wanted = dict.fromkeys((task.judged_by, loss_like))
+    return {metric: _measure(metric, outputs, labels_N, task) for metric in wanted}
+
+
+def in_own_unit(targets: Tensor, unit: Unit) -> Tensor:
+    """Targets as labels, in float64."""
+    values = targets.double() * unit.scale + unit.mean
+    return values.clamp(max=MOST_LOGARITHM).expm1() if unit.transform is Transform.LOG1P else values
 
 
 def auc(scores_KN: Tensor, labels_N: Tensor) -> Tensor:
@@ -85,7 +96,20 @@ def rmse(values_KN: Tensor, labels_N: Tensor) -> Tensor:
     return _by_candidates(_rmse, values_KN, labels_N, num_axes=2)
 
 
-def _measure(metric: Metric, outputs: Tensor, labels_N: Tensor) -> Tensor:
+def pinball(values_KN: Tensor, labels_N: Tensor, *, quantile: float) -> Tensor:
+    """Mean pinball loss over the labelled rows, ``[K]`` in float64, in the labels' unit: least at their quantile.
+
+    Koenker and Bassett, 1978, eq. 2.5. Twice the loss of the median is the mean absolute error.
+    """
+
+    def measure(values: Tensor, labels: Tensor) -> Tensor:
+        missed = labels.double() - values.double()
+        return _mean_over_labelled(torch.maximum(quantile * missed, (quantile - 1) * missed), labels)
+
+    return _by_candidates(measure, values_KN, labels_N, num_axes=2)
+
+
+def _measure(metric: Metric, outputs: Tensor, labels_N: Tensor, task: Task) -> Tensor:
     match metric:
         case Metric.AUC:
             return auc(outputs, labels_N)
@@ -95,6 +119,10 @@ def _measure(metric: Metric, outputs: Tensor, labels_N: Tensor) -> Tensor:
             return accuracy(outputs, labels_N)
         case Metric.RMSE:
             return rmse(outputs, labels_N)
+        case Metric.MAE:
+            return 2 * pinball(outputs, labels_N, quantile=0.5)
+        case Metric.PINBALL:
+            return pinball(outputs, labels_N, quantile=task.quantile)
 
 
 def _by_candidates(

@@ -96,6 +96,7 @@ class SharedWeights:
             device=data.device,
             dtype=self.dtype,
             own_rows=recipe.own_rows,
+            rates={task.name: task.rates for task in self.tasks},
         )
         self._stream = self._batches("train", recipe.batch_size)
         self.objective = Objective(

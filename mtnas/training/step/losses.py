@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtnas.errors import TrainingError
-from mtnas.tasks import Task, TaskKind
+from mtnas.tasks import Loss, Task, TaskKind
 
 _UNLABELLED = -100
 
@@ -21,9 +21,9 @@ _UNLABELLED = -100
 def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task]) -> Tensor:
     """Mean loss per candidate and task over the labelled rows of a batch; never waits for the device.
 
-    Binary tasks have cross-entropy with logits, multiclass ones cross-entropy, regressions the squared error in the
-    labels' unit. Task weights are left to the balancer. A task without a labelled row has loss zero and no gradient.
-    Tasks of one kind and width are computed together.
+    Binary tasks have cross-entropy with logits, multiclass ones cross-entropy, regressions the squared, Huber or
+    quantile error of standardised targets. Task weights are left to the balancer. A task without a labelled row has
+    loss zero and no gradient. Tasks of one kind, width and loss are computed together.
 
     Args:
         outputs: per task ``[K, B, task.num_outputs]``.
@@ -37,26 +37,27 @@ def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[T
         TrainingError: shapes that do not fit.
     """
     _check(outputs, labels_LBT, tasks)
-    groups: dict[tuple[TaskKind, int], list[int]] = {}
+    groups: dict[tuple[float | str, ...], list[int]] = {}
     for position, task in enumerate(tasks):
-        groups.setdefault((task.kind, task.num_outputs), []).append(position)
+        groups.setdefault((task.kind, task.num_outputs, task.loss, task.delta, task.quantile), []).append(position)
     if len(groups) == 1:
-        return _group_losses(tasks[0].kind, torch.stack(tuple(outputs), dim=2), labels_LBT)
+        return _group_losses(tasks[0], torch.stack(tuple(outputs), dim=2), labels_LBT)
     columns = labels_LBT.unbind(2)
     losses: list[Tensor] = [labels_LBT] * len(tasks)
-    for (kind, _), positions in groups.items():
+    for positions in groups.values():
         outputs_KBGC = torch.stack([outputs[position] for position in positions], dim=2)
         labels_LBG = torch.stack([columns[position] for position in positions], dim=2)
-        for position, loss_K in zip(positions, _group_losses(kind, outputs_KBGC, labels_LBG).unbind(1), strict=True):
+        losses_KG = _group_losses(tasks[positions[0]], outputs_KBGC, labels_LBG)
+        for position, loss_K in zip(positions, losses_KG.unbind(1), strict=True):
             losses[position] = loss_K
     return torch.stack(losses, dim=1)
 
 
-def _group_losses(kind: TaskKind, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tensor:
-    """Losses ``[K, G]`` of tasks of one kind and width."""
+def _group_losses(task: Task, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tensor:
+    """Losses ``[K, G]`` of tasks that are like this one in kind, width and loss."""
     outputs_KBGC = outputs_KBGC.to(torch.promote_types(outputs_KBGC.dtype, torch.float32))
     labelled_LBG = ~labels_LBG.isnan()
-    match kind:
+    match task.kind:
         case TaskKind.MULTICLASS:
             classes_KBG = torch.where(labelled_LBG, labels_LBG, _UNLABELLED).long().expand(outputs_KBGC.shape[:3])
             losses_KBG = functional.cross_entropy(
@@ -69,9 +70,21 @@ def _group_losses(kind: TaskKind, outputs_KBGC: Tensor, labels_LBG: Tensor) -> T
                 values, targets.expand(values.shape), reduction="none"
             )
         case TaskKind.REGRESSION:
-            losses_KBG = (outputs_KBGC.squeeze(3) - labels_LBG.nan_to_num(0.0)).square()
+            losses_KBG = _errors(task, labels_LBG.nan_to_num(0.0) - outputs_KBGC.squeeze(3))
     weights_LBG = labelled_LBG.to(losses_KBG.dtype)
     return (losses_KBG * weights_LBG).sum(1) / weights_LBG.sum(1).clamp(min=1.0)
+
+
+def _errors(task: Task, missed: Tensor) -> Tensor:
+    """The loss of what a regression missed, ``target - output``."""
+    match task.loss:
+        case Loss.SQUARED:
+            return missed.square()
+        case Loss.HUBER:  # twice Huber's (1964), so that small errors count as squares do
+            far = missed.abs() - task.delta
+            return torch.where(far > 0, task.delta * (2 * far + task.delta), missed.square())
+        case Loss.QUANTILE:
+            return torch.maximum(task.quantile * missed, (task.quantile - 1) * missed)
 
 
 def _check(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task]) -> None:

@@ -25,10 +25,10 @@ class SmallTowers(nn.Module):
     """One small tower per task, for every candidate of a pack."""
 
     def __init__(self, net: Supernet, settings: AuxiliarySpec, seeds: Sequence[int]) -> None:
-        """Make the towers.
+        """Make the towers; they say at first what the main ones do.
 
         Args:
-            net: the pack, whose towers' inputs these read as well.
+            net: the untrained pack, whose towers' inputs these read as well.
             settings: their shape.
             seeds: one seed of initial weights per candidate.
         """
@@ -47,7 +47,8 @@ class SmallTowers(nn.Module):
                 Tower(task=f"small.{task}", reads=reads, hidden=hidden, outputs=outputs)
                 for task, reads in zip(mains.tasks, mains.reads, strict=True)
             ]
-            self.groups.append(TowerGroup(small, in_width, initial))
+            starts = {tower.task: mains.biases[-1][0, place].tolist() for place, tower in enumerate(small)}
+            self.groups.append(TowerGroup(small, in_width, initial, starts=starts))
 
     def forward(self, net: Supernet, mixed: Activations) -> tuple[Tensor, ...]:
         """Outputs ``[K, B, O_t]`` of every task's small tower, in the graph's order."""

@@ -7,11 +7,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from mtnas.errors import TrainingError
-from mtnas.tasks import Metric, Task, TaskKind
+from mtnas.tasks import Loss, Metric, Task, TaskKind
 from mtnas.training.measuring import metrics
+from mtnas.training.measuring.metrics import evaluate_task
+from mtnas.units import Unit
 
 SEEDS = range(12)
 
@@ -183,3 +187,29 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         metrics.evaluate_task(task, torch.zeros(2, 4, 3), torch.zeros(4))
     with pytest.raises(TrainingError, match=r"\(2, 4\) and \(5,\)"):
         metrics.auc(torch.zeros(2, 4), torch.zeros(5))
+
+
+@given(seed=st.integers(0, 99), quantile=st.sampled_from([0.1, 0.5, 0.9]))
+def test_errors_of_a_regression_are_in_the_labels_unit(seed: int, quantile: float) -> None:
+    rng = np.random.default_rng(seed)
+    unit = Unit(mean=1000.0, scale=300.0)
+    targets, outputs = rng.normal(size=40), rng.normal(size=(2, 40, 1))
+    targets[::5] = np.nan
+    labelled = ~np.isnan(targets)
+    missed = unit.labels(targets[labelled]) - unit.labels(outputs[:, labelled, 0])
+    expected = {
+        Metric.RMSE: np.sqrt((missed**2).mean(1)),
+        Metric.MAE: np.abs(missed).mean(1),
+        Metric.PINBALL: np.where(missed > 0, quantile * missed, (quantile - 1) * missed).mean(1),
+    }
+    for metric, values in expected.items():
+        task = Task(name="y", kind=TaskKind.REGRESSION, label="y", metric=metric, quantile=quantile, unit=unit)
+        found = evaluate_task(task, torch.tensor(outputs), torch.tensor(targets))
+        assert found.keys() == {metric, Metric.RMSE}
+        np.testing.assert_allclose(found[metric].numpy(), values, rtol=1e-12)
+
+
+def test_a_quantile_is_judged_by_its_own_loss() -> None:
+    task = Task(name="y", kind=TaskKind.REGRESSION, label="y", loss=Loss.QUANTILE)
+    assert task.judged_by is Metric.PINBALL
+    assert not Metric.PINBALL.higher_is_better

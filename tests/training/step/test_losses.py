@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtnas.errors import TrainingError
-from mtnas.tasks import Task, TaskKind
+from mtnas.tasks import Loss, Task, TaskKind
 from mtnas.training.step.losses import task_losses
 
 NUM_CANDIDATES, BATCH = 3, 17
@@ -24,6 +25,12 @@ def _task(name: str, kind: TaskKind, num_classes: int = 1) -> Task:
 TASK_LISTS = {
     "binary": (_task("a", TaskKind.BINARY), _task("b", TaskKind.BINARY)),
     "regression": (_task("a", TaskKind.REGRESSION),),
+    "robust": (
+        _task("a", TaskKind.REGRESSION),
+        replace(_task("b", TaskKind.REGRESSION), loss=Loss.HUBER, delta=0.7),
+        replace(_task("c", TaskKind.REGRESSION), loss=Loss.QUANTILE, quantile=0.8),
+        replace(_task("d", TaskKind.REGRESSION), loss=Loss.HUBER, delta=0.2),
+    ),
     "multiclass": (_task("a", TaskKind.MULTICLASS, 3), _task("b", TaskKind.MULTICLASS, 3)),
     "mixed": (
         _task("a", TaskKind.MULTICLASS, 4),
@@ -63,6 +70,12 @@ def _alone(task: Task, output: Tensor, labels: Tensor) -> Tensor:
             return functional.binary_cross_entropy_with_logits(output[:, 0], labels)
         case TaskKind.MULTICLASS:
             return functional.cross_entropy(output, labels.long())
+        case TaskKind.REGRESSION if task.loss is Loss.HUBER:
+            return 2 * functional.huber_loss(output[:, 0], labels, delta=task.delta)
+        case TaskKind.REGRESSION if task.loss is Loss.QUANTILE:
+            below = labels < output[:, 0]
+            share = below.double() * (1 - task.quantile) + (~below).double() * task.quantile
+            return (share * (labels - output[:, 0]).abs()).mean()
         case TaskKind.REGRESSION:
             return functional.mse_loss(output[:, 0], labels)
 
