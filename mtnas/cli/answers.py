@@ -32,6 +32,11 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     if as_json:
         console.print_json(json.dumps(answer))
         return
+    print_answer(answer)
+
+
+def print_answer(answer: Mapping[str, Any]) -> None:
+    """A report as a table, its verdict in words, and what to take."""
     console.print(report_table(answer))
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)

@@ -54,6 +54,35 @@ def serve(
 
 
 @app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="Job specification (YAML, JSON), or data (CSV, Parquet) with --task.")],
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="A label column, as click or price:regression; repeatable.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the answer.")] = Path("mtnas-run"),
+    level: Annotated[str | None, typer.Option(help="quick, standard or headline.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="Where networks are trained: cpu or cuda.")] = "cpu",
+) -> None:
+    """Run a job in this process, without a service: report, drawing and module land in a folder."""
+    from mtnas.cli.here import run as run_here
+
+    run_here(file, tasks=task or (), output=output, level=level, device=device)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="Data: CSV or Parquet.")],
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", help="A label column, with :KIND or without; repeatable.")
+    ] = None,
+) -> None:
+    """Write a job specification for a file of data to standard output, with comments."""
+    from mtnas.cli.here import begin
+
+    begin(file, labels=label or ())
+
+
+@app.command()
 def submit(
     file: Annotated[Path, typer.Argument(help="Job specification, YAML or JSON; - reads standard input.")],
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the job until it has ended.")] = False,

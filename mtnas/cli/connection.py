@@ -12,7 +12,10 @@ from rich.console import Console
 from mtnas.client import Client
 from mtnas.errors import SpecError
 
-console = Console()
+PIPE_WIDTH = 240
+"""Columns of a table that goes into a file or a pipe: wide enough that nothing is cut."""
+
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def connect(url: str, token: str | None) -> Client:

@@ -26,20 +26,25 @@ def follow(client: Client, job_id: str, console: Console) -> Job:
 
 def event_line(event: Event) -> str | None:
     """A line for an event that a reader wants to see, or ``None``."""
-    at = event.at.astimezone().strftime("%H:%M:%S")
-    match event.kind:
+    text = event_text(event.kind, event.payload)
+    return None if text is None else f"{event.at.astimezone():%H:%M:%S}  {text}"
+
+
+def event_text(kind: str, payload: Mapping[str, Any]) -> str | None:
+    """What an event says to a reader, or ``None``."""
+    match kind:
         case "phase":
-            return f"{at}  phase {event.payload.get('phase')}"
+            return f"phase {payload.get('phase')}"
         case "state":
-            failure = event.payload.get("failure") or {}
+            failure = payload.get("failure") or {}
             detail = f": {failure['detail']}" if "detail" in failure else ""
-            return f"{at}  {event.payload.get('state')} (attempt {event.payload.get('attempt')}){detail}"
+            return f"{payload.get('state')} (attempt {payload.get('attempt')}){detail}"
         case "request":
-            return f"{at}  asked: {', '.join(event.payload)}"
+            return f"asked: {', '.join(payload)}"
         case "search_ended":
-            return f"{at}  search ended by {event.payload.get('reason')}: {event.payload.get('detail')}"
+            return f"search ended by {payload.get('reason')}: {payload.get('detail')}"
         case "warning":
-            return f"{at}  warning: {event.payload.get('text')}"
+            return f"warning: {payload.get('text')}"
     return None
 
 

@@ -1,7 +1,17 @@
 """Exports: a trained route as a folder that runs with torch, safetensors and numpy alone."""
 
+from mtnas.export.load_module import LoadedModule, load_module
 from mtnas.export.manifest import Manifest, Provenance
 from mtnas.export.verify import CheckResult, run_check, verify_export
 from mtnas.export.writer import export_module
 
-__all__ = ["CheckResult", "Manifest", "Provenance", "export_module", "run_check", "verify_export"]
+__all__ = [
+    "CheckResult",
+    "LoadedModule",
+    "Manifest",
+    "Provenance",
+    "export_module",
+    "load_module",
+    "run_check",
+    "verify_export",
+]
