@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtnas.supernets.banks.normalise import normalised_relu
 from mtnas.supernets.gates.softmax_values import softmax_over
+from mtnas.supernets.inputs.curves import on_curves
 from mtnas.supernets.inputs.look_up import look_up
 from mtnas.supernets.kernels import compiled
 from mtnas.supernets.kernels.availability import MOST_THREADS
@@ -137,3 +138,18 @@ def test_candidates_are_what_they_are_alone_to_the_bit() -> None:
         gradients = torch.autograd.grad((outputs * weights).sum(), alone)
         for one, other in zip([outputs, *gradients], together, strict=True):
             assert torch.equal(one[0], other[k])
+
+
+@pytest.mark.parametrize("seed_of", [None, (0, 1), (1, 0)])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3)])
+def test_places_on_curves(seed_of: tuple[int, ...] | None, order: tuple[int, ...]) -> None:
+    S = 1 if seed_of is None else 2
+    rows = torch.randint(9, (S, B, N), generator=torch.Generator().manual_seed(0))
+    shares, x = (drawn((S, B, N + extra), dtype=torch.float64)[..., :N].detach() for extra in (0, 1))
+    seeds = None if seed_of is None else torch.tensor(seed_of)
+
+    def placed(table: Tensor, linear: Tensor) -> Tensor:
+        found = on_curves(table, linear, rows, shares, x, seeds)
+        return found.permute(order).contiguous().permute([order.index(axis) for axis in range(4)])  # grads as they lie
+
+    assert_alike(placed, [drawn((K, 9, 2, W)), drawn((K, N, 2, W))])

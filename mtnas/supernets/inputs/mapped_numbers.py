@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from mtnas.routes import NumberMaps
 from mtnas.supernets.initial import Initial
-from mtnas.supernets.inputs.look_up import look_up, per_candidate
+from mtnas.supernets.inputs.curves import on_curves
+from mtnas.supernets.inputs.look_up import per_candidate
 
 
 class MappedNumbers(nn.Module):
@@ -38,11 +39,14 @@ class MappedNumbers(nn.Module):
 
     def forward(self, numeric_SBX: Tensor, seed_of: Tensor | None) -> Tensor:
         """``[K, B, P * D]`` of a batch's numeric inputs."""
-        K = self.weight.shape[0]
-        x_KBP = per_candidate(numeric_SBX.index_select(-1, self.columns), seed_of, K)
-        mapped_KBPD = torch.addcmul(self.bias.unsqueeze(1), self.weight.unsqueeze(1), x_KBP.unsqueeze(-1))
+        x_SBP = numeric_SBX.index_select(-1, self.columns)
         if self.piecewise is not None:
-            mapped_KBPD = mapped_KBPD + self.piecewise(numeric_SBX, seed_of)
+            linear_KP2D = torch.stack((self.bias, self.weight), dim=2)
+            return on_curves(
+                self.piecewise.table(), linear_KP2D, *self.piecewise.read(numeric_SBX), x_SBP, seed_of
+            ).flatten(2)
+        x_KBP = per_candidate(x_SBP, seed_of, len(self.weight))
+        mapped_KBPD = torch.addcmul(self.bias.unsqueeze(1), self.weight.unsqueeze(1), x_KBP.unsqueeze(-1))
         if self.periodic is not None:
             mapped_KBPD = mapped_KBPD + self.periodic(x_KBP)
         return mapped_KBPD.flatten(2)
@@ -72,21 +76,21 @@ class PiecewisePart(nn.Module):
         self.register_buffer("first", torch.arange(len(maps.segments)) * self.most, persistent=False)
         self.register_buffer("padded", torch.tensor(padded).flatten(), persistent=False)
 
-    def forward(self, numeric_SBX: Tensor, seed_of: Tensor | None) -> Tensor:
-        """``[K, B, P, D]``; before the first and beyond the last segment the outer ones go on."""
+    def read(self, numeric_SBX: Tensor) -> tuple[Tensor, Tensor]:
+        """In which segment each number lies, and how much of its way through it, ``[S, B, P]`` each.
+
+        Before the first and beyond the last segment of a number the outer ones go on.
+        """
         place_SBP = numeric_SBX.index_select(-1, self.places)
         segment_SBP = torch.minimum(place_SBP.detach().floor().long().clamp(min=0), self.last)
-        share_SBP = place_SBP - segment_SBP
-        table_KVW = self._table()
-        below, slope = look_up(table_KVW, segment_SBP + self.first, seed_of).chunk(2, dim=-1)
-        return torch.addcmul(below, slope, per_candidate(share_SBP, seed_of, len(table_KVW)).unsqueeze(-1))
+        return segment_SBP + self.first, place_SBP - segment_SBP
 
-    def _table(self) -> Tensor:
-        """For every segment what those below it add up to, and its own slope beside that: ``[K, P * N, 2 * D]``."""
+    def table(self) -> Tensor:
+        """For every segment what those below it add up to, and its own slope: ``[K, P * N, 2, D]``."""
         K, _, D = self.slopes.shape
         slopes_KPND = self.slopes.index_select(1, self.padded).view(K, -1, self.most, D)
         below_KPND = slopes_KPND.cumsum(2) - slopes_KPND
-        return torch.cat((below_KPND, slopes_KPND), dim=-1).flatten(1, 2)
+        return torch.stack((below_KPND, slopes_KPND), dim=3).flatten(1, 2)
 
 
 class PeriodicPart(nn.Module):
