@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 import mtnas
 from api import errors
-from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, trials
+from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, trials, verbs
 from api.security import BorderGuard, check_bind
 from api.settings import Settings
 from mtnas.messages import Problem
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(BorderGuard, settings=settings)
     errors.install(app)
-    for module in (jobs, trials, routes, exports, events, search_spaces, datasets, health):
+    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, health):
         app.include_router(module.router)
     return app
 

@@ -95,7 +95,7 @@ class Client:
         return self._ask(m.Job, "GET", f"/v1/jobs/{_quoted(job_id)}")
 
     def cancel(self, job_id: str) -> m.Job:
-        """Ask for a job to stop; a queued one stops at once."""
+        """Ask for a job to stop; one that nobody works on stops at once."""
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
 
     def delete(self, job_id: str) -> None:
@@ -104,17 +104,26 @@ class Client:
 
     def pause(self, job_id: str) -> m.Job:
         """Ask a running job to rest; it gives its worker back with the next heartbeat."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/pause")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:pause")
 
     def resume(self, job_id: str) -> m.Job:
         """Queue a paused job again."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/resume")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:resume")
+
+    def retry(self, job_id: str) -> m.Job:
+        """Queue a failed or cancelled job again; it goes on from what it has finished."""
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:retry")
+
+    def report_found(self, job_id: str, *, idempotency_key: str | None = None) -> m.Job:
+        """Report on what a failed or cancelled search has found, as a new job that searches no further."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:report", headers=headers)
 
     def extend(self, job_id: str, budget: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
-        """Go on with a search that has succeeded, as a new job; ``budget`` holds the limits to set."""
+        """Go on with a search that has ended, as a new job; ``budget`` holds the limits to set."""
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         body = {"budget": dict(budget)}
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/extend", json=body, headers=headers)
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:extend", json=body, headers=headers)
 
     def add_tasks(self, job_id: str, added: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
         """Add tasks to what a finished search has trained, as a new job.

@@ -8,10 +8,12 @@
     │   └── DataAccessError(PermissionError)   a file outside the data roots, or unreadable
     ├── TrainingError(RuntimeError)    a candidate could not be trained or evaluated
     │   ├── DivergedError              its loss or weights stopped being finite
-    │   └── OutOfMemoryError(MemoryError)      it does not fit into the device
+    │   ├── OutOfMemoryError(MemoryError)      it does not fit into the device
+    │   └── LostActorError             the processes that trained it died, one after the other
     ├── SearchError(RuntimeError)      a search ended without an answer
     ├── ExportError(RuntimeError)      an exported module does not do what the trained one does
     ├── StoreError(RuntimeError)       the database refused
+    │   ├── OutOfDiskError             no room is left for a file or a row
     │   ├── NotFoundError(KeyError)    no such job, trial, route, export or data set
     │   ├── ConflictError              the row is in a state that does not allow this
     │   └── LeaseLostError             another worker owns the job now
@@ -83,6 +85,10 @@ class OutOfMemoryError(TrainingError, MemoryError):
     """A pack does not fit into the device; a smaller pack may help."""
 
 
+class LostActorError(TrainingError):
+    """The processes that trained a pack died, one after the other; the machine may be at fault, or the pack."""
+
+
 class SearchError(MtnasError, RuntimeError):
     """A search ended without an answer, such as when every trial failed."""
 
@@ -93,6 +99,10 @@ class ExportError(MtnasError, RuntimeError):
 
 class StoreError(MtnasError, RuntimeError):
     """The database refused."""
+
+
+class OutOfDiskError(StoreError):
+    """No room is left for a file or a row; once there is some, a retry helps."""
 
 
 class NotFoundError(StoreError, KeyError):

@@ -9,6 +9,9 @@ from typing import Any
 
 from mtnas.routes import Route
 
+LOST = "lost"
+"""Note of a failed trial: the processes that trained it died, so the fault may be the machine's."""
+
 LATENCY = "latency_us"
 """Measured cost: microseconds of a route's frozen module for one batch, of ``protocol.latency_rows`` rows."""
 

@@ -1,4 +1,4 @@
-"""Jobs: submit a search, look at it, ask it to stop, wait or go on, and give it more budget."""
+"""Jobs: submit a search, look at it, add tasks to it, delete it; what else may be asked of one is in ``verbs``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.dependencies import AccessParam, Identifier, Limit, StoreParam
 from api.requests.adding import request_tasks
-from api.requests.extending import request_extension
 from api.requests.planning import plan_search
 from api.requests.reading import read_spec
-from api.requests.schemas import AddedTasks, Extension
+from api.requests.schemas import AddedTasks
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobRecord, JobState, ReportRecord
@@ -59,42 +58,10 @@ def get_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     return store.jobs.get(job_id)
 
 
-@router.post("/{job_id}:cancel", status_code=202, response_model=Job)
-def cancel_job(job_id: Identifier, store: StoreParam) -> JobRecord:
-    """Ask for a job to stop: a queued one stops at once, a running one with its worker's next heartbeat."""
-    return store.jobs.request_cancel(job_id)
-
-
 @router.delete("/{job_id}", status_code=204)
 def delete_job(job_id: Identifier, store: StoreParam) -> None:
     """Delete a job that has ended, with its trials, events, report and exports. That it read test data stays noted."""
     store.jobs.delete(job_id)
-
-
-@router.post("/{job_id}/pause", status_code=202, response_model=Job)
-def pause_job(job_id: Identifier, store: StoreParam) -> JobRecord:
-    """Ask a running job to give its worker back with the next heartbeat. What is finished stays; it can be resumed."""
-    return store.jobs.request_pause(job_id)
-
-
-@router.post("/{job_id}/resume", status_code=202, response_model=Job)
-def resume_job(job_id: Identifier, store: StoreParam) -> JobRecord:
-    """Queue a paused job again; it goes on where it was."""
-    return store.jobs.resume(job_id)
-
-
-@router.post("/{job_id}/extend", status_code=202, response_model=Job)
-def extend_job(
-    job_id: Identifier,
-    extension: Extension,
-    store: StoreParam,
-    response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
-) -> JobRecord:
-    """Go on with a search that has succeeded: a new job that begins with its trials and has more budget."""
-    job = request_extension(store, job_id, extension.budget, idempotency_key=idempotency_key)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job
 
 
 @router.post("/{job_id}/tasks", status_code=202, response_model=Job)

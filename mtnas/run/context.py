@@ -15,6 +15,7 @@ from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.run.judging.figures import valid_score
 from mtnas.run.judging.timed_routes import TimedRoutes
+from mtnas.run.packs.found_routes import FoundRoutes
 from mtnas.run.packs.pack_runs import PackRuns
 from mtnas.run.packs.sizing import Sizing, data_bytes, streams
 from mtnas.spaces import SearchSpace
@@ -55,6 +56,7 @@ class Context:
         sizing: how many candidates train together.
         runs: its packs at work.
         timed: the latencies of its routes, where they are asked for.
+        found: the routes of its search, as the journal knows them.
     """
 
     def __init__(
@@ -102,11 +104,17 @@ class Context:
         )
         self.runs = PackRuns(executor=executor, journal=journal, data=data, streamed=self.streamed)
         self.timed = TimedRoutes(spec)
+        self.found = FoundRoutes(objective=spec.objectives[0].to_objective(), data_digest=data.digest)
 
     def start_phase(self, name: str) -> None:
         """A phase begins or goes on."""
         self.journal.start_phase(name)
         self.runs.start_phase()
+
+    def finish_trials(self, trials: Sequence[Trial]) -> None:
+        """Write down trials that have ended, and the routes that a search has found by them."""
+        self.journal.finish_trials(trials)
+        self.found.tell(self.journal, trials)
 
     @property
     def named_baselines(self) -> tuple[str, ...]:

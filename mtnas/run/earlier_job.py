@@ -1,4 +1,4 @@
-"""A finished job that another one extends: its trials count as if the new job had run them."""
+"""A job that has ended and that another one extends: its trials count as if the new job had run them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Earlier:
     Attributes:
         job_id: the job, for a reader.
         trials: all its finished trials, by number.
-        data_digest: of the data it ran on.
+        data_digest: of the data it ran on; None where it has no trials.
         stop: why its search ended, as in its report.
         checkpoint: its checkpoints by name.
     """
 
     job_id: str
     trials: Sequence[Trial]
-    data_digest: str
+    data_digest: str | None
     stop: Mapping[str, Any]
     checkpoint: Callable[[str], bytes | None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import time
@@ -13,10 +14,12 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from mtnas.errors import ConflictError, SpecError, StoreError
+from mtnas.errors import ConflictError, OutOfDiskError, SpecError, StoreError
 from mtnas.store.sql.finite_json import dumps
 
 BUSY_TIMEOUT_S = 30.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of system errors that say so."""
 _WRITES = "mtnas_writes"  # execution option: this transaction will write
 
 
@@ -81,12 +84,12 @@ class Database:
                     yield connection
         except IntegrityError as error:
             raise ConflictError(
-                expected="rows that fit the others", found=_first_line(error), where=self.where
+                expected="rows that fit the others", found=_first_line(error), where="database"
             ) from error
         except SQLAlchemyError as error:
             if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and error.orig is not None:
                 raise error.orig from None  # a value that no column can hold: the caller's error, not the database's
-            raise StoreError(expected="a database that answers", found=_first_line(error), where=self.where) from error
+            raise _store_error(error) from error
 
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
@@ -110,6 +113,14 @@ def _checked(url: str) -> URL:
         found=parsed.render_as_string(hide_password=True),
         where="store url",
     )
+
+
+def _store_error(error: SQLAlchemyError) -> StoreError:
+    """What a user may know of it: neither the statement nor where the database is."""
+    found = _first_line(error)
+    if any(words in found for words in ("database or disk is full", "No space left on device", "could not extend")):
+        return OutOfDiskError(expected="room for another row", found="a full disk", where="database")
+    return StoreError(expected="a database that answers", found=found, where="database")
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -39,14 +39,16 @@ class JobState(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """Why a job failed."""
+    """Why a job failed; ``internal`` is a fault of ours."""
 
     USER_ERROR = "user_error"
     DATA_ERROR = "data_error"
     DIVERGED = "diverged"
     OUT_OF_MEMORY = "out_of_memory"
+    OUT_OF_DISK = "out_of_disk"
     LOST_WORKER = "lost_worker"
     TIMEOUT = "timeout"
+    INTERNAL = "internal"
 
 
 class RouteRole(StrEnum):
@@ -74,11 +76,15 @@ class JobHead:
         phase: the phase that the current or last attempt reached.
         progress: the latest figures of that phase.
         attempt: how often the job was claimed; the fencing number of its lease.
-        attempts_used: attempts that ended badly (lost, or failed and retried); pausing and releasing use none.
-        max_attempts: the job fails once so many attempts ended badly.
+        attempts_used: attempts in a row that ended badly (lost, or failed and retried) without having brought the job
+            on; pausing and releasing use none.
+        max_attempts: the job fails once so many attempts ended like that.
         failure: the problem document of a failed job.
         stop: why its search ended: ``reason``, ``detail``, ``reproducible``; None while it has not, or had none.
         extends: the job that this one goes on from.
+        precedence: jobs of a lower one are claimed first.
+        progressed: whether the current attempt has ended a trial or kept a file.
+        not_before: when the next attempt may begin; None for at once.
     """
 
     id: str
@@ -104,6 +110,9 @@ class JobHead:
     finished_at: datetime | None
     stop: Json | None
     extends: str | None
+    precedence: int
+    progressed: bool
+    not_before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, WorkState
@@ -89,6 +90,9 @@ JOBS = Table(
     Column("finished_at", UtcDateTime),
     Column("stop", JsonColumn),
     Column("extends", String, index=True),  # a job; no foreign key, for SQLite cannot add one to a table that exists
+    Column("precedence", Integer, nullable=False, server_default="0"),
+    Column("progressed", Boolean, nullable=False, server_default=false()),  # whether this attempt brought it on
+    Column("not_before", UtcDateTime),
     UniqueConstraint("owner", "idempotency_key"),
     CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
     CheckConstraint("(worker IS NULL) = (lease_deadline IS NULL)", name="worker_has_deadline"),
@@ -97,6 +101,7 @@ JOBS = Table(
         "(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="final_is_finished"
     ),
     Index(None, "state", "id"),
+    Index(None, "state", "precedence", "id"),
     Index(None, "owner", "id"),
 )
 

@@ -13,6 +13,7 @@ from mtnas.client import Client
 from mtnas.errors import ConflictError, SpecError
 from mtnas.store import FailureKind, Holding, JobKind
 from tests.api.service import claimed, running, spec, store_of
+from tests.store.values import complete, new_trial
 
 REACHED = {"reason": "trials", "detail": "64 of 64 trials", "reproducible": True}
 SAMPLED = {"search": {"kind": "random", "generation": 4}}
@@ -104,24 +105,74 @@ class TestPauseAndResume:
         ("action", "state"),
         [("pause", s) for s in ("queued", "succeeded", "failed", "cancelled")]
         + [("resume", s) for s in ("succeeded", "failed", "cancelled")]
-        + [("extend", s) for s in ("queued", "running", "paused", "failed", "cancelled")],
+        + [(verb, s) for verb in ("extend", "report") for s in ("queued", "running", "paused")]
+        + [("retry", s) for s in ("queued", "running", "paused", "succeeded")],
     )
     def test_other_states_are_refused_and_told_which_ones_allow_it(
         self, client: TestClient, action: str, state: str
     ) -> None:
         job_id = _in(state, client)
-        response = client.post(f"/v1/jobs/{job_id}/{action}", json={"budget": {"trials": 999}})
+        response = client.post(f"/v1/jobs/{job_id}:{action}", json={"budget": {"trials": 999}})
         problem = response.json()
         assert response.status_code == 409
         assert response.headers["content-type"] == "application/problem+json"
         assert (problem["type"], problem["found"]) == ("urn:mtnas:problem:conflict-error", state)
-        allowed = {"pause": "running", "resume": "paused", "extend": "succeeded"}[action]
+        allowed = {"pause": "running", "resume": "paused", "retry": "failed"}.get(action, "succeeded")
         assert f"a job that is {allowed}" in problem["expected"]
         assert client.get(f"/v1/jobs/{job_id}").json()["state"] == state
 
-    @pytest.mark.parametrize("action", ["pause", "resume", "extend"])
+    @pytest.mark.parametrize("action", ["cancel", "pause", "resume", "retry", "extend", "report"])
     def test_a_job_that_is_not_there_is_a_404(self, client: TestClient, action: str) -> None:
-        assert client.post(f"/v1/jobs/x/{action}", json={"budget": {}}).status_code == 404
+        assert client.post(f"/v1/jobs/x:{action}", json={"budget": {}}).status_code == 404
+
+    @pytest.mark.parametrize("action", ["pause", "resume", "extend"])
+    def test_the_older_form_of_a_verb_goes_on_working(self, client: TestClient, action: str) -> None:
+        assert client.post(f"/v1/jobs/x/{action}", json={"budget": {}}).json()["where"] == "job"
+
+
+class TestAfterABadEnd:
+    @staticmethod
+    def _ended(client: TestClient, state: str, *, trials: int, **changes: Any) -> str:
+        job_id, holding = _running(client, **changes)
+        holding.add_trials([new_trial(number) for number in range(trials + 1)])
+        holding.finish_trials([complete(number, gain=1.0) for number in range(trials)])
+        if state == "failed":
+            holding.fail(FailureKind.LOST_WORKER, {"title": "lost"})
+        else:
+            store_of(client).jobs.request_cancel(job_id)
+            holding.cancelled()
+        return job_id
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_a_job_is_tried_again_and_keeps_its_trials(self, client: TestClient, state: str) -> None:
+        job_id = self._ended(client, state, trials=2)
+        again = Client(http=client).retry(job_id)
+        assert (again.state, again.failure_kind) == ("queued", None)
+        assert [trial["number"] for trial in client.get(f"/v1/jobs/{job_id}/trials").json()["items"]] == [0, 1]
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_it_can_be_extended_within_the_budget_that_it_had(self, client: TestClient, state: str) -> None:
+        job_id = self._ended(client, state, trials=2, **SAMPLED)
+        longer = _extend(client, job_id, {})
+        assert (longer.status_code, longer.json()["extends"]) == (202, job_id)
+
+    @pytest.mark.parametrize("state", ["failed", "cancelled"])
+    def test_what_a_search_has_found_is_reported_without_searching_on(self, client: TestClient, state: str) -> None:
+        job_id = self._ended(client, state, trials=3, **SAMPLED)
+        job = Client(http=client).report_found(job_id)
+        assert (job.kind, job.extends) == ("extend", job_id)
+        assert job.spec["budget"]["trials"] == 3
+
+    @pytest.mark.parametrize(
+        ("verb", "trials", "changes"), [("extend", 0, SAMPLED), ("report", 0, SAMPLED), ("report", 3, {})]
+    )
+    def test_where_there_is_nothing_to_go_on_from_trying_again_is_offered(
+        self, client: TestClient, verb: str, trials: int, changes: dict[str, Any]
+    ) -> None:
+        job_id = self._ended(client, "failed", trials=trials, **changes)
+        refused = client.post(f"/v1/jobs/{job_id}:{verb}", json={"budget": {}})
+        assert refused.status_code == 409
+        assert "retry it" in refused.json()["expected"]
 
 
 class TestExtend:

@@ -29,6 +29,7 @@ class Jobs(RuleBasedStateMachine):
         self.stale: list[Holding] = []
         self.finished_trials: dict[int, float | None] = {}
         self.losses = 0
+        self.progressed = False
 
     def teardown(self) -> None:
         """Leave nothing that the next example could claim."""
@@ -52,6 +53,18 @@ class Jobs(RuleBasedStateMachine):
         assert (lease is not None) == queued
         if lease is not None:
             self.holder = self.store.hold(lease)
+            self.progressed = False
+
+    @rule()
+    def retry(self) -> None:
+        before = self.now().state
+        if before in (JobState.FAILED, JobState.CANCELLED):
+            after = self.store.jobs.retry(self.job.id)
+            assert (after.state, after.cancel_requested, after.finished_at) == (JobState.QUEUED, False, None)
+            self.losses = 0
+        else:
+            with pytest.raises(ConflictError):
+                self.store.jobs.retry(self.job.id)
 
     @rule()
     def cancel(self) -> None:
@@ -80,6 +93,7 @@ class Jobs(RuleBasedStateMachine):
         self.holder.add_trials([new_trial(number)])
         written = self.holder.finish_trials([complete(number, gain=value)])
         assert written == (() if number in self.finished_trials else (number,))
+        self.progressed |= written == (number,)
         self.finished_trials.setdefault(number, value)
 
     @precondition(lambda self: self.holder is not None)
@@ -100,7 +114,8 @@ class Jobs(RuleBasedStateMachine):
             assert [job.id for job in self.store.leases.reap()] == [self.job.id]
         else:
             getattr(self.holder, end)()
-        self.losses += end in ("fail", "retry", "lapse")
+        if end in ("fail", "retry", "lapse"):
+            self.losses = 0 if self.progressed else self.losses + 1
         after = self.now().state
         assert after in NEXT[JobState.RUNNING]
         if end in ("release", "retry", "lapse"):

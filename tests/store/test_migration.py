@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, insert, inspect, text
 
 from mtnas.errors import MtnasError, StoreError
-from mtnas.store import JobKind, Store
+from mtnas.store import FailureKind, JobKind, Store
 from mtnas.store.database import Database
 from mtnas.store.tables import METADATA
 from mtnas.trials import TrialState
@@ -105,6 +105,10 @@ def test_trials_of_the_first_version_are_kept_and_may_end_pruned_after_it(
         kept = store.trials.get("j", 0)
         assert (kept.state, kept.values, kept.finished_at is not None) == (TrialState.COMPLETE, {"gain": 1.0}, True)
         assert (store.jobs.get("j").stop, store.jobs.get("j").extends) == (None, None)
+        lease = store.leases.claim("w")
+        assert lease is not None
+        store.hold(lease).fail(FailureKind.OUT_OF_DISK, {})  # a kind that the first version did not know
+        assert store.jobs.get("j").failure_kind is FailureKind.OUT_OF_DISK
         with database.write() as connection:
             connection.execute(to_pruned)
         assert store.trials.counts("j")[TrialState.PRUNED] == 1

@@ -14,8 +14,8 @@ from mtnas.trials import TrialState
 from tests.store.listening import statements
 
 QUERIES: dict[str, tuple[str, Callable[[Store], object]]] = {
-    "claim": ("ix_jobs_state_id", lambda store: store.leases.claim("w")),
-    "claim of a kind": ("ix_jobs_state_id", lambda store: store.leases.claim("w", kinds=[JobKind.SEARCH])),
+    "claim": ("ix_jobs_state_precedence_id", lambda store: store.leases.claim("w")),
+    "claim of a kind": ("ix_jobs_state_precedence_id", lambda store: store.leases.claim("w", kinds=[JobKind.SEARCH])),
     "reap": ("ix_jobs_state_id", lambda store: store.leases.reap()),
     "jobs of an owner": ("ix_jobs_owner_id", lambda store: store.jobs.list(owner="us")),
     "jobs of a state": ("ix_jobs_state_id", lambda store: store.jobs.list(state=JobState.QUEUED)),

@@ -14,7 +14,7 @@ from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayTas
 from ray.exceptions import OutOfMemoryError as RayOutOfMemoryError
 
 from mtnas.data import EncodedData
-from mtnas.errors import MtnasError, OutOfMemoryError, TrainingError
+from mtnas.errors import LostActorError, MtnasError, OutOfMemoryError, TrainingError
 from mtnas.run.packs.pack_events import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.trials import Place
@@ -140,7 +140,7 @@ class RayExecutor:
 
 
 def _death(flight: _Flight, error: Exception) -> MtnasError:
-    kind = OutOfMemoryError if isinstance(error, RayOutOfMemoryError) else TrainingError
+    kind = OutOfMemoryError if isinstance(error, RayOutOfMemoryError) else LostActorError
     return kind(
         expected="an actor that lives as long as the pack",
         found=f"{flight.deaths} that died, the last one because: {' '.join(str(error).split())[:300]}",

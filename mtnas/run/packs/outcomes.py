@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from mtnas.errors import OutOfMemoryError
+from mtnas.errors import LostActorError, OutOfMemoryError
 from mtnas.run.context import Context
 from mtnas.run.packs.pack_checkpoint import cut
 from mtnas.run.packs.pack_events import Outcome, PackFailed, TrainResult
@@ -57,7 +57,7 @@ def outcomes(
                     waiting |= _halves(context, result.key, members, until)
                     meter.split(2)
                 else:
-                    failed = Outcome(failure=str(result.error))
+                    failed = Outcome(failure=str(result.error), lost=isinstance(result.error, LostActorError))
                     yield [(member, failed, result.place) for member in members]
 
 

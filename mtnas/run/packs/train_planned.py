@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mtnas.errors import SearchError
+from mtnas.errors import LostActorError, SearchError
 from mtnas.run.context import Context
 from mtnas.run.earlier_job import key_of
 from mtnas.run.packs.outcomes import outcomes
 from mtnas.run.packs.pack_events import Outcome
 from mtnas.run.packs.planned import Orders, Planned, Values, pack_key
 from mtnas.run.packs.progress import WHOLE, Stretch
-from mtnas.trials import Place, Trial, TrialState
+from mtnas.trials import LOST, Place, Trial, TrialState
 
 
 def train(
@@ -53,7 +53,7 @@ def train(
         own = [p for p in planned if p.number not in done or "from" not in done[p.number].notes]
         share = stretch.part(1 - len(waiting) / len(planned), 1)
         for finished in outcomes(context, own, orders, share, done=done):
-            context.journal.finish_trials([trial_of(context, *end, values) for end in finished])
+            context.finish_trials([trial_of(context, *end, values) for end in finished])
             context.runs.forget([pack_key([member for member, _, _ in finished])])
     done = {trial.number: trial for trial in context.journal.trials()}
     trials = [done[p.number] for p in planned]
@@ -73,6 +73,7 @@ def trial_of(context: Context, member: Planned, outcome: Outcome, place: Place |
     trial = replace(member.running(), place=place)
     if outcome.failure is not None:
         notes = {} if outcome.cut is None else {"cut": True, "spent": dict(outcome.cut)}
+        notes |= {LOST: True} if outcome.lost else {}
         return replace(trial, state=TrialState.FAILED, failure=outcome.failure, notes=notes)
     if outcome.weights is not None:
         context.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
@@ -91,9 +92,11 @@ def check_any_trained(trials: Sequence[Trial]) -> None:
 
     Raises:
         SearchError: all trials failed.
+        LostActorError: and some because the processes that trained them died.
     """
     if trials and all(trial.state is TrialState.FAILED for trial in trials):
-        raise SearchError(
+        kind = LostActorError if any(trial.notes.get(LOST) for trial in trials) else SearchError
+        raise kind(
             expected="at least one trial that can be trained",
             found=f"{len(trials)} failed trials, the first with: {trials[0].failure}",
             where=f"phase {trials[0].phase!r}",
@@ -117,5 +120,5 @@ def _without_known(context: Context, planned: list[Planned], keep_weights: Calla
         notes = {**trial.notes, "from": {"job": context.earlier.job_id, "number": trial.number}}
         taken.append(replace(trial, number=member.number, label=member.label, notes=notes))
     if taken:
-        context.journal.finish_trials(taken)
+        context.finish_trials(taken)
     return left

@@ -137,7 +137,7 @@ def _to_rung(
     going = {member.number for member in chosen}
     note = {"rung": number + 1, "of_rungs": len(plan.rungs), "step": rung.steps, "max_steps": plan.max_steps}
     note |= {"alive": len(alive), "kept": len(chosen), "started": of}
-    context.journal.finish_trials([_pruned(trial, note) for trial in judged if trial.number not in going])
+    context.finish_trials([_pruned(trial, note) for trial in judged if trial.number not in going])
     following = plan.rungs[number + 1].steps if number + 1 < len(plan.rungs) else None
     for members in packs_of(context, chosen, orders):
         pieces: list[tuple[str, list[int]]] = []  # in the order of the members, whatever packs they come from
@@ -156,7 +156,7 @@ def _to_rung(
 def _to_the_end(context: Context, alive: Sequence[Planned], orders: Orders, stretch: Stretch) -> None:
     finished = {trial.number for trial in context.journal.trials()}
     for ended in outcomes(context, alive, orders, stretch, done=finished):
-        context.journal.finish_trials([trial_of(context, *end, orders.values) for end in ended])
+        context.finish_trials([trial_of(context, *end, orders.values) for end in ended])
         context.runs.forget([pack_key([member for member, _, _ in ended])])
 
 

@@ -42,7 +42,7 @@ def prepare(
     if (base is None) != (spec.base is None):
         raise SpecError(expected="the trained system that spec.base names", found="none or another", where="base")
     data = load(spec.data, tasks, access=access, encoding=None if base is None else base.encoding)
-    if earlier is not None and earlier.data_digest != data.digest:
+    if earlier is not None and earlier.data_digest not in (None, data.digest):
         where = f"data of job {earlier.job_id}"
         raise DataError(expected=f"data with digest {earlier.data_digest}", found=data.digest, where=where)
     space = space_of(spec, data)

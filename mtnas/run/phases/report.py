@@ -245,21 +245,10 @@ def _write_routes(
 ) -> None:
     journal, digest = context.journal, context.data.digest
     journal.add_graphs({entrant.graph.digest: entrant.graph.to_json() for entrant in entrants})
-    searched: dict[str, RouteRow] = {}
-    # A route that was tried several times is told of by its best trial.
+    searched: dict[str, dict[str, float]] = {}
+    # A route that was tried several times is told of by its best trial, as its row was when the trial ended.
     for trial in reversed(best_first(context, [trial for trial in journal.trials() if trial.phase == "search"])):
-        searched[trial.route_digest] = RouteRow(
-            digest=trial.route_digest,
-            graph_digest=trial.graph_digest,
-            text=trial.candidate.route.text,
-            num_params=int(trial.values["num_params"]),
-            macs=int(trial.values["macs"]),
-            role="search",
-            label=trial.label,
-            phase="search",
-            values={f"search.{name}": value for name, value in trial.values.items()},
-            details={"settings": trial.candidate.settings.without_seeds()},
-        )
+        searched[trial.route_digest] = {f"search.{name}": value for name, value in trial.values.items()}
     answer = {}
     rank = 0
     for entrant, row in zip(entrants, rows, strict=False):  # boosted trees have a row and no route
@@ -269,7 +258,7 @@ def _write_routes(
         values |= {"valid_score": row["valid_score"]}
         values |= {} if row["latency_us"] is None else {LATENCY: row["latency_us"]}
         if entrant.digest in searched:
-            values |= searched[entrant.digest].values
+            values |= searched[entrant.digest]
         answer[entrant.digest] = RouteRow(
             digest=entrant.digest,
             graph_digest=entrant.graph.digest,
@@ -288,7 +277,7 @@ def _write_routes(
                 "weights_of_trial": best_trial(context, entrant),
             },
         )
-    journal.add_routes(list((searched | answer).values()), data_digest=digest)
+    journal.add_routes(list(answer.values()), data_digest=digest)
 
 
 def best_trial(context: Context, entrant: Entrant) -> int | None:

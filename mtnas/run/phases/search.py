@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from mtnas.errors import SearchError
+from mtnas.errors import LostActorError, SearchError
 from mtnas.routes.gate_settings import settings_in
 from mtnas.run.context import Context
+from mtnas.run.packs.found_routes import rank_by
 from mtnas.run.packs.progress import WHOLE
 from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.search_by_supernet import search_with_shared_weights
@@ -18,7 +19,7 @@ from mtnas.search import Spent, Stop
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spec import GridChoice, SampledSearch, SearchedSettings
-from mtnas.trials import Candidate, Trial, TrialState
+from mtnas.trials import LOST, Candidate, Trial, TrialState
 
 RANDOM = "random"
 
@@ -106,12 +107,8 @@ def _settings_of(context: Context, spec: SampledSearch | SharedWeightsSearch) ->
 def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
     """Complete trials of a search: what it derived first, then by the first objective."""
     objective = context.spec.objectives[0].to_objective()
-
-    def rank(trial: Trial) -> tuple[bool, float]:
-        value = trial.values.get(objective.metric, math.nan)
-        return trial.label != "derived", math.inf if math.isnan(value) else -objective.signed(value)
-
-    return sorted((trial for trial in trials if trial.state is TrialState.COMPLETE), key=rank)
+    complete = (trial for trial in trials if trial.state is TrialState.COMPLETE)
+    return sorted(complete, key=lambda trial: rank_by(trial, objective))
 
 
 def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop: Stop) -> tuple[Candidate, ...]:
@@ -120,7 +117,8 @@ def _best_candidates(context: Context, trials: Sequence[Trial], count: int, stop
     if not complete:
         reason = trials[0].failure or trials[0].notes["infeasible"] if trials else f"no trial ({stop.detail})"
         expected = "at least one complete trial that keeps to the constraints"
-        raise SearchError(expected=expected, found=str(reason), where="phase 'search'")
+        kind = LostActorError if any(trial.notes.get(LOST) for trial in trials) else SearchError
+        raise kind(expected=expected, found=str(reason), where="phase 'search'")
     distinct: dict[str, Candidate] = {}
     for trial in complete:
         distinct.setdefault(trial.route_digest, trial.candidate)

@@ -82,7 +82,7 @@ def search_with_shared_weights(
     context.journal.add_graphs({context.space.graph.digest: context.space.graph.to_json()})
     trials = _proposed_trials(context, known, task, result, first)
     context.journal.add_trials([replace(trial, state=TrialState.RUNNING) for trial in trials])
-    context.journal.finish_trials(trials)
+    context.finish_trials(trials)
     spent = {"candidate_steps": result.candidate_steps, "device_seconds": result.seconds}
     stop = gradient_stop(limits, out_of_time=result.out_of_time)
     record = {"numbers": [trial.number for trial in trials], "cost": spent, "stop": stop.to_json()}

@@ -10,8 +10,15 @@ from sqlalchemy import Connection, update
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.jobs.jobs import read_job
-from mtnas.store.jobs.leases import prove_held
-from mtnas.store.jobs.transitions import append_event, move, state_after_bad_end, state_after_release
+from mtnas.store.jobs.leases import brought_on, prove_held
+from mtnas.store.jobs.transitions import (
+    append_event,
+    attempts_after_bad_end,
+    move,
+    patience_s,
+    state_after_bad_end,
+    state_after_release,
+)
 from mtnas.store.records import (
     DatasetRecord,
     ExportRecord,
@@ -107,6 +114,8 @@ class Holding:
         """
         with self._held() as (connection, job):
             ended = trials.finish_trials(connection, job, results)
+            if ended:
+                brought_on(connection, job)
             for number in ended:
                 if events is not None and number in events:
                     append_event(connection, job.id, "trial", events[number])
@@ -122,6 +131,7 @@ class Holding:
             checkpoints.save_checkpoint(
                 connection, self._artifacts, job, name=name, artifact=artifact, payload=payload or {}
             )
+            brought_on(connection, job)
 
     def forget_checkpoints(self, names: Sequence[str]) -> None:
         """Drop checkpoints; files that no row names any more are garbage. Names that are not there change nothing."""
@@ -164,6 +174,7 @@ class Holding:
             NotFoundError: no such export, or no such file.
         """
         with self._held() as (connection, job):
+            brought_on(connection, job)
             return exports.finish_export(
                 connection, self._artifacts, job, export_id=export_id, artifact=artifact, manifest=manifest
             )
@@ -187,20 +198,24 @@ class Holding:
         with self._held() as (connection, job):
             move(connection, job, JobState.SUCCEEDED)
 
-    def fail(self, kind: FailureKind, problem: Json, *, retry: bool = False) -> JobState:
+    def fail(self, kind: FailureKind, problem: Json, *, retry: bool = False, wait_s: float = 0.0) -> JobState:
         """The attempt failed.
 
         Args:
             kind: why.
             problem: the same for people, as a problem document.
             retry: whether another attempt may help; the job fails for good when none is left.
+            wait_s: how long to wait before it, after a first attempt in vain; longer after others.
 
         Returns:
             Where the job went: failed, or back to the queue (cancelled or paused if somebody has asked for that).
         """
         with self._held() as (connection, job):
             to = state_after_bad_end(job) if retry else JobState.FAILED
-            return move(connection, job, to, attempts_used=1, failure_kind=kind, failure=problem).state
+            used, wait_s = attempts_after_bad_end(job), patience_s(job, wait_s)
+            return move(
+                connection, job, to, attempts_used=used, wait_s=wait_s, failure_kind=kind, failure=problem
+            ).state
 
     def cancelled(self) -> None:
         """The work was stopped because somebody asked for it."""

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Select, func, select, update
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.deletion import delete_job
+from mtnas.store.jobs.settling import reopen
 from mtnas.store.jobs.transitions import append_event, move, tell_state
 from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json
+from mtnas.store.sql.clock import now
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.insertion import insert_missing
@@ -19,6 +21,11 @@ from mtnas.store.sql.record_columns import as_record, columns_of, found
 from mtnas.store.tables import JOBS
 
 _COLUMNS, _HEAD = columns_of(JobRecord, JOBS), columns_of(JobHead, JOBS)
+
+
+SHORT_KINDS = (JobKind.PROFILE, JobKind.EXPORT)
+SHORT_FIRST = -100
+"""Of jobs that take minutes where searches take hours: they overtake these."""
 
 
 class Jobs:
@@ -37,6 +44,7 @@ class Jobs:
         idempotency_key: str | None = None,
         max_attempts: int = 3,
         extends: str | None = None,
+        precedence: int | None = None,
     ) -> tuple[JobRecord, bool]:
         """Queue a job. With a key that its owner has used before, give that first job back instead.
 
@@ -48,6 +56,7 @@ class Jobs:
             idempotency_key: any text, unique to the request.
             max_attempts: attempts that may end badly before the job fails.
             extends: the job that it goes on from.
+            precedence: jobs of a lower one are claimed first; by default profiles and exports, which are short.
 
         Returns:
             The job, and whether it is new.
@@ -65,6 +74,7 @@ class Jobs:
                 idempotency_key=idempotency_key,
                 max_attempts=max_attempts,
                 extends=extends,
+                precedence=precedence,
             )
 
     def get(self, job_id: str, *, owner: str | None = None) -> JobRecord:
@@ -117,15 +127,35 @@ class Jobs:
     def request_cancel(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         """Cancel a job: at once if nobody works on it, else by its holder's next heartbeat. Asking again is harmless.
 
+        A holder whose lease has run out does not count, whether the reaper has seen it or not.
+
         Raises:
             NotFoundError: no such job.
             ConflictError: it has already ended otherwise.
         """
         with self._database.write() as connection:
             job = read_job(connection, job_id, owner=owner, lock=True)
-            if job.state is JobState.RUNNING:
+            if job.state is JobState.RUNNING and not _has_lapsed(connection, job):
                 return job if job.cancel_requested else _request(connection, job, cancel_requested=True)
             return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
+
+    def retry(self, job_id: str, *, owner: str | None = None) -> JobRecord:
+        """Queue a job again that has failed or was cancelled. What it has finished stays; attempts count anew.
+
+        Trials that ended with the job, or because processes died, are forgotten, so that they are run again; exports
+        and profiles that failed with the job are promised again.
+
+        Raises:
+            NotFoundError: no such job.
+            ConflictError: it has succeeded, or has not ended.
+        """
+        with self._database.write() as connection:
+            job = read_job(connection, job_id, owner=owner, lock=True)
+            if job.state not in (JobState.FAILED, JobState.CANCELLED):
+                expected = f"a job that is {JobState.FAILED} or {JobState.CANCELLED}"
+                raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
+            reopen(connection, job)
+            return move(connection, job, JobState.QUEUED, attempts_used=0)
 
     def request_pause(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         """Ask the holder of a running job to stop with its next heartbeat. Asking again is harmless.
@@ -182,6 +212,7 @@ def insert_job(
     idempotency_key: str | None = None,
     max_attempts: int = 3,
     extends: str | None = None,
+    precedence: int | None = None,
 ) -> tuple[JobRecord, bool]:
     """`Jobs.submit` within a transaction that makes more than the job."""
     if max_attempts < 1:
@@ -203,6 +234,8 @@ def insert_job(
         "pause_requested": False,
         "last_event": 0,
         "extends": extends,
+        "precedence": (SHORT_FIRST if kind in SHORT_KINDS else 0) if precedence is None else precedence,
+        "progressed": False,
     }
     insert_missing(connection, JOBS, [row])
     same = JOBS.c.id == row["id"] if key is None else (JOBS.c.owner == owner) & (JOBS.c.idempotency_key == key)
@@ -230,6 +263,11 @@ def read_job(connection: Connection, job_id: str, *, owner: str | None = None, l
 def _named(query: Select[Any], job_id: str, *, owner: str | None) -> Select[Any]:
     query = query.where(JOBS.c.id == job_id)
     return query if owner is None else query.where(JOBS.c.owner == owner)
+
+
+def _has_lapsed(connection: Connection, job: JobRecord) -> bool:
+    query = select(JOBS.c.id).where(JOBS.c.id == job.id, JOBS.c.lease_deadline < now())
+    return connection.execute(query).one_or_none() is not None
 
 
 def _request(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from mtnas.errors import LeaseLostError
 from mtnas.store.database import Database
-from mtnas.store.jobs.transitions import move, state_after_bad_end, tell_state
+from mtnas.store.jobs.transitions import attempts_after_bad_end, move, patience_s, state_after_bad_end, tell_state
 from mtnas.store.records import FailureKind, JobHead, JobKind, JobState, Json, Lease, LeaseSignal
 from mtnas.store.sql.clock import now, seconds_from_now
 from mtnas.store.sql.record_columns import as_record, columns_of
@@ -29,14 +29,21 @@ class Leases:
         self._database = database
 
     def claim(self, worker: str, *, lease_s: float = LEASE_S, kinds: Collection[JobKind] | None = None) -> Lease | None:
-        """Take the oldest queued job, or None if there is none that nobody else is just taking.
+        """Take a queued job, or None if there is none that may begin and that nobody else is just taking.
+
+        The oldest one of the lowest precedence; one whose last attempt failed may have to wait a while.
 
         Args:
             worker: who works; any text that helps a reader find the process.
             lease_s: seconds until the lease lapses unless renewed.
             kinds: only jobs of these kinds; None means all.
         """
-        oldest = select(JOBS.c.id).where(JOBS.c.state == JobState.QUEUED).order_by(JOBS.c.id).limit(1)
+        oldest = (
+            select(JOBS.c.id)
+            .where(JOBS.c.state == JobState.QUEUED, or_(JOBS.c.not_before.is_(None), JOBS.c.not_before <= now()))
+            .order_by(JOBS.c.precedence, JOBS.c.id)
+            .limit(1)
+        )
         if kinds is not None:
             oldest = oldest.where(JOBS.c.kind.in_(kinds))
         statement = (
@@ -45,6 +52,8 @@ class Leases:
             .values(
                 state=JobState.RUNNING,
                 attempt=JOBS.c.attempt + 1,
+                progressed=False,
+                not_before=None,
                 worker=worker,
                 lease_deadline=seconds_from_now(lease_s),
                 started_at=func.coalesce(JOBS.c.started_at, now()),
@@ -71,15 +80,20 @@ class Leases:
         assert job.lease_deadline is not None, "running jobs have a deadline (checked by the table)"
         return LeaseSignal(cancel=job.cancel_requested, pause=job.pause_requested, deadline=job.lease_deadline)
 
-    def reap(self) -> tuple[JobHead, ...]:
+    def reap(self, *, wait_s: float = 0.0, worker: str | None = None) -> tuple[JobHead, ...]:
         """End every lease whose deadline has passed: the job goes back to the queue while it has attempts left.
+
+        Args:
+            wait_s: how long it waits there after a first attempt in vain; longer after others.
+            worker: end the leases of this worker instead, whatever their deadline: its process is known to be dead.
 
         Returns:
             The jobs in their new state.
         """
+        over = JOBS.c.lease_deadline < now() if worker is None else JOBS.c.worker == worker
         expired = (
             select(*_COLUMNS)
-            .where(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_deadline < now())
+            .where(JOBS.c.state == JobState.RUNNING, over)
             .order_by(JOBS.c.id)
             .with_for_update(skip_locked=True)
         )
@@ -90,7 +104,8 @@ class Leases:
                     connection,
                     job,
                     state_after_bad_end(job),
-                    attempts_used=1,
+                    attempts_used=attempts_after_bad_end(job),
+                    wait_s=0.0 if job.progressed else patience_s(job, wait_s),
                     failure_kind=FailureKind.LOST_WORKER,
                     failure=_lost(job),
                 )
@@ -120,6 +135,12 @@ def prove_held(connection: Connection, lease: Lease, *, deadline_s: float | None
             where=f"job {lease.job_id}",
         )
     return as_record(JobHead, row)
+
+
+def brought_on(connection: Connection, job: JobHead) -> None:
+    """Note that the current attempt has done something that the next one will not have to do."""
+    if not job.progressed:
+        connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(progressed=True))
 
 
 def _lost(job: JobHead) -> Json:

@@ -5,6 +5,7 @@
     running -> succeeded | failed | cancelled
     running -> queued | paused               released, lost with attempts left, or failed and worth another attempt
     paused  -> queued | cancelled
+    failed | cancelled -> queued             when somebody asks to try again
 
 A cancel request outlives the attempt: a job that would go back to the queue is cancelled instead.
 """
@@ -20,11 +21,13 @@ from sqlalchemy import Connection, insert, update
 from mtnas.errors import ConflictError
 from mtnas.store.jobs.settling import settle
 from mtnas.store.records import FailureKind, JobHead, JobState, Json
-from mtnas.store.sql.clock import now
+from mtnas.store.sql.clock import now, seconds_from_now
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import EVENTS, JOBS
 
 J = TypeVar("J", bound=JobHead)
+
+LONGEST_WAIT_S = 600.0
 
 NEXT: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
@@ -32,8 +35,8 @@ NEXT: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         JobState.RUNNING: frozenset(JobState) - {JobState.RUNNING},
         JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
         JobState.SUCCEEDED: frozenset(),
-        JobState.FAILED: frozenset(),
-        JobState.CANCELLED: frozenset(),
+        JobState.FAILED: frozenset({JobState.QUEUED}),
+        JobState.CANCELLED: frozenset({JobState.QUEUED}),
     }
 )
 
@@ -46,10 +49,23 @@ def state_after_release(job: JobHead) -> JobState:
 
 
 def state_after_bad_end(job: JobHead) -> JobState:
-    """Where a running job goes when its attempt ended badly and another one may help."""
-    if not job.cancel_requested and job.attempts_used + 1 >= job.max_attempts:
+    """Where a running job goes when its attempt ended badly and another one may help.
+
+    An attempt that brought the job on does not count: what kills every worker that takes a job brings it no further.
+    """
+    if not job.cancel_requested and attempts_after_bad_end(job) >= job.max_attempts:
         return JobState.FAILED
     return state_after_release(job)
+
+
+def attempts_after_bad_end(job: JobHead) -> int:
+    """Attempts in a row that ended badly without having brought the job on, once this one has ended badly."""
+    return 0 if job.progressed else job.attempts_used + 1
+
+
+def patience_s(job: JobHead, first_s: float) -> float:
+    """How long to wait before the next attempt: ``first_s``, and four times longer after every one in vain."""
+    return min(first_s * 4.0**job.attempts_used, LONGEST_WAIT_S)
 
 
 def move(
@@ -57,14 +73,16 @@ def move(
     job: J,
     to: JobState,
     *,
-    attempts_used: int = 0,
+    attempts_used: int | None = None,
+    wait_s: float = 0.0,
     failure_kind: FailureKind | None = None,
     failure: Json | None = None,
 ) -> J:
     """Bring a job, whose row this transaction has locked, into another state, and tell it as an event.
 
     Args:
-        attempts_used: how many attempts to write off.
+        attempts_used: attempts in vain from now on; None leaves them as they are.
+        wait_s: how long a job in the queue has to wait there at least.
         failure_kind: why it fails, or why an attempt is repeated; stored in the job if `to` is failed.
         failure: the problem document to that.
 
@@ -83,7 +101,9 @@ def move(
             worker=None,
             lease_deadline=None,
             pause_requested=False,
-            attempts_used=JOBS.c.attempts_used + attempts_used,
+            cancel_requested=job.cancel_requested and not job.state.is_final,
+            attempts_used=job.attempts_used if attempts_used is None else attempts_used,
+            not_before=seconds_from_now(wait_s) if wait_s and to is JobState.QUEUED else None,
             failure_kind=failure_kind if failed else None,
             failure=failure if failed else None,
             finished_at=now() if to.is_final else None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
-from mtnas.errors import OutOfMemoryError, TrainingError
+from mtnas.errors import LostActorError, OutOfMemoryError
 from mtnas.run.packs.pack_events import PackCheckpoint, PackEnd, PackEvent, PackFailed, PackStarted
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.trials import Place
@@ -150,7 +150,7 @@ class Flights:
             if flight.deaths <= self._most_deaths:
                 self._waiting.appendleft(flight)
                 return
-        kind = OutOfMemoryError if "OutOfMemory" in reason else TrainingError
+        kind = OutOfMemoryError if "OutOfMemory" in reason else LostActorError
         error = kind(
             expected="an actor that lives as long as the pack",
             found=f"{flight.deaths} that died, the last one because: {reason[:300]}",
