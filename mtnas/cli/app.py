@@ -170,8 +170,21 @@ def resume(job: str, url: Url = DEFAULT_URL, token: Token = None) -> None:
 
 
 @app.command()
+def retry(
+    job: Annotated[str, typer.Argument(help="A job that has failed or was cancelled.")],
+    report: Annotated[bool, typer.Option("--report", help="Report on what is there instead of searching on.")] = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Try a job again, from what it has finished; or report on what its search has found, as a new job."""
+    from mtnas.cli import jobs
+
+    jobs.retry(job, report=report, url=url, token=token)
+
+
+@app.command()
 def extend(
-    job: Annotated[str, typer.Argument(help="A search that has succeeded.")],
+    job: Annotated[str, typer.Argument(help="A search that has ended.")],
     budget: Annotated[
         list[str], typer.Option("--budget", "-b", help="A limit to set, as trials=128; may be repeated.")
     ],

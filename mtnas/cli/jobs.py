@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, validate, list, show, watch, cancel, pause, resume, extend, add tasks."""
+"""Commands about jobs: submit, validate, list, show, watch, cancel, pause, resume, retry, extend, add tasks."""
 
 from __future__ import annotations
 
@@ -108,6 +108,13 @@ def resume(job_id: str, *, url: str, token: str | None) -> None:
     """Queue a paused job again."""
     with connect(url, token) as client:
         job = client.resume(job_id)
+    console.print(f"job {job.id}: {job.state}", highlight=False)
+
+
+def retry(job_id: str, *, report: bool, url: str, token: str | None) -> None:
+    """Try a failed or cancelled job again, or report on what it has found."""
+    with connect(url, token) as client:
+        job = client.report_found(job_id) if report else client.retry(job_id)
     console.print(f"job {job.id}: {job.state}", highlight=False)
 
 

@@ -62,6 +62,8 @@ def test_a_file_is_submitted_shown_listed_and_cancelled(tmp_path: Path, url: str
     assert "queued" in mtnas("show", job_id, url=url).stdout
     assert job_id in mtnas("jobs", url=url).stdout
     assert "cancelled" in mtnas("cancel", job_id, url=url).stdout
+    assert "queued" in mtnas("retry", job_id, url=url).stdout
+    assert "cancelled" in mtnas("cancel", job_id, url=url).stdout
 
 
 def test_a_job_rests_goes_on_and_is_extended(url: str, store: Store) -> None:
