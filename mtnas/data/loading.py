@@ -30,7 +30,7 @@ from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 from mtnas.units import Transform
 
-_FORMAT = 4  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
+_FORMAT = 5  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 

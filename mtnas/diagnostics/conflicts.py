@@ -18,6 +18,7 @@ from mtnas.tasks import Task
 from mtnas.training.feeding.rows import TrainingData
 from mtnas.training.step.balancing.gdod import gdod_weights
 from mtnas.training.step.components import components, shared_mask
+from mtnas.training.step.losses import labelled_tasks
 
 
 def conflicts(
@@ -35,6 +36,8 @@ def conflicts(
 ) -> dict[str, Any]:
     """Share of (batch, pair of users) whose gradients on a component have a cosine below ``severe``.
 
+    Pairs of tasks count in the batches that have labels of both.
+
     The parameters of ``net`` become views of a buffer (``FlatParameters``), which changes no value.
 
     Args:
@@ -50,38 +53,43 @@ def conflicts(
         seed: of the rows' order.
 
     Returns:
-        ``components``: per node with several users its kind, users and ``rate``; worst first. ``common_share``: the
-        share of the gradients' squared length that no task opposes, on average (GDOD's).
+        ``components``: per node with several users its kind, users and ``rate`` (``None`` if no batch has labels of
+        two of them); worst first. ``common_share``: the share of the gradients' squared length that no task opposes,
+        on average (GDOD's).
     """
     flat = lone_buffers(net)
     paths = {task.name: task_path(net.graph, route, task.name) for task in tasks}
     names = [task.name for task in tasks]
     parts = [(part_, part_.users(names, paths)) for part_ in components(net, flat)]
     parts = [(part_, users) for part_, users in parts if len(users) > 1]
-    counts, shares, pairs = [0.0] * len(parts), [], 0
+    counts, shares, batches = torch.zeros(len(parts), 2, dtype=torch.float64, device=data.device), [], 0
     shared_P = shared_mask(net, flat, [route])[0]
     for batch in some_batches(data, part, num_batches=num_batches, batch_size=batch_size, seed=seed):
         gradients_TP, _ = task_gradients(net, flat, selection, batch, tasks)
-        pairs += 1
+        present_T = labelled_tasks(batch)[0]
+        batches += 1
         for index, (component, users) in enumerate(parts):
             own = torch.cat([gradients_TP[:, begin:end] for begin, end in component.ranges], dim=1)
-            counts[index] += _rate(own[[names.index(user) for user in users]], severe)
+            places = [names.index(user) for user in users]
+            counts[index] += _conflicting(own[places], present_T[places], severe)
         kept = gradients_TP * shared_P
-        shares.append(float(gdod_weights((kept @ kept.T)[None])[1]))
-    rows = [
-        {"kind": component.kind, "name": component.name, "users": list(users), "rate": count / pairs}
-        for (component, users), count in zip(parts, counts, strict=True)
-    ]
+        shares.append(gdod_weights((kept @ kept.T)[None], present_T[None])[1])
+    rows: list[tuple[float, dict[str, Any]]] = []
+    for (component, users), (count, pairs) in zip(parts, counts.tolist(), strict=True):
+        rate = count / pairs if pairs else None
+        row = {"kind": component.kind, "name": component.name, "users": list(users), "rate": rate}
+        rows.append((-1.0 if rate is None else rate, row))
     return {
-        "components": sorted(rows, key=lambda row: -float(str(row["rate"]))),
-        "common_share": sum(shares) / len(shares),
-        "batches": pairs,
+        "components": [row for _, row in sorted(rows, key=lambda ranked: -ranked[0])],
+        "common_share": float(torch.cat(shares).mean()),
+        "batches": batches,
     }
 
 
-def _rate(gradients_UP: Tensor, severe: float) -> float:
-    """Share of the pairs of rows with a cosine below ``severe``."""
+def _conflicting(gradients_UP: Tensor, present_U: Tensor, severe: float) -> Tensor:
+    """How many of the pairs of rows have a cosine below ``severe``, and how many pairs there are, ``[2]``."""
     unit = torch.nn.functional.normalize(gradients_UP, dim=1, eps=1e-30)
     cosines = unit @ unit.T
     one, two = torch.triu_indices(len(unit), len(unit), offset=1)
-    return float((cosines[one, two] < severe).double().mean())
+    both = present_U[one] & present_U[two]
+    return torch.stack([((cosines[one, two] < severe) & both).sum(), both.sum()])

@@ -219,7 +219,8 @@ class PackTrainer:
         self._noise.at_step(self._step)
         reading = self._large.read(batch, self._optimiser)
         losses_KT, penalty = self._objective.measure(batch, self.selection, self._noise, reading.large)
-        self._objective.backward(self._flat, losses_KT, step=self._step, penalty=penalty)
+        present = self._objective.present(batch)
+        self._objective.backward(self._flat, losses_KT, step=self._step, present=present, penalty=penalty)
         factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
         with nullcontext() if self._stages is None else self._stages.holding(self._step):
             self._optimiser.step(factor)

@@ -133,3 +133,38 @@ def test_packs_of_several_candidates_are_refused() -> None:
     several = pack([Settings(seed=1), Settings(seed=2)], float64())
     with pytest.raises(TrainingError, match="one candidate"):
         affinity(several.net, several.selection, ROUTE, several.data, TASKS, part="search")
+
+
+def test_a_task_without_labels_has_no_affinity_and_no_conflicts() -> None:
+    trainer = trained()
+    masked = trainer.data.labels.clone()
+    masked[trainer.data.parts["search"], 1] = torch.nan
+    data = replace(trainer.data, labels=masked)
+    whole, found = (
+        affinity(trainer.net, trainer.selection, ROUTE, of, TASKS, part="search", batch_size=16)
+        for of in (trainer.data, data)
+    )
+    json.dumps(found, allow_nan=False)
+    for i, row in enumerate(found):
+        for j, value in enumerate(row):
+            if 1 in (i, j):
+                assert value is None
+            else:
+                assert value == pytest.approx(whole[i][j], rel=1e-9)
+    conflicting = conflicts(trainer.net, trainer.selection, ROUTE, data, TASKS, part="search", batch_size=8)
+    json.dumps(conflicting, allow_nan=False)
+    users = {tuple(row["users"]): row["rate"] for row in conflicting["components"]}
+    assert users
+    for names, rate in users.items():
+        assert (rate is None) == (len(set(names) - {TASKS[1].name}) < 2)
+
+
+def test_batches_without_a_tasks_labels_do_not_count() -> None:
+    trainer = trained()
+    rows = trainer.data.parts["search"]
+    masked = trainer.data.labels.clone()
+    masked[rows[: len(rows) * 3 // 4], 1] = torch.nan  # a few labels: most small batches have none
+    data = replace(trainer.data, labels=masked)
+    found = affinity(trainer.net, trainer.selection, ROUTE, data, TASKS, part="search", batch_size=4, num_batches=16)
+    assert found[0][1] is not None
+    assert abs(found[0][1]) < 0.5  # a batch without labels counted as 1

@@ -151,7 +151,8 @@ class SharedWeights:
         """One step of the weights."""
         selection = self.told(selection)
         losses_KT, penalty = self.objective.measure(batch, selection, self.noise)
-        self.objective.backward(self.flat, losses_KT, step=step, penalty=penalty)
+        present = self.objective.present(batch)
+        self.objective.backward(self.flat, losses_KT, step=step, present=present, penalty=penalty)
         self._optimiser.step(lr_factor(self.recipe.schedule, step=step, total_steps=self.total_steps))
         self.objective.after_step(batch, selection, self.noise, step=step)
         self.charge(batch, backward=1)  # whatever the balancer passes, as in a candidate's step

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from mtnas.errors import TrainingError
 from mtnas.tasks import Loss, Task, TaskKind
+from mtnas.training.feeding.rows import Batch
 
 _UNLABELLED = -100
 
@@ -51,6 +52,11 @@ def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[T
         for position, loss_K in zip(positions, losses_KG.unbind(1), strict=True):
             losses[position] = loss_K
     return torch.stack(losses, dim=1)
+
+
+def labelled_tasks(batch: Batch) -> Tensor:
+    """Which tasks the batch has labels of: bool ``[1, T]`` or ``[K, T]``; never waits for the device."""
+    return ~batch.for_candidates(batch.labels).isnan().all(dim=1)
 
 
 def _group_losses(task: Task, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tensor:

@@ -20,10 +20,12 @@ from mtnas.training.feeding.rows import Batch, TrainingData
 from mtnas.training.recipe import Recipe
 from mtnas.training.step.balancing import PackShape, make_balancer
 from mtnas.training.step.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
+from mtnas.training.step.balancing.fixed import Equal, Static
+from mtnas.training.step.balancing.random_weights import RandomWeights
 from mtnas.training.step.components import shared_mask
 from mtnas.training.step.flat import FlatParameters
 from mtnas.training.step.large_tables import LargeTables
-from mtnas.training.step.losses import task_losses
+from mtnas.training.step.losses import labelled_tasks, task_losses
 from mtnas.training.step.noise import Noise
 from mtnas.training.step.reweighting import reweighted
 from mtnas.training.step.small_towers import SmallTowers
@@ -124,28 +126,42 @@ class Objective:
             losses_KT = losses_KT + self._gamma_K1 * task_losses(small, labels, self._tasks)
         return losses_KT, trunk.penalty(selection)
 
-    def backward(self, flat: FlatParameters, losses_KT: Tensor, *, step: int, penalty: Tensor | None = None) -> None:
+    def backward(
+        self,
+        flat: FlatParameters,
+        losses_KT: Tensor,
+        *,
+        step: int,
+        present: Tensor | None = None,
+        penalty: Tensor | None = None,
+    ) -> None:
         """Put the direction of step ``step`` into ``flat.grads``.
 
         Args:
             flat: of ``module``.
             losses_KT: from :meth:`losses`, with their graph.
             step: counted from 0 over the whole run.
+            present: from :meth:`present`; the balancer leaves tasks out that are not. ``None`` means all.
             penalty: a scalar to add to the weighed losses, such as a gate's, summed over candidates.
         """
         balancer = self._balancer
+        present_KT = None if present is None else present.expand_as(losses_KT)
         if isinstance(balancer, LossBalancer):
-            weights_KT = self._weights_KT * balancer.weights(losses_KT.detach(), step)
+            weights_KT = self._weights_KT * balancer.weights(losses_KT.detach(), step, present_KT)
             total = (losses_KT * weights_KT).sum()
             with self._products():
                 flat.backward(total if penalty is None else total + penalty)
             return
         gradients_KTP = self._task_gradients(flat, losses_KT * self._weights_KT, keep_graph=penalty is not None)
         shared_KP = self._shared(flat)
-        combined_KP = self._combined(balancer, gradients_KTP, shared_KP, losses_KT.detach(), step)
+        combined_KP = self._combined(balancer, gradients_KTP, shared_KP, losses_KT.detach(), step, present_KT)
         torch.where(shared_KP, combined_KP, gradients_KTP.sum(dim=1), out=flat.grads)
         if penalty is not None:
             flat.grads += flat.gather(torch.autograd.grad(penalty, flat.parameters, allow_unused=True))
+
+    def present(self, batch: Batch) -> Tensor | None:
+        """Which tasks the batch has labels of, bool ``[1, T]`` or ``[K, T]``; ``None`` if the balancer never asks."""
+        return None if isinstance(self._balancer, Equal | Static | RandomWeights) else labelled_tasks(batch)
 
     def gram(self, flat: FlatParameters, losses_KT: Tensor) -> Tensor:
         """Inner products ``[K, T, T]`` of the task gradients on the shared parameters."""
@@ -157,7 +173,8 @@ class Objective:
         if isinstance(self._balancer, LateLossBalancer):
             noise.at_step(step)
             with torch.no_grad():
-                self._balancer.after(self.losses(batch, selection, noise))
+                losses_KT = self.losses(batch, selection, noise)
+                self._balancer.after(losses_KT, labelled_tasks(batch).expand_as(losses_KT))
 
     def state(self) -> dict[str, Tensor]:
         """The balancer's state; weights are the optimiser's affair."""
@@ -198,6 +215,7 @@ class Objective:
         shared_KP: Tensor,
         losses_KT: Tensor,
         step: int,
+        present_KT: Tensor | None,
     ) -> Tensor:
         """The direction ``[K, P]``, right on the shared elements."""
         kept_KTP = gradients_KTP * shared_KP.unsqueeze(1)
@@ -206,5 +224,5 @@ class Objective:
         gram_KTT = kept_KTP @ kept_KTP.transpose(1, 2)
         finite_K11 = gram_KTT.isfinite().all(dim=2).all(dim=1)[:, None, None]
         gram_KTT = torch.where(finite_K11, gram_KTT, torch.eye(gram_KTT.shape[1], device=gram_KTT.device))
-        weights_KT = balancer.weights(gram_KTT.to(torch.float64), losses_KT, step).to(gradients_KTP.dtype)
-        return (weights_KT.unsqueeze(1) @ kept_KTP).squeeze(1)
+        weights_KT = balancer.weights(gram_KTT.to(torch.float64), losses_KT, step, present_KT)
+        return (weights_KT.to(kept_KTP.dtype).unsqueeze(1) @ kept_KTP).squeeze(1)

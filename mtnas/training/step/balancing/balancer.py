@@ -3,6 +3,9 @@
 Three kinds, by what they look at. Loss balancers need no more than the losses. Gram balancers need the inner products
 of the task gradients on the shared parameters. Jacobian balancers need the gradients themselves and combine them.
 
+A task without a labelled row in a batch has loss and gradient zero, which says nothing of it: it is left out of the
+step, as if it were not there, and what a balancer remembers of it stays. The others are weighed among themselves.
+
 Legend: K pack, T tasks, P elements of one candidate.
 """
 
@@ -60,24 +63,30 @@ class LossBalancer(Remembering, ABC):
     """Weighs tasks by their losses; never waits for the device."""
 
     @abstractmethod
-    def weights(self, losses_KT: Tensor, step: int) -> Tensor:
-        """Weights ``[K, T]`` without gradients, for the losses ``[K, T]`` of step ``step`` (from 0)."""
+    def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
+        """Weights ``[K, T]`` without gradients, for the losses ``[K, T]`` of step ``step`` (from 0).
+
+        ``present_KT``: which tasks the batch has labels of, bool; ``None`` means all.
+        """
 
 
 class LateLossBalancer(LossBalancer):
     """Also wants the losses of the same rows after the step."""
 
     @abstractmethod
-    def after(self, losses_KT: Tensor) -> None:
-        """Learn from the losses ``[K, T]`` after the step."""
+    def after(self, losses_KT: Tensor, present_KT: Tensor | None = None) -> None:
+        """Learn from the losses ``[K, T]`` after the step, of the tasks that the batch has labels of."""
 
 
 class GramBalancer(Remembering, ABC):
     """Weighs tasks by the Gram matrix of their gradients on the shared parameters."""
 
     @abstractmethod
-    def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int) -> Tensor:
-        """Weights ``[K, T]`` of the task gradients whose inner products are ``gram_KTT`` (finite)."""
+    def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
+        """Weights ``[K, T]`` of the task gradients whose inner products are ``gram_KTT`` (finite).
+
+        ``present_KT``: which tasks the batch has labels of, bool; ``None`` means all.
+        """
 
 
 class JacobianBalancer(Remembering, ABC):
@@ -85,7 +94,12 @@ class JacobianBalancer(Remembering, ABC):
 
     @abstractmethod
     def combine(self, gradients_TP: Tensor, step: int) -> Tensor:
-        """The direction ``[P]``."""
+        """The direction ``[P]``; a task that the batch has no labels of has gradient zero and no say."""
+
+
+def everyone(losses_KT: Tensor, present_KT: Tensor | None) -> Tensor:
+    """``present_KT``, or all tasks."""
+    return torch.ones_like(losses_KT, dtype=torch.bool) if present_KT is None else present_KT
 
 
 Balancer = LossBalancer | GramBalancer | JacobianBalancer

@@ -15,7 +15,7 @@ class Equal(LossBalancer):
     def __init__(self, shape: PackShape) -> None:
         self._ones = shape.ones()
 
-    def weights(self, losses_KT: Tensor, step: int) -> Tensor:
+    def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """Ones ``[K, T]``."""
         return self._ones
 
@@ -27,6 +27,6 @@ class Static(LossBalancer):
         factors = [settings.weights.get(task.name, 1.0) for task in shape.tasks]
         self._weights_KT = shape.ones() * torch.tensor(factors, device=shape.device, dtype=shape.dtype)
 
-    def weights(self, losses_KT: Tensor, step: int) -> Tensor:
+    def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """The factors ``[K, T]``."""
         return self._weights_KT

@@ -25,7 +25,7 @@ from torchjd.aggregation import (
 from torchjd.linalg import QuadprogProjector
 
 from mtnas.training.seeds import derived_seed
-from mtnas.training.step.balancing.balancer import GramBalancer, PackShape
+from mtnas.training.step.balancing.balancer import GramBalancer, PackShape, everyone
 from mtnas.training_options import (
     AlignedMtlBalancer,
     CaGradBalancer,
@@ -65,22 +65,28 @@ class LibraryBalancer(GramBalancer):
     def __init__(self, shape: PackShape, settings: LibrarySpec) -> None:
         self._seeds = shape.seeds
         num_tasks = len(shape.tasks)
-        self._scale = 1.0 if isinstance(settings, PcGradBalancer | GradVacBalancer | NashBalancer) else float(num_tasks)
+        self._averages = not isinstance(settings, PcGradBalancer | GradVacBalancer | NashBalancer)
         self._memories: list[_Memory] = []
         self._weighings = [self._weighing(settings, num_tasks) for _ in shape.seeds]
 
-    def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int) -> Tensor:
+    def weights(self, gram_KTT: Tensor, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """Weights ``[K, T]``; a candidate whose gradients vanish, or a lone task, has weights 1."""
-        grams = gram_KTT.double().cpu()
-        sizes = grams.diagonal(dim1=1, dim2=2).mean(dim=1)
+        grams, present = gram_KTT.double().cpu(), everyone(losses_KT, present_KT).cpu()
         rows = []
-        for seed, gram, size, weigh in zip(self._seeds, grams, sizes.tolist(), self._weighings, strict=True):
-            if size <= 0.0 or len(gram) == 1:
-                rows.append(torch.ones(len(gram), dtype=torch.float64))
-                continue
-            with _drawing_from(derived_seed("balancer", seed, step)):
-                rows.append(self._scale * weigh(gram))
+        for k, (seed, gram) in enumerate(zip(self._seeds, grams, strict=True)):
+            row, there = torch.ones(len(gram), dtype=torch.float64), present[k].nonzero().flatten()
+            if len(there) > 1 and gram.diagonal()[there].sum() > 0:
+                with _drawing_from(derived_seed("balancer", seed, step)):
+                    row[there] = (float(len(there)) if self._averages else 1.0) * self._weighed(k, gram, there)
+            rows.append(row)
         return torch.stack(rows).to(losses_KT.device, losses_KT.dtype)
+
+    def _weighed(self, k: int, gram: Tensor, there: Tensor) -> Tensor:
+        """Weights of the tasks that are there."""
+        if len(there) == len(gram):
+            return self._weighings[k](gram)
+        some = gram[there][:, there]
+        return self._memories[k].weigh_some(some, there) if self._memories else self._weighings[k](some)
 
     def state(self) -> dict[str, Tensor]:
         """What stateful weightings remember, ``[K, ...]`` by name."""
@@ -158,6 +164,10 @@ class _Memory:
     def write(self, state: Mapping[str, Tensor]) -> None:
         raise NotImplementedError
 
+    def weigh_some(self, gram: Tensor, there: Tensor) -> Tensor:
+        """Weights of some tasks by what is remembered of them, which then learns from their Gram matrix."""
+        raise NotImplementedError
+
 
 class _GradVacMemory(_Memory):
     def __init__(self, weighting: GradVacWeighting, num_tasks: int) -> None:
@@ -170,6 +180,14 @@ class _GradVacMemory(_Memory):
 
     def write(self, state: Mapping[str, Tensor]) -> None:
         self._cosines().copy_(state["cosines"])
+
+    def weigh_some(self, gram: Tensor, there: Tensor) -> Tensor:
+        some = GradVacWeighting(beta=self._weighting.beta)
+        memory = _GradVacMemory(some, len(there))
+        memory.write({"cosines": self._cosines()[there][:, there]})
+        weights = _own_scale(some)(gram)
+        self._cosines()[there[:, None], there] = memory.read()["cosines"]
+        return weights
 
     def _cosines(self) -> Tensor:
         return self._weighting.get_buffer("_phi_t")
@@ -192,3 +210,19 @@ class _NashMemory(_Memory):
         if state["calls"] > 0:
             self._weighting._init_optim_problem()
         self._weighting.step = float(state["calls"])
+
+    def weigh_some(self, gram: Tensor, there: Tensor) -> Tensor:
+        own = self._weighting
+        some = NashMTL(
+            n_tasks=len(there),
+            max_norm=own.max_norm,
+            update_weights_every=own.update_weights_every,
+            optim_niter=own.optim_niter,
+        )
+        memory, state = _NashMemory(some), self.read()
+        memory.write(state | {"solution": state["solution"][there]})
+        weights: Tensor = some.weighting(_root(gram))
+        learnt = memory.read()
+        state["solution"][there] = learnt["solution"]
+        self.write(state | {"calls": learnt["calls"]})
+        return weights

@@ -25,7 +25,7 @@ class RandomWeights(LossBalancer):
     def __init__(self, shape: PackShape, settings: RandomBalancer) -> None:
         self._shape, self._normal = shape, NormalDist(sigma=settings.deviation) if settings.deviation else None
 
-    def weights(self, losses_KT: Tensor, step: int) -> Tensor:
+    def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """The weights of this step."""
         if self._normal is None:
             return self._shape.ones()

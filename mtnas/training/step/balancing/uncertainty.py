@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtnas.tasks import TaskKind
 from mtnas.training.step.balancing.adam import SmallAdam
-from mtnas.training.step.balancing.balancer import LossBalancer, PackShape
+from mtnas.training.step.balancing.balancer import LossBalancer, PackShape, everyone
 from mtnas.training_options import UncertaintyBalancer
 
 
@@ -31,8 +31,9 @@ class Uncertainty(LossBalancer):
         self._adam = SmallAdam(self.log_variances_KT, lr=settings.lr)
         self._momentum, self._variance, self._steps = self._adam.momentum, self._adam.variance, self._adam.steps
 
-    def weights(self, losses_KT: Tensor, step: int) -> Tensor:
+    def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """``c exp(-s)`` at the current s, which then takes its own step."""
         weights_KT = self._factors_T * torch.exp(-self.log_variances_KT)
-        self._adam.step(self.log_variances_KT, 0.5 - weights_KT * losses_KT.detach())
+        present_KT = everyone(losses_KT, present_KT)
+        self._adam.step(self.log_variances_KT, 0.5 - weights_KT * losses_KT.detach(), present_KT)
         return weights_KT

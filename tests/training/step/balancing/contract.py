@@ -65,12 +65,16 @@ STEPS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Gradients ``[K, T, P]``, losses before and after each of some steps ``[K, T]``, and the tasks' names."""
+    """Gradients ``[K, T, P]``, losses before and after each of some steps ``[K, T]``, and the tasks' names.
+
+    ``present``: which tasks the step's batch has labels of, ``[K, T]``; ``None`` means all at every step.
+    """
 
     tasks: tuple[Task, ...]
     gradients: tuple[Tensor, ...]
     before: tuple[Tensor, ...]
     after: tuple[Tensor, ...]
+    present: tuple[Tensor, ...] | None = None
 
     def permuted(self, order: list[int]) -> Course:
         """The same course with the tasks in another order."""
@@ -79,6 +83,7 @@ class Course:
             gradients=tuple(g[:, order] for g in self.gradients),
             before=tuple(x[:, order] for x in self.before),
             after=tuple(x[:, order] for x in self.after),
+            present=None if self.present is None else tuple(x[:, order] for x in self.present),
         )
 
     def of_candidate(self, k: int) -> Course:
@@ -89,6 +94,17 @@ class Course:
             gradients=tuple(g[one] for g in self.gradients),
             before=tuple(x[one] for x in self.before),
             after=tuple(x[one] for x in self.after),
+            present=None if self.present is None else tuple(x[one] for x in self.present),
+        )
+
+    def masked(self, present: list[Tensor]) -> Course:
+        """The same course where a task without a label in a step has loss and gradient zero, as losses have it."""
+        return Course(
+            tasks=self.tasks,
+            gradients=tuple(g * p.unsqueeze(2) for g, p in zip(self.gradients, present, strict=True)),
+            before=tuple(x * p for x, p in zip(self.before, present, strict=True)),
+            after=tuple(x * p for x, p in zip(self.after, present, strict=True)),
+            present=tuple(present),
         )
 
 
@@ -125,19 +141,20 @@ def directions(
             balancer = make_balancer(settings, shape_of(found, seeds=seeds))
             balancer.load_state(state)
         gradients, losses = found.gradients[step], found.before[step]
+        present = None if found.present is None else found.present[step]
         if isinstance(balancer, JacobianBalancer):
             taken.append(balancer.combine(gradients[0], step)[None])
             continue
         if isinstance(balancer, GramBalancer):
-            weights = balancer.weights(gradients @ gradients.transpose(1, 2), losses, step)
+            weights = balancer.weights(gradients @ gradients.transpose(1, 2), losses, step, present)
         else:
             assert isinstance(balancer, LossBalancer)
-            weights = balancer.weights(losses, step)
+            weights = balancer.weights(losses, step, present)
         assert weights.shape == losses.shape
         assert not weights.requires_grad
         taken.append((weights.unsqueeze(1) @ gradients).squeeze(1))
         if isinstance(balancer, LateLossBalancer):
-            balancer.after(found.after[step])
+            balancer.after(found.after[step], present)
     return taken
 
 
@@ -203,4 +220,68 @@ def a_resumed_run_goes_on_exactly(settings: BalancerSpec) -> None:
     whole = directions(settings, found, seeds=(1, 2)[:K])
     parted = directions(settings, found, seeds=(1, 2)[:K], interrupted_at=3)
     for one, two in zip(whole, parted, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
+
+
+EVERYBODY = torch.ones(1, 3, dtype=torch.bool)
+WITHOUT_B = torch.tensor([[True, False, True]])
+
+
+def labels_of_every_task_change_nothing(settings: BalancerSpec) -> None:
+    """To say that all tasks are there is to say nothing."""
+    found = course(K=1, T=3)
+    for one, two in zip(
+        directions(settings, found, seeds=(3,)),
+        directions(settings, found.masked([EVERYBODY] * STEPS), seeds=(3,)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def a_task_that_never_has_a_label_is_as_good_as_none(settings: BalancerSpec) -> None:
+    """The others are weighed among themselves, at every step."""
+    if isinstance(settings, RandomBalancer | DynamicAverageBalancer | GradNormBalancer):
+        return  # shares of T whoever is there: the others' proportions are what stays (below)
+    found = course(K=1, T=3)
+    masked = directions(settings, found.masked([WITHOUT_B] * STEPS), seeds=(3,))
+    for one, two in zip(masked, directions(settings, found.permuted([0, 2]), seeds=(3,)), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-7, atol=1e-9)
+
+
+def an_absent_task_is_neither_weighed_nor_learnt_of(settings: BalancerSpec) -> None:
+    """Steps with labels of one task of two leave the balance between them as it was, and follow that task alone."""
+    found = course(K=1, T=2)
+    both, one = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, False]])
+    masks = [both, one, one, one, one, both]
+    taken = directions(settings, found.masked(masks), seeds=(3,))
+    for step in range(1, 5):
+        cosine = torch.cosine_similarity(taken[step][0], found.gradients[step][0, 0], dim=0)
+        torch.testing.assert_close(cosine, torch.ones_like(cosine), rtol=1e-9, atol=0)
+        size = (taken[step][0].norm() / found.gradients[step][0, 0].norm()).item()
+        assert 0.2 < size < 5 or isinstance(settings, RandomBalancer), f"step {step}: a weight of {size}"
+    assert taken[5].isfinite().all()
+
+
+def masks_may_differ_between_candidates(settings: BalancerSpec) -> None:
+    """With rows of their own, candidates of a pack lack tasks of their own."""
+    if isinstance(settings, GradDropBalancer):
+        return
+    generator = torch.Generator().manual_seed(1)
+    present = [torch.rand(3, 3, generator=generator) < 0.6 for _ in range(STEPS)]
+    found = course(K=3, T=3).masked(present)
+    assert any(not mask.any(dim=1).all() for mask in present), "some candidate has no label at all in some step"
+    together = directions(settings, found, seeds=(5, 8, 5))
+    for k in range(3):
+        alone = directions(settings, found.of_candidate(k), seeds=(5, 8, 5)[k : k + 1])
+        for a, b in zip(together, alone, strict=True):
+            assert a[k].isfinite().all()
+            torch.testing.assert_close(a[k : k + 1], b, rtol=1e-9, atol=1e-12)
+
+
+def a_masked_run_is_resumed_exactly(settings: BalancerSpec) -> None:
+    """What is remembered of an absent task is part of the state."""
+    generator = torch.Generator().manual_seed(4)
+    found = course(K=1, T=3).masked([torch.rand(1, 3, generator=generator) < 0.7 for _ in range(STEPS)])
+    whole = directions(settings, found, seeds=(1,))
+    for one, two in zip(whole, directions(settings, found, seeds=(1,), interrupted_at=3), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)

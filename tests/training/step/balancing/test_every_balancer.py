@@ -110,3 +110,28 @@ def test_the_librarys_draws_leave_the_global_generator_alone() -> None:
         before = torch.get_rng_state()
         contract.directions(settings, found, seeds=(0,))
         assert torch.equal(before, torch.get_rng_state()), settings.kind
+
+
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_labels_of_every_task_change_nothing(settings: BalancerSpec) -> None:
+    contract.labels_of_every_task_change_nothing(settings)
+
+
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_a_task_that_never_has_a_label_is_as_good_as_none(settings: BalancerSpec) -> None:
+    contract.a_task_that_never_has_a_label_is_as_good_as_none(settings)
+
+
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_an_absent_task_is_neither_weighed_nor_learnt_of(settings: BalancerSpec) -> None:
+    contract.an_absent_task_is_neither_weighed_nor_learnt_of(settings)
+
+
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_masks_may_differ_between_candidates(settings: BalancerSpec) -> None:
+    contract.masks_may_differ_between_candidates(settings)
+
+
+@pytest.mark.parametrize("settings", contract.EVERY, ids=KINDS)
+def test_a_masked_run_is_resumed_exactly(settings: BalancerSpec) -> None:
+    contract.a_masked_run_is_resumed_exactly(settings)

@@ -8,26 +8,27 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from mtnas.training.step.balancing import make_balancer
 from mtnas.training.step.balancing.balancer import GramBalancer, JacobianBalancer, LateLossBalancer, LossBalancer
-from mtnas.training_options import BalancerSpec, GradNormBalancer
+from mtnas.training_options import BalancerSpec, GdodBalancer, GradNormBalancer
 from tests.training.step.balancing import contract
 
 FREE = [s for s in contract.EVERY if s.kind in ("equal", "static", "uncertainty", "dynamic_average", "random", "famo")]
 
 
-@pytest.mark.parametrize("settings", [*FREE, GradNormBalancer()], ids=lambda settings: settings.kind)
+@pytest.mark.parametrize("settings", [*FREE, GradNormBalancer(), GdodBalancer()], ids=lambda settings: settings.kind)
 def test_a_step_needs_no_value_on_the_host(settings: BalancerSpec) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):
         shape = contract.shape_of(contract.course(K=2, T=3), seeds=(0, 1))
         balancer = make_balancer(settings, shape)
         losses, gram = torch.empty(2, 3, dtype=torch.float64), torch.empty(2, 3, 3, dtype=torch.float64)
+        present = torch.empty(2, 3, dtype=torch.bool)
         for step in range(5):
             if isinstance(balancer, GramBalancer):
-                balancer.weights(gram, losses, step)
+                balancer.weights(gram, losses, step, present)
             else:
                 assert isinstance(balancer, LossBalancer)
-                balancer.weights(losses, step)
+                balancer.weights(losses, step, present)
             if isinstance(balancer, LateLossBalancer):
-                balancer.after(losses)
+                balancer.after(losses, present)
 
 
 def test_the_proof_can_fail() -> None:
