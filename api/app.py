@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 import mtnas
-from api import errors
+from api import dashboard, errors
+from api.dashboard.rendering import problem_page
 from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, trials, verbs
 from api.security import BorderGuard, check_bind
 from api.settings import Settings
@@ -47,9 +48,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(BorderGuard, settings=settings)
-    errors.install(app)
+    errors.install(app, problem_page)
     for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, health):
         app.include_router(module.router)
+    for router in (dashboard.actions, dashboard.pages):
+        app.include_router(router)
     return app
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from mtnas import errors, problems
 
@@ -40,13 +41,30 @@ _MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
 
 
-def install(app: FastAPI) -> None:
-    """Make the app answer every error with a problem document."""
-    app.add_exception_handler(errors.MtnasError, _on_mtnas_error)
-    app.add_exception_handler(ExceptionGroup, _on_several)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_unexpected)
+Show = Callable[[Request, JSONResponse], Response]
+
+
+def install(app: FastAPI, show: Show) -> None:
+    """Make the app answer every error with a problem document; ``show`` may make a page of it for a browser."""
+    handlers: dict[type[Exception], Handler] = {
+        errors.MtnasError: _on_mtnas_error,
+        ExceptionGroup: _on_several,
+        RequestValidationError: _on_validation_error,
+        HTTPException: _on_http_exception,
+        Exception: _on_unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, _shown(handler, show))
+
+
+Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+
+
+def _shown(handler: Handler, show: Show) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        return show(request, await handler(request, error))
+
+    return answer
 
 
 def http_problem(status: int, *, instance: str, expected: str, found: str, where: str) -> JSONResponse:
