@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 Show = Callable[[Request, JSONResponse], Response]
 
 
-def install(app: FastAPI, show: Show) -> None:
+def install(app: FastAPI, show: Show = lambda request, problem: problem) -> None:
     """Make the app answer every error with a problem document; ``show`` may make a page of it for a browser."""
     handlers: dict[type[Exception], Handler] = {
         errors.MtnasError: _on_mtnas_error,

@@ -12,11 +12,10 @@ from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mtnas.errors import TaskError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST_LOGARITHM = 88.0  # e^88 is still a float32; what a diverged network says stays finite
@@ -54,6 +53,8 @@ class Unit:
     @staticmethod
     def fitted(labels: NDArray[np.float64], transform: Transform) -> Unit:
         """The unit of these labels (NaN = none), of which some are known; a constant has scale 1."""
+        import numpy as np  # here: tasks are values that load nothing
+
         values = transformed(labels[~np.isnan(labels)], transform)
         mean = float(values.mean())
         deviation = float(np.sqrt(np.square(values - mean).mean()))
@@ -61,10 +62,14 @@ class Unit:
 
     def targets(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Labels as targets; NaN stays NaN."""
+        import numpy as np  # here: tasks are values that load nothing
+
         return np.asarray((transformed(labels, self.transform) - self.mean) / self.scale)
 
     def labels(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets as labels."""
+        import numpy as np  # here: tasks are values that load nothing
+
         values = targets * self.scale + self.mean
         if self.transform is Transform.LOG1P:
             return np.expm1(np.minimum(values, MOST_LOGARITHM))
@@ -76,4 +81,6 @@ OWN_UNIT = Unit()
 
 def transformed(labels: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
     """Labels before they are standardised."""
+    import numpy as np  # here: tasks are values that load nothing
+
     return np.log1p(labels) if transform is Transform.LOG1P else labels
