@@ -86,7 +86,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"figure": figure, "share": share, "percent": percent, "duration": duration, "ago": ago}
+    made.filters.update({"figure": figure, "share": share, "percent": percent, "duration": duration, "ago": ago})
     made.globals["version"] = mtnas.__version__
     return made
 
