@@ -103,9 +103,12 @@ class TrainingSpec(Part):
     ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
     ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
     as images of one alphabet each. ``batch_size`` and ``epochs`` that are ``auto`` follow from the number of training
-    rows (``mtnas.spec.run_length``), epochs such that a training has at least ``least_steps``. ``gate``: settings of
-    gates by name, such as ``temperature`` (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which
-    takes a compiler on a CPU and minutes a shape; there it is half as fast as the kernels that the service installs.
+    rows (``mtnas.spec.run_length``), epochs such that a training has at least ``least_steps``. ``optimiser``: what
+    moves hidden matrices. ``clip_norm`` bounds the norm of each candidate's gradient. ``average``: decay of the moving
+    average of weights that is evaluated and kept instead of them. Searches over shared weights take neither ``muon``
+    nor averages. ``gate``: settings of gates by name, such as ``temperature`` (``mtnas.routes.gate_settings``).
+    ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a shape; there it is half as fast as
+    the kernels that the service installs.
     """
 
     batches: Literal["auto", "mixed", "per_task"] = "auto"
@@ -116,7 +119,10 @@ class TrainingSpec(Part):
     weight_decay: Annotated[float, Field(ge=0)] = 0.3
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     gate: Annotated[dict[Name, float], AtMost(64)] = Field(default_factory=dict)
-    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    schedule: Literal["one_cycle", "flat_cosine", "constant"] = "one_cycle"
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
     balancer: BalancerSpec = EqualBalancer()
     auxiliary: AuxiliarySpec | None = None
     alignment: AlignmentSpec | None = None

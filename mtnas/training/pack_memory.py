@@ -17,7 +17,7 @@ from mtnas.training.recipe import Recipe
 from mtnas.training_options import needs_task_gradients
 
 MIB = 2**20
-KEPT = 5  # weights, gradients, both moments, best weights
+KEPT = 5  # weights, gradients, both moments, best weights; the moving average comes on top
 KEPT_OF_TABLE = 4  # large tables have no gradients: those of the rows that a batch reads are among the parameters
 BAG_LENGTH = 16  # values of the longest bag, as far as places for rows of large tables go: data may say otherwise
 METRIC_BYTES = 80  # per logit: sorting, ranks and counts in 64 bits
@@ -104,9 +104,10 @@ def pack_memory(
     largest = max(task.num_outputs for task in tasks) * evaluated_rows
     per_row = copies * found.evaluated
     look = min(rows_at_once(per_row), evaluated_rows) * per_row + 2 * outputs
+    kept = KEPT + (recipe.average is not None)
     return PackMemory(
-        parameters=(KEPT * num_params + KEPT_OF_TABLE * whole) * size,
+        parameters=(kept * num_params + KEPT_OF_TABLE * whole) * size,
         step=(step + gradients) * size,
         evaluation=(look + 2 * num_params + whole) * size + min(largest, ELEMENTS_AT_ONCE) * METRIC_BYTES,
-        state=2 * ((KEPT - 1) * num_params + KEPT_OF_TABLE * whole) * size,
+        state=2 * ((kept - 1) * num_params + KEPT_OF_TABLE * whole) * size,
     )

@@ -11,6 +11,8 @@ from mtnas.training.step.schedule import ScheduleKind
 from mtnas.training_options import AlignmentSpec, AuxiliarySpec, BalancerSpec, EqualBalancer, SvdReweighting
 from mtnas.trials import Settings
 
+OptimiserKind = Literal["adamw", "muon"]
+
 _BALANCERS: TypeAdapter[BalancerSpec] = TypeAdapter(BalancerSpec)
 
 
@@ -22,6 +24,11 @@ class Recipe:
         batch_size: rows of a step.
         epochs: passes over the training rows.
         schedule: course of the learning rate.
+        optimiser: what moves hidden matrices, ``muon`` or AdamW like all else; searches over shared weights, where
+            most sub-networks rest in a step, take AdamW.
+        clip_norm: bound on the Euclidean norm of each candidate's gradient; ``None`` does not clip.
+        average: decay a step of the moving average of weights that is evaluated instead of them; candidates alone
+            have it, not searches. ``None`` evaluates the weights.
         evaluate_every: steps between looks at ``valid``; None looks at the end of every epoch.
         balancer: how the tasks' losses or gradients become one direction.
         auxiliary: small towers beside the tasks' own, while training.
@@ -36,6 +43,9 @@ class Recipe:
     batch_size: int = 1024
     epochs: int = 4
     schedule: ScheduleKind = "one_cycle"
+    optimiser: OptimiserKind = "adamw"
+    clip_norm: float | None = None
+    average: float | None = None
     evaluate_every: int | None = None
     balancer: BalancerSpec = field(default_factory=EqualBalancer)
     auxiliary: AuxiliarySpec | None = None

@@ -22,14 +22,18 @@ from mtnas.training.measuring.evaluate import PackMetrics, evaluate, label_scale
 from mtnas.training.pack_state import STEP
 from mtnas.training.recipe import Recipe
 from mtnas.training.step.alignment_stages import AlignmentStages
+from mtnas.training.step.average import WeightAverage
 from mtnas.training.step.flat import FlatParameters
 from mtnas.training.step.large_tables import LargeTables
 from mtnas.training.step.noise import Noise
 from mtnas.training.step.objective import Objective
 from mtnas.training.step.optimiser import PackAdamW
+from mtnas.training.step.orthogonal import is_hidden_matrix
 from mtnas.training.step.schedule import lr_factor
 from mtnas.training.trained_network import Trained
 from mtnas.trials import Settings
+
+AVERAGE = "average"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +120,23 @@ class PackTrainer:
             routes=routes,
             large_tables=self._large,
         )
-        self._flat = FlatParameters(self._objective.module)
+        self._flat = (
+            FlatParameters(self._objective.module, is_matrix=is_hidden_matrix)
+            if recipe.optimiser == "muon"
+            else FlatParameters(self._objective.module)
+        )
         self._stages = (
             None
             if recipe.alignment is None
             else AlignmentStages(self._flat, recipe.alignment, total_steps=self.total_steps)
         )
         self._optimiser = PackAdamW(
-            self._flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
+            self._flat,
+            lr=[s.lr for s in settings],
+            weight_decay=[s.weight_decay for s in settings],
+            max_norm=None if recipe.clip_norm is None else [recipe.clip_norm] * len(settings),
         )
+        self._average = None if recipe.average is None else WeightAverage(self._flat, recipe.average)
         self._noise = Noise(seeds=seeds, dropout=[s.dropout for s in settings], device=data.device)
         self._scales = label_scales(data, tasks, parts)
         self._step = 0
@@ -197,6 +209,7 @@ class PackTrainer:
             self._optimiser.state_dict()
             | self._large.state()
             | self._objective.state()
+            | ({} if self._average is None else {AVERAGE: self._average.values.clone()})
             | {
                 STEP: torch.tensor(self._step),
                 "best_scores": self._best_scores.clone(),
@@ -206,10 +219,12 @@ class PackTrainer:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
-        own = {STEP, "best_scores", "best_weights"} | self._large.names() | self._objective.state().keys()
+        own = {STEP, AVERAGE, "best_scores", "best_weights"} | self._large.names() | self._objective.state().keys()
         self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
         self._large.load_state(state)
         self._objective.load_state(state)
+        if self._average is not None:
+            self._average.values.copy_(state[AVERAGE])
         self._step = int(state[STEP])
         self._best_scores.copy_(state["best_scores"])
         self._best_weights.copy_(state["best_weights"])
@@ -224,15 +239,18 @@ class PackTrainer:
         factor = lr_factor(self.recipe.schedule, step=self._step, total_steps=self.total_steps)
         with nullcontext() if self._stages is None else self._stages.holding(self._step):
             self._optimiser.step(factor)
+        if self._average is not None:
+            self._average.update(self._step)
         self._large.write(reading, self._optimiser)
         self._objective.after_step(batch, self.selection, self._noise, step=self._step)
 
     def _look(self) -> Look:
-        found = evaluate(self.net, self.selection, self.data, self.tasks, (self.valid,))
+        with nullcontext(self._flat.weights) if self._average is None else self._average.held() as weights:
+            found = evaluate(self.net, self.selection, self.data, self.tasks, (self.valid,))
         scores = score(self.tasks, found, self._scales)
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
-        self._best_weights = torch.where(better[:, None], self._flat.weights, self._best_weights)
+        self._best_weights = torch.where(better[:, None], weights, self._best_weights)
         self._large.keep_best(better)
         if self._best_metrics is not None:
             new, old = better | (self._best_scores == -torch.inf), self._best_metrics or found

@@ -56,6 +56,8 @@ OPTIONS: dict[str, Recipe] = {
     "gradients": replace(SHORT, balancer=GdodBalancer()),
     "small towers": replace(SHORT, auxiliary=AuxiliarySpec(gamma=0.3)),
     "alignment": replace(SHORT, alignment=AlignmentSpec(share=0.5)),
+    "muon, clipped": replace(SHORT, optimiser="muon", clip_norm=0.3),
+    "average, flat cosine": replace(SHORT, average=0.9, schedule="flat_cosine"),
 }
 
 
@@ -214,6 +216,18 @@ class TestBestWeights:
         next(first.run())
         assert max(differences(weights_of(pack), weights_of(first))) == 0
 
+    def test_the_average_of_weights_is_what_a_look_sees_and_what_is_kept(self) -> None:
+        """An average that follows at once is the weights; the training itself never sees it."""
+        recipe = replace(SHORT, schedule="constant", evaluate_every=5)
+        plain, averaged = one(recipe=recipe), one(recipe=replace(recipe, average=0.99))
+        for _ in zip(plain.run(), averaged.run(), strict=True):
+            assert torch.equal(plain.state()["weights"], averaged.state()["weights"])
+        best = averaged.state()["best_weights"]
+        assert not torch.equal(best, averaged.state()["weights"])
+        assert torch.equal(averaged._flat.weights, best)
+        own = replace(recipe, average=1e-9)
+        assert max(differences(trained(one(recipe=own)), trained(one(recipe=recipe)))) < 1e-7
+
     def test_looking_more_often_does_not_change_the_training_itself(self) -> None:
         ends = []
         for every in (1, 5, None):
@@ -235,7 +249,10 @@ SETTINGS_CHANGES: Mapping[str, Any] = {
 RECIPE_CHANGES: Mapping[str, Any] = {
     "batch_size": 64,
     "epochs": 3,
-    "schedule": "constant",
+    "schedule": "flat_cosine",
+    "optimiser": "muon",
+    "clip_norm": 0.01,
+    "average": 0.9,
     "evaluate_every": 1,
     "balancer": StaticBalancer(weights={"spent": 0.1}),
     "auxiliary": None,
@@ -291,7 +308,7 @@ class TestHyperParameters:
 
 
 class TestDivergence:
-    @pytest.mark.parametrize("name", ["plain", "gradients", "dynamic average", "small towers"])
+    @pytest.mark.parametrize("name", ["plain", "gradients", "dynamic average", "small towers", "muon, clipped"])
     def test_a_diverging_candidate_does_not_disturb_its_neighbours(self, name: str) -> None:
         graph, routes = routes_of_one_shape(3)
         calm = trained(trainer(graph, routes, SETTINGS[:3], OPTIONS[name]))

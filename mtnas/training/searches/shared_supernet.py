@@ -110,7 +110,10 @@ class SharedWeights:
         )
         self.flat = FlatParameters(self.objective.module, takes=takes)
         self._optimiser = PackAdamW(
-            self.flat, lr=[s.lr for s in settings], weight_decay=[s.weight_decay for s in settings]
+            self.flat,
+            lr=[s.lr for s in settings],
+            weight_decay=[s.weight_decay for s in settings],
+            max_norm=None if recipe.clip_norm is None else [recipe.clip_norm] * len(settings),
         )
         self.noise = Noise(seeds=self.seeds, dropout=[s.dropout for s in settings], device=data.device)
         self.passes = Passes()

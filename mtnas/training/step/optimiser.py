@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mtnas.errors import TrainingError
 from mtnas.training.step.flat import FlatParameters
+from mtnas.training.step.orthogonal import OrthogonalMomentum
 
 _Range = tuple[int, float, tuple[list[Tensor], ...]]
 """A candidate, its weight decay, and stretches of weights, gradients, momentum and variance."""
@@ -21,7 +22,7 @@ class PackAdamW:
     """AdamW over flat buffers (Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101, algorithm 2).
 
     Each candidate is stepped as ``torch.optim.AdamW`` would step it alone. Weight decay leaves out what
-    ``flat.is_decayed`` leaves out.
+    ``flat.is_decayed`` leaves out. The buffer's ``matrices``, if it has any, are stepped by Muon instead.
 
     On the CPU the library's fused kernel runs on each candidate's two contiguous ranges (decayed or not); elsewhere
     the formula runs over whole buffers, so that kernel launches do not grow with K.
@@ -74,6 +75,7 @@ class PackAdamW:
         self._weight_decay_K = torch.tensor(weight_decay, dtype=torch.float64, device=device)
         self._betas_2 = torch.tensor(betas, dtype=torch.float64, device=device)[:, None]
         self._ranges = self._ranges_of(weight_decay)
+        self._matrices = OrthogonalMomentum(flat, self._momentum) if flat.matrices else None
 
     @torch.no_grad()
     def step(self, lr_factor: Tensor | float = 1.0) -> None:
@@ -87,6 +89,8 @@ class PackAdamW:
             norms_K1 = torch.linalg.vector_norm(self._flat.grads, dim=1, keepdim=True)
             self._flat.grads.mul_((self._max_norms_K1 / (norms_K1 + 1e-6)).clamp_(max=1.0))
         self._steps.add_(1.0)
+        if self._matrices is not None:
+            self._matrices.step(self._lr_K * lr_factor, self._weight_decay_K)
         if self._flat.weights.is_cpu:
             self._step_fused(float(lr_factor))
         else:
@@ -126,7 +130,7 @@ class PackAdamW:
     def _ranges_of(self, weight_decay: Sequence[float]) -> list[_Range]:
         flat = self._flat
         buffers = (flat.weights, flat.grads, self._momentum, self._variance)
-        ranges = ((0, flat.num_decayed, True), (flat.num_decayed, flat.weights.shape[1], False))
+        ranges = ((flat.num_in_matrices, flat.num_decayed, True), (flat.num_decayed, flat.weights.shape[1], False))
         return [
             (
                 candidate,
@@ -158,7 +162,9 @@ class PackAdamW:
             )
 
     def _step_whole(self, lr_factor: Tensor | float) -> None:
-        weights, grads, dtype = self._flat.weights, self._flat.grads, self._flat.weights.dtype
+        begin, dtype = self._flat.num_in_matrices, self._flat.weights.dtype
+        weights, grads = self._flat.weights[:, begin:], self._flat.grads[:, begin:]
+        momentum, variance = self._momentum[:, begin:], self._variance[:, begin:]
         beta_1, beta_2 = self._betas
         lr_K = self._lr_K * lr_factor
         correction_1_K, correction_2_K = (1.0 - self._betas_2**self._steps).unbind(0)
@@ -166,8 +172,8 @@ class PackAdamW:
         step_size_K1 = (lr_K / correction_1_K).to(dtype)[:, None]
         root_K1 = correction_2_K.rsqrt().to(dtype)[:, None]
 
-        weights[:, : self._flat.num_decayed].mul_(kept_K1)
-        self._momentum.lerp_(grads, 1.0 - beta_1)
-        self._variance.mul_(beta_2).addcmul_(grads, grads, value=1.0 - beta_2)
-        denominators = self._variance.sqrt().mul_(root_K1).add_(self._eps)
-        weights.addcmul_(torch.div(self._momentum, denominators, out=denominators), step_size_K1, value=-1.0)
+        weights[:, : self._flat.num_decayed - begin].mul_(kept_K1)
+        momentum.lerp_(grads, 1.0 - beta_1)
+        variance.mul_(beta_2).addcmul_(grads, grads, value=1.0 - beta_2)
+        denominators = variance.sqrt().mul_(root_K1).add_(self._eps)
+        weights.addcmul_(torch.div(momentum, denominators, out=denominators), step_size_K1, value=-1.0)

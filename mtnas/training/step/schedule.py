@@ -7,7 +7,7 @@ from typing import Literal
 
 from mtnas.errors import TrainingError
 
-ScheduleKind = Literal["one_cycle", "constant"]
+ScheduleKind = Literal["one_cycle", "flat_cosine", "constant"]
 
 
 def lr_factor(kind: ScheduleKind, *, step: int, total_steps: int) -> float:
@@ -26,6 +26,8 @@ def lr_factor(kind: ScheduleKind, *, step: int, total_steps: int) -> float:
     match kind:
         case "one_cycle":
             return one_cycle(step, total_steps)
+        case "flat_cosine":
+            return flat_cosine(step, total_steps)
         case "constant":
             return 1.0
 
@@ -56,6 +58,20 @@ def one_cycle(
         return _cosine(initial, 1.0, step / peak_step)
     descent = total_steps - 1.0 - peak_step
     return _cosine(1.0, initial / final_division, (step - peak_step) / descent if descent > 0 else 0.0)
+
+
+def flat_cosine(step: int, total_steps: int, *, warmup: float = 0.05, flat: float = 0.5) -> float:
+    """A short linear rise, then 1, then a cosine down to 0 (as RealMLP has it; Holzmueller et al., 2024).
+
+    Args:
+        step: optimiser steps taken before this one.
+        total_steps: length of the whole run.
+        warmup: share of the run in which the factor rises.
+        flat: share of the run at which it begins to fall.
+    """
+    rising = min(1.0, (step + 1.0) / max(1.0, warmup * total_steps))
+    descent = max(0.0, (step + 1.0 - flat * total_steps) / max(1.0, (1.0 - flat) * total_steps))
+    return rising * _cosine(1.0, 0.0, min(1.0, descent) * (1.0 - 0.5 / total_steps))
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
