@@ -38,7 +38,7 @@ SPEC: dict[str, Any] = {
     "data": {"source": {"kind": "catalogue", "name": "planted", "options": {"rows": ROWS, "dims": 32}}},
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": [16]} for i in range(4)],
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 4, "width": 64}},
-    "training": {"batch_size": 512, "epochs": 3, "lr": {"grid": [0.001, 0.002, 0.004]}},
+    "training": {"batch_size": 512, "epochs": 3, "lr": {"grid": [0.001, 0.002, 0.004]}, "extend": 0},
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
     "resources": {"device": "cpu", "max_packs": ACTORS},
     "export": {"top": 0},

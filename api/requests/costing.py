@@ -104,12 +104,12 @@ def _steps(numeric: NumericSpec, feature: Feature, column: ColumnProfile | None)
 
 def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     """Trainings by phase, and their steps when the number of rows is known."""
-    protocol, rates = spec.protocol, len(spec.training.lr_grid)
+    protocol, tunings = spec.protocol, spec.training.most_tunings
     baselines = len({"single_task", *protocol.named_baselines})
     trainings = {
-        "baselines": baselines * rates,
+        "baselines": baselines * max(1, tunings),
         "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.num_searches,
-        "tuning": protocol.finalists * rates if rates > 1 else 0,
+        "tuning": protocol.finalists * tunings,
         "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
     }
     result: dict[str, Any] = {"trainings": trainings}

@@ -10,10 +10,11 @@ from mtnas.run.journal import Journal
 from mtnas.run.judging.figures import judged
 from mtnas.run.packs.planned import plan
 from mtnas.run.packs.train_planned import train
-from mtnas.run.phases.baselines import settings, tune
 from mtnas.run.phases.export import export
 from mtnas.run.phases.prepare import prepare
 from mtnas.run.phases.retrain import PARTS, Entrant
+from mtnas.run.phases.tuning import scores_of, settings
+from mtnas.run.phases.tuning_plan import Tuning
 from mtnas.spec import ExportSpec, JobSpec
 from mtnas.trials import Candidate, Settings
 
@@ -54,7 +55,9 @@ def run_export(
     context = prepare(spec, access=access, executor=executor, journal=journal, device=device, base=base)
     context.start_phase("retrain")
     route = canonical_route(graph, route)
+    decay = Tuning.of(spec.training).start if like is None else like.weight_decay
     rates = spec.training.lr_grid if lr is None else (lr,)
+    tuning = Tuning(lrs=rates, decays=(decay,), extend=0)
     wanted = [
         (label, graph, Candidate(route=route, settings=settings(context, lr=rate, seed=0, like=like))) for rate in rates
     ]
@@ -73,6 +76,6 @@ def run_export(
         route=route,
         digest=route_digest(graph, route),
         trials=tuple(trials),
-        tuned=tune(context, trials),
+        tuned=tuning.tuned(scores_of(context, trials, label)),
     )
     export(context, [entrant], access=access)

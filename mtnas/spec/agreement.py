@@ -65,6 +65,11 @@ def check_agreement(spec: JobParts) -> None:
     _check_settings(spec)
     if any(lr <= 0 or not math.isfinite(lr) for lr in spec.training.lr_grid):
         raise ValueError(f"learning rates must be positive, found {spec.training.lr_grid}")
+    if any(decay < 0 or not math.isfinite(decay) for decay in spec.training.decay_grid):
+        raise ValueError(f"weight decays must not be negative, found {spec.training.decay_grid}")
+    for name, grid in (("lr", spec.training.lr_grid), ("weight_decay", spec.training.decay_grid)):
+        if len(set(grid)) != len(grid):
+            raise ValueError(f"training.{name}: values to try must differ, found {list(grid)}")
 
 
 def _check_settings(spec: JobParts) -> None:

@@ -103,12 +103,13 @@ class TrainingSpec(Part):
     ``batches``: ``per_task`` ones hold ``batch_size`` rows of every task, each of which sees its own rows alone;
     ``mixed`` ones hold ``batch_size`` rows of all. ``auto`` is per task where no row has labels of several tasks, such
     as images of one alphabet each. ``batch_size`` and ``epochs`` that are ``auto`` follow from the number of training
-    rows (``mtnas.spec.run_length``), epochs such that a training has at least ``least_steps``. ``optimiser``: what
-    moves hidden matrices. ``clip_norm`` bounds the norm of each candidate's gradient. ``average``: decay of the moving
-    average of weights that is evaluated and kept instead of them. Searches over shared weights take neither ``muon``
-    nor averages. ``gate``: settings of gates by name, such as ``temperature`` (``mtnas.routes.gate_settings``).
-    ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a shape; there it is half as fast as
-    the kernels that the service installs.
+    rows (``mtnas.spec.run_length``), epochs such that a training has at least ``least_steps``. ``lr`` and
+    ``weight_decay``: grids are tuned on ``valid`` for every entrant, and grow by at most ``extend`` values a side while
+    the best lies on their edge. ``optimiser``: what moves hidden matrices. ``clip_norm`` bounds the norm of each
+    candidate's gradient. ``average``: decay of the moving average of weights that is evaluated and kept instead of
+    them. Searches over shared weights take neither ``muon`` nor averages. ``gate``: settings of gates by name, such as
+    ``temperature`` (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a
+    CPU and minutes a shape; there it is half as fast as the kernels that the service installs.
     """
 
     batches: Literal["auto", "mixed", "per_task"] = "auto"
@@ -116,7 +117,8 @@ class TrainingSpec(Part):
     epochs: Annotated[int, Field(ge=1)] | Auto = "auto"
     least_steps: Annotated[int, Field(ge=1)] = 400
     lr: float | GridChoice = GridChoice(grid=(1e-3, 3e-3, 1e-2))
-    weight_decay: Annotated[float, Field(ge=0)] = 0.3
+    weight_decay: Annotated[float, Field(ge=0)] | GridChoice = 0.3
+    extend: Annotated[int, Field(ge=0, le=8)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     gate: Annotated[dict[Name, float], AtMost(64)] = Field(default_factory=dict)
     schedule: Literal["one_cycle", "flat_cosine", "constant"] = "one_cycle"
@@ -147,6 +149,23 @@ class TrainingSpec(Part):
     def lr_grid(self) -> tuple[float, ...]:
         """The learning rates to try, one or several."""
         return self.lr.grid if isinstance(self.lr, GridChoice) else (self.lr,)
+
+    @property
+    def decay_grid(self) -> tuple[float, ...]:
+        """The weight decays to try, one or several."""
+        return self.weight_decay.grid if isinstance(self.weight_decay, GridChoice) else (self.weight_decay,)
+
+    @property
+    def num_tunings(self) -> int:
+        """Trainings that tune an entrant, if its grids need not grow."""
+        num_rates, num_decays = len(self.lr_grid), len(self.decay_grid)
+        return num_rates + num_decays - 1 if num_rates * num_decays > 1 else 0
+
+    @property
+    def most_tunings(self) -> int:
+        """The same if they grow as far as they may: on one side each, since no grid's best lies on both edges."""
+        growing = sum(len(grid) > 1 for grid in (self.lr_grid, self.decay_grid))
+        return self.num_tunings + growing * self.extend
 
     @model_validator(mode="after")
     def _gates_have_the_settings(self) -> TrainingSpec:

@@ -20,7 +20,7 @@ from search_spaces import build
 NUM_TASKS = 2
 PLANTED: dict[str, Any] = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
 DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}
-TRAINING: dict[str, Any] = {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}}
+TRAINING: dict[str, Any] = {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}, "extend": 0}
 SMALL: dict[str, Any] = {
     "name": "small",
     "data": DATA,

@@ -123,7 +123,8 @@ def test_every_baseline_and_finalist_gets_the_same_tuning(done: Done) -> None:
             assert curve[str(trial.candidate.settings.lr)] == pytest.approx(score)
         best = max(curve, key=lambda lr: curve[lr])
         assert done.rows[label]["lr"] == done.report["tuning"][label]["lr"] == float(best)
-        assert done.report["tuning"][label]["on_edge"] is True  # two rates: every one is an edge
+        assert done.report["tuning"][label]["on_edge"] is True  # two rates that may not grow: every one is an edge
+        assert done.report["tuning"][label]["weight_decay"] == done.rows[label]["settings"]["weight_decay"]
 
 
 def test_only_retraining_reads_the_test_part_and_the_report_counts_it(done: Done) -> None:

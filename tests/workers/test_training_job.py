@@ -25,7 +25,7 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "random", "generation": 2},
-    "training": {"batch_size": 128, "epochs": 1, "lr": {"grid": [0.002, 0.01]}},
+    "training": {"batch_size": 128, "epochs": 1, "lr": {"grid": [0.002, 0.01]}, "extend": 0},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
     "budget": {"trials": 4},
     "export": {"top": 0},

@@ -1,31 +1,22 @@
-"""Phase ``baselines``: named routes get the learning-rate tuning that the search gets; single-task sets the scale."""
+"""Phase ``baselines``: named routes get the tuning that the search gets; single-task sets the scale."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mtnas.errors import SearchError
 from mtnas.routes.schemes.by_name import NamedRoute, matched
 from mtnas.run.context import Context
-from mtnas.run.judging.figures import Metrics, judged
+from mtnas.run.judging.figures import Metrics
 from mtnas.run.packs.planned import Planned, plan
-from mtnas.run.packs.train_planned import train
-from mtnas.trials import Candidate, Settings, Trial, TrialState
+from mtnas.run.phases.tuning import Untuned, settings, tune
+from mtnas.run.phases.tuning_plan import Tuned
+from mtnas.trials import Candidate, Settings, TrialState
 
 REFERENCE = "single_task"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuned:
-    """A learning rate chosen on ``valid``, and whether it lies on the edge of its grid."""
-
-    lr: float
-    on_edge: bool
-    curve: Mapping[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +24,7 @@ class Baselines:
     """What the phase found.
 
     Attributes:
-        tuned: learning rates by baseline.
+        tuned: learning rate and weight decay by baseline.
         reference: metrics of single-task training by part (``search``, ``valid``).
         num_trials: trials so far in the job.
     """
@@ -50,7 +41,7 @@ class Baselines:
 
 
 def baselines(context: Context) -> Baselines:
-    """Train every baseline at every learning rate, one seed, at the size of a typical route of the space.
+    """Tune every baseline, with one seed, at the size of a typical route of the space.
 
     Raises:
         SearchError: no learning rate trains single-task networks.
@@ -58,26 +49,12 @@ def baselines(context: Context) -> Baselines:
     context.start_phase("baselines")
     names = tuple(dict.fromkeys((REFERENCE, *context.named_baselines)))
     num_params = typical_params(context)
-    wanted = []
+    entrants = []
     for name in names:
         named = matched(name, context.towers, context.size, context.data.inputs, num_params=num_params)
-        wanted += [
-            (name, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=0)))
-            for lr in context.spec.training.lr_grid
-        ]
-    planned = plan(0, "baselines", wanted)
-    trials = train(
-        context,
-        planned,
-        parts=("train",),
-        evaluate_on=("search", "valid"),
-        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
-    )
-    tuned, of_name = {}, {}
-    for name in names:
-        of_name[name] = [trial for trial in trials if trial.label == name]
-        tuned[name] = tune(context, of_name[name])
-    best = next(t for t in of_name[REFERENCE] if t.candidate.settings.lr == tuned[REFERENCE].lr)
+        entrants.append(Untuned(label=name, graph=named.graph, route=named.route))
+    tuned, trials = tune(context, entrants, phase="baselines", first=0)
+    best = next(trial for trial in trials if trial.label == REFERENCE and tuned[REFERENCE].is_of(trial))
     if best.state is TrialState.FAILED:
         raise SearchError(
             expected=f"a {REFERENCE} network that can be trained, since gains are measured against it",
@@ -85,22 +62,7 @@ def baselines(context: Context) -> Baselines:
             where="phase 'baselines'",
         )
     reference = {part: best.on(part).per_task for part in ("search", "valid")}
-    return Baselines(tuned=tuned, reference=reference, num_trials=len(planned))
-
-
-def settings(context: Context, *, lr: float, seed: int, like: Settings | None = None) -> Settings:
-    """A candidate's settings.
-
-    Args:
-        context: the job.
-        lr: its learning rate.
-        seed: counts from 0 within the job.
-        like: settings that a search found, of which all but the rate and the seeds are kept; ``None`` for the job's.
-    """
-    training = context.spec.training
-    base = context.spec.seed * 1000 + seed
-    common = like or Settings(weight_decay=training.weight_decay, dropout=training.dropout, gate=training.gate)
-    return replace(common, lr=lr, seed=base, data_seed=base)
+    return Baselines(tuned=tuned, reference=reference, num_trials=len(trials))
 
 
 def typical_params(context: Context) -> int:
@@ -108,17 +70,6 @@ def typical_params(context: Context) -> int:
     rng = np.random.default_rng(context.spec.seed)
     counts = sorted(context.space.cost(context.space.sample(rng)).num_params for _ in range(33))
     return counts[len(counts) // 2]
-
-
-def tune(context: Context, trials: Sequence[Trial]) -> Tuned:
-    """The learning rate whose trial is best on ``valid``; failed trials and undefined scores lose."""
-    curve = {}
-    for trial in trials:
-        found = context.valid_score(trial) if trial.state is TrialState.COMPLETE else math.nan
-        curve[trial.candidate.settings.lr] = -math.inf if math.isnan(found) else found
-    best = max(curve, key=lambda lr: curve[lr])
-    grid = sorted(curve)
-    return Tuned(lr=best, on_edge=len(grid) > 1 and best in (grid[0], grid[-1]), curve=curve)
 
 
 def matched_baseline(context: Context, name: str, num_params: int) -> NamedRoute:
@@ -133,13 +84,11 @@ def planned_seeds(
     label: str,
     named: NamedRoute,
     *,
-    lr: float,
+    tuned: Tuned,
     seeds: Sequence[int],
     like: Settings | None = None,
 ) -> list[Planned]:
     """One trial per seed; ``like`` as for ``settings``."""
-    wanted = [
-        (label, named.graph, Candidate(route=named.route, settings=settings(context, lr=lr, seed=seed, like=like)))
-        for seed in seeds
-    ]
-    return plan(first, phase, wanted)
+    lr, decay = tuned.lr, tuned.weight_decay
+    of_seed = [settings(context, lr=lr, weight_decay=decay, seed=seed, like=like) for seed in seeds]
+    return plan(first, phase, [(label, named.graph, Candidate(route=named.route, settings=own)) for own in of_seed])

@@ -51,7 +51,13 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "comparisons": _comparisons(context, entrants, winner, gains, trees),
         "search": _search_facts(context, found, entrants),
         "tuning": {
-            entrant.label: {"lr": entrant.tuned.lr, "on_edge": entrant.tuned.on_edge, "curve": _curve(entrant)}
+            entrant.label: {
+                "lr": entrant.tuned.lr,
+                "weight_decay": entrant.tuned.weight_decay,
+                "on_edge": entrant.tuned.on_edge,
+                "curve": _curve(entrant.tuned.curve),
+                "decay_curve": _curve(entrant.tuned.decays),
+            }
             for entrant in entrants
         },
         "latency": _latency(context),
@@ -286,8 +292,9 @@ def best_trial(context: Context, entrant: Entrant) -> int | None:
     return max(complete, key=context.valid_score).number if complete else None
 
 
-def _curve(entrant: Entrant) -> dict[str, float | None]:
-    return {str(lr): value if math.isfinite(value) else None for lr, value in entrant.tuned.curve.items()}
+def _curve(scores: Mapping[float, float]) -> dict[str, float | None]:
+    """Scores by value as JSON; what could not be trained has none."""
+    return {str(value): score if math.isfinite(score) else None for value, score in scores.items()}
 
 
 def _complete(trial: Trial) -> bool:

@@ -11,11 +11,13 @@ from mtnas.routes.schemes.by_name import NamedRoute
 from mtnas.run.base_system import keep_encoding
 from mtnas.run.context import Context
 from mtnas.run.judging.figures import judged
-from mtnas.run.packs.planned import Planned, plan
+from mtnas.run.packs.planned import Planned
 from mtnas.run.packs.progress import WHOLE, Stretch
 from mtnas.run.packs.train_planned import train
-from mtnas.run.phases.baselines import Baselines, Tuned, matched_baseline, planned_seeds, settings, tune
+from mtnas.run.phases.baselines import Baselines, matched_baseline, planned_seeds
 from mtnas.run.phases.search import RANDOM, Found
+from mtnas.run.phases.tuning import Untuned, tune
+from mtnas.run.phases.tuning_plan import Tuned, Tuning
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 PARTS = ("train", "search")
@@ -28,7 +30,7 @@ class Entrant:
     Attributes:
         role: ``baseline`` or ``finalist``.
         trials: by seed, failed ones included.
-        tuned: its learning rate.
+        tuned: its learning rate and weight decay.
     """
 
     label: str
@@ -57,7 +59,7 @@ class Entrant:
 def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     """Baselines first, then finalists by their score on ``valid``, best first.
 
-    Routes of a search keep the settings that they were found with, but for the learning rate, which is tuned.
+    Routes of a search keep the settings that they were found with, but for what is tuned.
 
     Raises:
         SearchError: no finalist could be trained.
@@ -67,7 +69,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     searched = {f"finalist-{rank}": candidate for rank, candidate in enumerate(found.finalists, start=1)}
     if found.random_finalist is not None:
         searched[RANDOM] = found.random_finalist
-    num_tuning = len(searched) * len(context.spec.training.lr_grid) if len(context.spec.training.lr_grid) > 1 else 0
+    num_tuning = len(searched) * context.spec.training.num_tunings
     tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(searched)))
     tuned, first = _tune_finalists(context, searched, found.num_trials, WHOLE.part(0, tuning))
     num_params = context.space.cost(found.finalists[0].route).num_params
@@ -76,11 +78,13 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     for name, choice in known.tuned.items():
         named_of[name] = matched_baseline(context, name, num_params)
         start = first + len(planned)
-        planned += planned_seeds(context, start, "retrain", name, named_of[name], lr=choice.lr, seeds=seeds)
+        planned += planned_seeds(context, start, "retrain", name, named_of[name], tuned=choice, seeds=seeds)
     for label, candidate in searched.items():
         named = NamedRoute(name=label, graph=context.space.graph, route=candidate.route)
-        named_of[label], start, lr = named, first + len(planned), tuned[label].lr
-        planned += planned_seeds(context, start, "retrain", label, named, lr=lr, seeds=seeds, like=candidate.settings)
+        named_of[label], start, choice = named, first + len(planned), tuned[label]
+        planned += planned_seeds(
+            context, start, "retrain", label, named, tuned=choice, seeds=seeds, like=candidate.settings
+        )
     trials = train(
         context,
         planned,
@@ -114,27 +118,15 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
 def _tune_finalists(
     context: Context, searched: dict[str, Candidate], first: int, stretch: Stretch
 ) -> tuple[dict[str, Tuned], int]:
-    """The learning-rate tuning that baselines had, for the routes of the search: same rows, same grid, one seed."""
-    grid = context.spec.training.lr_grid
-    wanted = [
-        (
-            label,
-            context.space.graph,
-            Candidate(route=found.route, settings=settings(context, lr=lr, seed=0, like=found.settings)),
-        )
+    """The tuning that baselines had, for the routes of the search: same rows, same grids, one seed."""
+    entrants = [
+        Untuned(label=label, graph=context.space.graph, route=found.route, like=found.settings)
         for label, found in searched.items()
-        for lr in grid
     ]
-    if len(grid) == 1:
-        return {label: Tuned(lr=grid[0], on_edge=False, curve={}) for label in searched}, first
-    planned = plan(first, "tune", wanted)
-    trials = train(
-        context,
-        planned,
-        parts=("train",),
-        evaluate_on=("search", "valid"),
-        values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
-        stretch=stretch,
-    )
-    tuned = {label: tune(context, [trial for trial in trials if trial.label == label]) for label in searched}
-    return tuned, first + len(planned)
+    tunings = {entrant.label: Tuning.of(context.spec.training, entrant.like) for entrant in entrants}
+    chosen = {label: tuning.given for label, tuning in tunings.items() if not tuning.is_needed}
+    waiting = [entrant for entrant in entrants if entrant.label not in chosen]
+    if not waiting:
+        return chosen, first
+    tuned, trials = tune(context, waiting, phase="tune", first=first, stretch=stretch)
+    return chosen | tuned, first + len(trials)

@@ -14,8 +14,9 @@ from mtnas.run.judging.figures import gains_on
 from mtnas.run.packs.pack_events import PackFailed, SupernetResult
 from mtnas.run.packs.pack_task import PackTask, SupernetWork
 from mtnas.run.packs.progress import Stretch
-from mtnas.run.phases.baselines import Baselines, settings
+from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.stopping import begun_in, gradient_limits, gradient_stop, resumable, stop_from_json
+from mtnas.run.phases.tuning import settings
 from mtnas.search import Stop
 from mtnas.search.budgets.foreseen import num_sampled
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch

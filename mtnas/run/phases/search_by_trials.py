@@ -9,8 +9,9 @@ from mtnas.run.context import Context
 from mtnas.run.judging.figures import gains_on
 from mtnas.run.packs.planned import Orders, plan
 from mtnas.run.packs.progress import Stretch
-from mtnas.run.phases.baselines import Baselines, settings
+from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.halving_rungs import train_generation
+from mtnas.run.phases.tuning import settings
 from mtnas.run.phases.work_clock import WorkClock
 from mtnas.search import Budget, Searcher, Stop, StopReason, build
 from mtnas.search.budgets.limits import BudgetSpec

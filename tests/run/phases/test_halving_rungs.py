@@ -34,7 +34,7 @@ from tests.run.jobs import (
 GENERATION, EPOCHS = 9, 9
 HALVED: dict[str, Any] = SAMPLED | {
     "search": {"kind": "random", "generation": GENERATION, "halving": {"reduction": 3, "min_epochs": 1}},
-    "training": {"batch_size": 64, "epochs": EPOCHS, "lr": {"grid": [0.003, 0.01, 0.03]}},
+    "training": {"batch_size": 64, "epochs": EPOCHS, "lr": {"grid": [0.003, 0.01, 0.03]}, "extend": 0},
     "objectives": [{"metric": "task_0.auc", "direction": "max"}],
     "budget": {"trials": GENERATION},
     "protocol": {"level": "quick", "baselines": [], "seeds": 1, "finalists": 1},

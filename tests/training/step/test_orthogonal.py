@@ -50,7 +50,7 @@ def stepped(index: Sequence[int], sizes: tuple[int, int], num_steps: int) -> Pac
 
 @pytest.mark.parametrize("sizes", [(8, 5), (5, 8), (6, 6)])
 def test_matrices_move_as_the_library_moves_them(sizes: tuple[int, int]) -> None:
-    """The library iterates in bfloat16, which has three digits: a step is as long as its rate, to a few in a hundred."""
+    """The library iterates in bfloat16, which has three digits: steps agree to a few in a hundred."""
     num_steps = 3
     found = stepped((0, 1, 2), sizes, num_steps)
     for candidate in range(3):
