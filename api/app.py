@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,11 +14,12 @@ from starlette.concurrency import run_in_threadpool
 import mtnas
 from api import dashboard, errors
 from api.dashboard.rendering import problem_page
-from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, trials, verbs
+from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, system, trials, verbs
 from api.security import BorderGuard, check_bind
 from api.settings import Settings
 from mtnas.messages import Problem
 from mtnas.store import Store
+from mtnas.store.jobs.reaper import Reaper
 
 _DESCRIPTION = """
 Neural architecture search for multi-task sharing routes. Submit a search (`POST /v1/jobs`), follow it
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(BorderGuard, settings=settings)
     errors.install(app, problem_page)
-    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, health):
+    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, system, health):
         app.include_router(module.router)
     for router in (dashboard.actions, dashboard.pages):
         app.include_router(router)
@@ -61,9 +63,14 @@ async def _open_store(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     settings.home.mkdir(parents=True, exist_ok=True)
     app.state.store = await run_in_threadpool(Store.open, settings.database, artifacts=settings.artifacts)
+    ended = threading.Event()
+    reaper = Reaper(app.state.store.leases, every_s=settings.reap_s, shutdown=ended)
+    reaper.start()
     try:
         yield
     finally:
+        ended.set()
+        await run_in_threadpool(reaper.join)
         app.state.store.close()
 
 

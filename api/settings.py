@@ -19,6 +19,7 @@ class Settings(Places):
         token_hashes: sha256 (hex) of the bearer tokens that may come in; empty: no token is asked, loopback only.
         allowed_hosts: names a ``Host`` header may carry besides the loopback ones and ``host``.
         allowed_origins: origins a browser may send changes from besides the service's own.
+        reap_s: seconds between two looks for jobs whose workers are gone.
         max_body_bytes: largest request body.
         events_poll_s: seconds between two looks for new events of a job.
         events_heartbeat_s: seconds of silence after which an event stream sends a comment.
@@ -29,6 +30,7 @@ class Settings(Places):
     token_hashes: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    reap_s: Annotated[float, Field(gt=0)] = 15.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2**20
     events_poll_s: Annotated[float, Field(gt=0)] = 0.5
     events_heartbeat_s: Annotated[float, Field(gt=0)] = 15.0

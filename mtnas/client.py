@@ -251,6 +251,10 @@ class Client:
         """Register data below a data root under a name; the answer names the job that profiles it."""
         return self._ask(m.Dataset, "POST", "/v1/datasets", json={"name": name, "source": dict(source)})
 
+    def system(self) -> m.System:
+        """What waits, what runs, and which workers are there."""
+        return self._ask(m.System, "GET", "/v1/system")
+
     def ready(self) -> m.Health:
         """Whether the service can serve.
 

@@ -237,6 +237,35 @@ class DatasetPage(Page[Dataset]):
     """The catalogue's data sets, then the registered ones."""
 
 
+class WorkerState(Answer):
+    """A worker process: the kinds of jobs that it takes, and when it was last heard of."""
+
+    name: str = Field(examples=["node-1/4242"])
+    version: str = Field(examples=["0.1.0"])
+    kinds: tuple[str, ...] = Field(examples=[["search", "extend"]])
+    devices: tuple[str, ...] = Field(examples=[["ray"]])
+    started_at: datetime
+    beat_at: datetime
+    is_alive: bool
+
+
+class System(Answer):
+    """What the service is doing, and with whom.
+
+    Attributes:
+        jobs: how many are in each state.
+        queued: how many of each kind wait.
+        workers: all that were heard of within a day.
+        warnings: what keeps jobs waiting: kinds that no worker takes, workers that are gone.
+    """
+
+    version: str = Field(examples=["0.1.0"])
+    jobs: dict[str, int] = Field(examples=[{"queued": 2, "running": 1}])
+    queued: dict[str, int] = Field(examples=[{"search": 2}])
+    workers: tuple[WorkerState, ...]
+    warnings: tuple[str, ...] = ()
+
+
 class Health(Answer):
     """Whether the process is up, and, for readiness, able to serve."""
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 
 PARENT_VARIABLE = "MTNAS_PARENT_PID"
 """Environment variable by which a parent tells a child whom to watch."""
 
 _LOOK_S = 1.0
+
+
+def worker_name(process: int) -> str:
+    """What the worker that is this process of this machine is called: leases name it, and its supervisor ends them."""
+    return f"{socket.gethostname()}/{process}"
 
 
 def set_on_signal(event: threading.Event) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import threading
 from contextlib import ExitStack
 
 from mtnas.errors import MtnasError
-from mtnas.processes import end_with_parent, set_on_signal
+from mtnas.processes import end_with_parent, set_on_signal, worker_name
 from mtnas.store import Store
+from mtnas.store.jobs.reaper import Reaper
 from workers import logs
 from workers.loop import Worker
 from workers.settings import Settings
 from workers.upkeep.janitor import Janitor
-from workers.upkeep.reaper import Reaper
+from workers.upkeep.presence import Presence
 from workers.work import open_work
 
 _log = logging.getLogger("workers")
@@ -35,15 +35,31 @@ def main() -> int:
             work_by_kind, rest = stack.enter_context(open_work(settings, store))
             # After Ray has started: it puts a handler of its own on SIGTERM.
             set_on_signal(shutdown)
-            reaper = Reaper(store, every_s=settings.reap_s, shutdown=shutdown)
+            reaper = Reaper(
+                store.leases,
+                every_s=settings.reap_s,
+                shutdown=shutdown,
+                wait_s=settings.retry_s,
+                grace_s=settings.lease_s,
+            )
             reaper.start()
             janitor = Janitor(store, settings, shutdown=shutdown)
             janitor.start()
-            name = f"{socket.gethostname()}/{os.getpid()}"
+            name = worker_name(os.getpid())
+            presence = Presence(
+                store,
+                name=name,
+                kinds=settings.kinds,
+                devices=(settings.executor,),
+                every_s=settings.heartbeat_s,
+                shutdown=shutdown,
+            )
+            presence.start()
             _log.info("worker ready", extra={"worker": name})
             Worker(store, settings, name=name, work_by_kind=work_by_kind, shutdown=shutdown, rest=rest).run()
             reaper.join()
             janitor.join()
+            presence.join()
     except MtnasError as error:
         _log.error(str(error))
         return 2

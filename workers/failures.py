@@ -35,9 +35,9 @@ FAILURE_KINDS: dict[type[errors.MtnasError], FailureKind] = {
 """The failure kind of every error class. ``internal`` are our own faults: the request is fine."""
 
 RETRIED: Mapping[FailureKind, float] = MappingProxyType(
-    {FailureKind.LOST_WORKER: 5.0, FailureKind.OUT_OF_DISK: 60.0, FailureKind.INTERNAL: 5.0}
+    {FailureKind.LOST_WORKER: 1.0, FailureKind.OUT_OF_DISK: 12.0, FailureKind.INTERNAL: 1.0}
 )
-"""Kinds after which another attempt may help, and the seconds before it; longer after every further one in vain."""
+"""Kinds after which another attempt may help, and how long to wait before it, in units of ``Settings.retry_s``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Failure:
     kind: FailureKind
     problem: Mapping[str, Any]
     retry: bool
-    wait_s: float = 0.0
+    patience: float = 0.0
 
 
 def describe(error: Exception, *, job_id: str) -> Failure:
@@ -78,5 +78,5 @@ def describe(error: Exception, *, job_id: str) -> Failure:
 
 
 def _failure(kind: FailureKind, error: errors.MtnasError, *, retry: bool) -> Failure:
-    wait_s = RETRIED[kind] if retry else 0.0
-    return Failure(kind=kind, problem=problems.to_document(error), retry=retry, wait_s=wait_s)
+    patience = RETRIED[kind] if retry else 0.0
+    return Failure(kind=kind, problem=problems.to_document(error), retry=retry, patience=patience)

@@ -94,7 +94,9 @@ class Worker:
 
     def _fail(self, holding: Holding, error: Exception, *, job_id: str) -> str:
         failure = describe(error, job_id=job_id)
-        return holding.fail(failure.kind, failure.problem, retry=failure.retry, wait_s=failure.wait_s)
+        return holding.fail(
+            failure.kind, failure.problem, retry=failure.retry, wait_s=failure.patience * self._settings.retry_s
+        )
 
 
 def _stop(holding: Holding, reason: StopReason | None) -> str:

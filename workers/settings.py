@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from mtnas.errors import SpecError
 from mtnas.places import Places
+from mtnas.store import JobKind
 
 
 class Settings(Places):
@@ -17,6 +19,8 @@ class Settings(Places):
         lease_s: seconds a lease lasts unless renewed.
         heartbeat_s: seconds between two renewals.
         reap_s: seconds between two looks for leases that have run out.
+        retry_s: seconds before the next attempt after one that ended badly and in vain; longer after every further
+            one, and after a full disk.
         poll_s: seconds between two looks into an empty queue.
         job_timeout_s: seconds one attempt at a job may take; ``None`` for no limit.
         executor: ``ray``, or ``local`` to train inside this process.
@@ -28,12 +32,15 @@ class Settings(Places):
         tidy_s: seconds between two looks for files that nothing refers to.
         garbage_age_s: seconds after which such a file is deleted, and encoded data may be.
         cache_mib: what encoded data may take on disk; ``None`` for no limit.
+        kinds: kinds of jobs to take (``MTNAS_KINDS``, separated by commas); by default all. A worker for ``profile``
+            and ``export`` alone keeps these from waiting for searches.
         ray_rest_s: seconds without a job after which this worker's actors leave such a cluster to others.
     """
 
     lease_s: Annotated[float, Field(gt=0)] = 60.0
     heartbeat_s: Annotated[float, Field(gt=0)] = 10.0
     reap_s: Annotated[float, Field(gt=0)] = 15.0
+    retry_s: Annotated[float, Field(ge=0)] = 5.0
     poll_s: Annotated[float, Field(gt=0)] = 1.0
     job_timeout_s: Annotated[float, Field(gt=0)] | None = None
     executor: Literal["ray", "local"] = "ray"
@@ -41,10 +48,16 @@ class Settings(Places):
     ray_cpus: Annotated[int, Field(ge=1)] | None = None
     ray_object_store_mib: Annotated[int, Field(ge=80)] = 300
     ray_wait_s: Annotated[float, Field(ge=0)] = 60.0
+    kinds: Annotated[tuple[JobKind, ...], NoDecode] = tuple(JobKind)
     ray_rest_s: Annotated[float, Field(ge=0)] = 10.0
     tidy_s: Annotated[float, Field(gt=0)] = 3600.0
     garbage_age_s: Annotated[float, Field(gt=0)] = 86_400.0
     cache_mib: Annotated[int, Field(ge=0)] | None = None
+
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeat(self) -> Settings:

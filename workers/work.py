@@ -25,7 +25,7 @@ def open_work(settings: Settings, store: Store) -> Iterator[tuple[Mapping[JobKin
             JobKind.EXTEND: training.extend,
             JobKind.EXPORT: training.export,
         }
-        yield work_by_kind, backend.rest
+        yield {kind: work_by_kind[kind] for kind in settings.kinds}, backend.rest
 
 
 @contextmanager

@@ -53,18 +53,21 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
-    def restart_if_dead(self) -> None:
-        """Start it again, some time after it died."""
+    def restart_if_dead(self) -> int | None:
+        """Start it again, some time after it died; gives the id of the dead process, once."""
         if self.is_alive():
-            return
+            return None
         now = time.monotonic()
         if not self._died:
             self._died = now
             self._pause_s = 0.5 if now - self._started > HEALTHY_S else min(2 * self._pause_s, LONGEST_PAUSE_S)
             print(f"mtnas: the {self.name} died ({self.last_words()}); starting it again", file=sys.stderr, flush=True)
             self._kill_session()
-        elif now - self._died > self._pause_s:
+            assert self._process is not None, "it was started"
+            return self._process.pid
+        if now - self._died > self._pause_s:
             self.start()
+        return None
 
     def end(self) -> None:
         """Ask it to end, wait, and kill what is left of it."""

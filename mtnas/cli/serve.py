@@ -1,4 +1,7 @@
-"""``mtnas serve``: the API and a worker as child processes, kept running until a signal comes."""
+"""``mtnas serve``: the API and two workers as child processes, kept running until a signal comes.
+
+One worker takes all jobs, one only those that are short: they do not wait for a search to end.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from pathlib import Path
 import httpx
 
 from mtnas.cli.child import Child
-from mtnas.errors import ServiceError
-from mtnas.processes import PARENT_VARIABLE, set_on_signal
+from mtnas.errors import ServiceError, StoreError
+from mtnas.places import Places
+from mtnas.processes import PARENT_VARIABLE, set_on_signal, worker_name
+from mtnas.store import Store
+from mtnas.store.jobs.jobs import SHORT_KINDS
 
 READY_S, LOOK_S = 60.0, 0.2
 WORKER_END_S, API_END_S = 20.0, 6.0
 
 
 def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> None:
-    """Start both, say where, restart what dies, and end both on SIGINT or SIGTERM.
+    """Start all, say where, restart what dies, and end all on SIGINT or SIGTERM.
 
     Raises:
         ServiceError: the API did not become ready.
@@ -33,20 +39,40 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
     worker = Child(
         "worker", (sys.executable, "-m", "workers"), environment, log=logs / "worker.log", end_s=WORKER_END_S
     )
+    short = Child(
+        "worker for short jobs",
+        (sys.executable, "-m", "workers"),
+        environment | {"MTNAS_KINDS": ",".join(SHORT_KINDS), "MTNAS_EXECUTOR": "local"},
+        log=logs / "short-worker.log",
+        end_s=WORKER_END_S,
+    )
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     try:
         api.start()
         _wait_until_ready(api, url, stop)
         worker.start()
+        short.start()
         if not stop.is_set():
             print(f"mtnas: serving on {url} (documentation: {url}/docs; state and logs: {home})", flush=True)
         while not stop.wait(LOOK_S):
-            for child in (api, worker):
-                child.restart_if_dead()
+            for child in (api, worker, short):
+                if (process := child.restart_if_dead()) is not None and child is not api:
+                    _let_go(process, home)
     finally:
         # The worker first: it gives its job back, and whoever watches can still read that.
-        worker.end()
-        api.end()
+        for child in (worker, short, api):
+            child.end()
+
+
+def _let_go(process: int, home: Path) -> None:
+    """Give back at once what a dead worker held: nobody has to wait for its lease to run out."""
+    places = Places(home=home.absolute())
+    try:
+        with Store.open(places.database, artifacts=places.artifacts) as store:
+            store.leases.reap(worker=worker_name(process))
+            store.workers.leave(worker_name(process))
+    except StoreError as error:
+        print(f"mtnas: the dead worker's jobs wait for their leases to run out ({error})", file=sys.stderr, flush=True)
 
 
 def _environment(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> dict[str, str]:

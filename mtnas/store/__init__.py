@@ -80,6 +80,7 @@ from mtnas.store.records import (
     RouteRole,
     TrialRecord,
     TrialResult,
+    WorkerRecord,
     WorkState,
 )
 from mtnas.store.store import Store
@@ -107,4 +108,5 @@ __all__ = [
     "TrialRecord",
     "TrialResult",
     "WorkState",
+    "WorkerRecord",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -120,6 +120,19 @@ class JobRecord(JobHead):
     """A job with its request as JSON, self-contained."""
 
     spec: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRecord:
+    """A worker process: what it can do, and whether it was heard of of late (`beat_at`)."""
+
+    name: str
+    version: str
+    kinds: Sequence[str]
+    devices: Sequence[str]
+    started_at: datetime
+    beat_at: datetime
+    is_alive: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

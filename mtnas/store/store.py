@@ -20,6 +20,7 @@ from mtnas.store.results.exports import Exports
 from mtnas.store.results.reports import Reports, TestReads
 from mtnas.store.results.routes import Graphs, Routes
 from mtnas.store.results.trials import Trials
+from mtnas.store.workers import Workers
 
 
 class Store:
@@ -39,6 +40,7 @@ class Store:
         self.checkpoints = Checkpoints(database)
         self.exports = Exports(database)
         self.datasets = Datasets(database)
+        self.workers = Workers(database)
 
     @classmethod
     def open(cls, url: str, *, artifacts: Path) -> Store:

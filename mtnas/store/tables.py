@@ -232,6 +232,17 @@ DATASETS = Table(
     UniqueConstraint("owner", "name"),
 )
 
+WORKERS = Table(
+    "workers",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("kinds", JsonColumn, nullable=False),
+    Column("devices", JsonColumn, nullable=False),
+    _created("started_at"),
+    _updated("beat_at"),
+)
+
 TEST_READS = Table(
     "test_reads",
     METADATA,

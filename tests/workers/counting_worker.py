@@ -11,10 +11,10 @@ from collections.abc import Callable
 from mtnas.errors import DataError, DivergedError
 from mtnas.processes import set_on_signal
 from mtnas.store import Holding, JobKind, Store
+from mtnas.store.jobs.reaper import Reaper
 from workers import logs
 from workers.loop import Worker
 from workers.settings import Settings
-from workers.upkeep.reaper import Reaper
 
 
 def count(store: Store, holding: Holding, check: Callable[[], None]) -> None:
@@ -43,7 +43,8 @@ def main() -> None:
     settings, shutdown = Settings(), threading.Event()
     set_on_signal(shutdown)
     with Store.open(settings.database, artifacts=settings.artifacts) as store:
-        Reaper(store, every_s=settings.reap_s, shutdown=shutdown).start()
+        reaper = Reaper(store.leases, every_s=settings.reap_s, shutdown=shutdown, wait_s=settings.retry_s)
+        reaper.start()
         work = {JobKind.SEARCH: lambda holding, check: count(store, holding, check)}
         Worker(store, settings, name=f"test/{os.getpid()}", work_by_kind=work, shutdown=shutdown).run()
 

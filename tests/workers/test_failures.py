@@ -41,4 +41,4 @@ def test_a_failure_has_its_true_kind(error: Exception, kind: FailureKind) -> Non
     failure = describe(error, job_id="j")
     assert failure.kind is kind
     assert failure.retry is (kind in RETRIED)
-    assert failure.wait_s == (RETRIED[kind] if failure.retry else 0.0)
+    assert failure.patience == (RETRIED[kind] if failure.retry else 0.0)

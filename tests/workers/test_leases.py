@@ -29,6 +29,7 @@ def start_worker(tmp_path: Path, store: Store) -> Iterator[StartWorker]:
 
     def start(**settings: str) -> subprocess.Popen[bytes]:
         short = {"MTNAS_LEASE_S": "3", "MTNAS_HEARTBEAT_S": "0.2", "MTNAS_REAP_S": "0.3", "MTNAS_POLL_S": "0.05"}
+        short |= {"MTNAS_RETRY_S": "0.05"}
         environment = os.environ | {"MTNAS_HOME": str(tmp_path)} | short | settings
         with (tmp_path / "worker.log").open("ab") as log:
             command = [sys.executable, "-m", "tests.workers.counting_worker"]
@@ -121,7 +122,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(store: Store, start_wor
         ("data_error", "data_error", 1, "column 'age', row 3: expected numbers, found 'x'"),
         ("diverged", "diverged", 1, "trial 7"),
         ("memory", "out_of_memory", 1, "memory"),
-        ("bug", "lost_worker", 3, "internal error (ZeroDivisionError)"),
+        ("bug", "internal", 3, "internal error (ZeroDivisionError)"),
     ],
 )
 def test_a_failed_job_says_why_and_the_worker_goes_on(

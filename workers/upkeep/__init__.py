@@ -1,4 +1,4 @@
-"""What keeps jobs and folders in order beside the work: heartbeat, reaper, janitor.
+"""What keeps jobs and folders in order beside the work: heartbeat, presence, janitor.
 
-Enters: the store. Leaves: renewed leases, jobs given back to the queue, removed files. One role a file.
+Enters: the store. Leaves: renewed leases, the worker's row, removed files. One role a file.
 """

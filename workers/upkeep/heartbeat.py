@@ -99,7 +99,9 @@ class Heartbeat:
         except StoreError as error:
             # The database may come back; whether it did in time is a matter of our own clock.
             _log.warning("renewing failed", extra={"job_id": self._lease.job_id, "error": str(error)})
-            return StopReason.LOST if time.monotonic() - self._renewed > self._lease_s else self.reason
+            # In time is generous: reapers, too, wait for a lease's time after the database was away, and whoever comes
+            # later than that cannot write.
+            return StopReason.LOST if time.monotonic() - self._renewed > 2 * self._lease_s else self.reason
         self._renewed = time.monotonic()
         if signal.cancel:
             return StopReason.CANCEL

@@ -124,6 +124,18 @@ class Jobs:
             counted = {row[0]: row[1] for row in connection.execute(query)}
         return {state: counted.get(state, 0) for state in JobState}
 
+    def queued(self) -> Mapping[JobKind, int]:
+        """How many jobs of each kind wait in the queue; kinds without any are left out."""
+        query = select(JOBS.c.kind, func.count()).where(JOBS.c.state == JobState.QUEUED).group_by(JOBS.c.kind)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def num_lapsed(self) -> int:
+        """Jobs that count as running although their lease has run out: nobody has reaped them yet."""
+        query = select(func.count()).where(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_deadline < now())
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def request_cancel(self, job_id: str, *, owner: str | None = None) -> JobRecord:
         """Cancel a job: at once if nobody works on it, else by its holder's next heartbeat. Asking again is harmless.
 
