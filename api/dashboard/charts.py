@@ -12,6 +12,7 @@ Spec = dict[str, Any]
 _GREY, _BLUE, _ORANGE = "#7c8494", "#3d7edb", "#e0812d"
 _CONFIG = {
     "background": "transparent",
+    "padding": {"left": 28, "right": 12, "top": 8, "bottom": 8},  # fonts of browsers are wider than measured
     "font": "system-ui, sans-serif",
     "axis": {
         "labelColor": _GREY,

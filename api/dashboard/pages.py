@@ -55,7 +55,7 @@ def job(request: Request, job_id: Identifier, store: StoreParam) -> HTMLResponse
     """One job at work: its phase, its progress, its best routes."""
     found = store.jobs.get(job_id)
     searched = found.kind in (JobKind.SEARCH, JobKind.EXTEND)
-    routes = store.routes.list(job_id=job_id, sort="rank", limit=10) if searched else ()
+    routes = views.answer_routes(store, job_id) if searched else ()
     report = views.report_of(store, job_id) if searched else None
     answer = {"routes": routes, "figures": views.figures_of(routes), "report": report, "searched": searched}
     return page(request, "job.html", {"job": found, "can": views.can(found.kind, found.state)} | answer)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtnas.errors import NotFoundError
-from mtnas.store import JobKind, RouteRecord, Store
+from mtnas.store import JobKind, RouteRecord, RouteRole, Store
 from mtnas.trials import TrialState
 
 MOST_POINTS = 2000
@@ -19,6 +19,13 @@ def report_of(store: Store, job_id: str) -> Mapping[str, Any] | None:
         return store.reports.get(job_id).report
     except NotFoundError:
         return None
+
+
+def answer_routes(store: Store, job_id: str) -> tuple[RouteRecord, ...]:
+    """The winner, the other finalists and the baselines; before there are any, the first routes of the search."""
+    roles = (RouteRole.BEST, RouteRole.FINALIST, RouteRole.BASELINE)
+    of_roles = [store.routes.list(job_id=job_id, role=role, sort="rank", limit=20) for role in roles]
+    return tuple(route for routes in of_roles for route in routes) or store.routes.list(job_id=job_id, limit=10)
 
 
 def first_metric(spec: Mapping[str, Any]) -> tuple[str, bool]:
