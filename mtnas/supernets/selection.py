@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,15 +81,9 @@ class Selection:
         if any(len(row) != num_groups for row in routes):
             found = str([len(row) for row in routes])
             raise SpaceError(expected="equally many route groups per candidate", found=found, where="selection")
+        sizes = len(layout.edges), len(layout.edges), len(layout.gates), len(layout.queries), len(layout.blocks)
         edges, forward_only, gates, queries, blocks = (
-            torch.zeros(len(routes), num_groups, size)
-            for size in (
-                len(layout.edges),
-                len(layout.edges),
-                len(layout.gates),
-                len(layout.queries),
-                len(layout.blocks),
-            )
+            np.zeros((len(routes), num_groups, size), dtype=np.float32) for size in sizes
         )
         for k, row in enumerate(routes):
             for g, route in enumerate(row):
@@ -105,13 +101,13 @@ class Selection:
                     raise SpaceError(
                         expected="choices of the graph", found=str(error), where=f"route {route.text}"
                     ) from error
-        stops = bool(forward_only.any())
+        to_device = partial(torch.as_tensor, device=device, dtype=dtype)
         return Selection(
-            edges=edges.to(device, dtype),
-            gates=gates.to(device, dtype),
-            queries=queries.to(device, dtype),
-            blocks=blocks.to(device, dtype),
-            forward_only=forward_only.to(device, dtype) if stops else None,
+            edges=to_device(edges),
+            gates=to_device(gates),
+            queries=to_device(queries),
+            blocks=to_device(blocks),
+            forward_only=to_device(forward_only) if forward_only.any() else None,
             settings=settings_of(gate, device=device, dtype=dtype),
         )
 

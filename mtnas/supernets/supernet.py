@@ -94,6 +94,12 @@ class Supernet(nn.Module):
         starts = starting_outputs(graph.towers, rates or {})
         for in_width, towers in self._plan.towers:
             self.tower_groups.append(TowerGroup(towers, in_width, initial, starts=starts))
+        self._choice_at: dict[SlotGroup, str] = {}  # buffers with the positions of a group's block in a selection
+        for group, _ in self.slot_banks():
+            if any(len(slot.choices) > 1 for slot in group.slots):
+                positions = [self.layout.blocks[slot.name, group.block.text] for slot in group.slots]
+                self._choice_at[group] = f"choice_at_{len(self._choice_at)}"
+                self.register_buffer(self._choice_at[group], torch.tensor(positions), persistent=False)
         self.alignment = TaskAlignment(graph.tasks, inputs.width, initial) if aligned else None
         self._on_inputs = frozenset(self._groups_on_inputs())
         self._hold_frozen()
@@ -251,8 +257,7 @@ class Supernet(nn.Module):
 
     def _block_choice(self, group: SlotGroup, selection: Selection, num_rows: int) -> Tensor:
         """How much of this group's block each slot takes, ``[K, S, B or 1, 1]``."""
-        positions = [self.layout.blocks[slot.name, group.block.text] for slot in group.slots]
-        choice_KGS = selection.blocks[..., positions]
+        choice_KGS = selection.blocks.index_select(-1, self.get_buffer(self._choice_at[group]))
         if selection.num_groups > 1:
             choice_KGS = choice_KGS.repeat_interleave(num_rows // selection.num_groups, 1)
         return choice_KGS.transpose(1, 2).unsqueeze(-1)

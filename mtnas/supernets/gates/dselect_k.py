@@ -84,7 +84,7 @@ class DSelectGate(Gate):
 
     def _in_use(self, mixing: Mixing, shares_KJSB: Tensor) -> Tensor:
         """1 for the first k selectors, ``[K or 1, 1, S, 1]``."""
-        k = torch.as_tensor(mixing.selection.setting("k", 3), device=shares_KJSB.device)
+        k = mixing.selection.setting("k", 3)
         rank = torch.arange(self.selectors, device=shares_KJSB.device).view(1, 1, -1, 1)
         return ((rank < k) | (k < 1)).to(shares_KJSB.dtype)
 

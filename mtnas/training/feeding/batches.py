@@ -21,6 +21,11 @@ def row_order(num_rows: int, data_seed: int, epoch: int) -> Tensor:
     return torch.randperm(num_rows, generator=generator)
 
 
+def sent(numbers: Tensor, device: torch.device) -> Tensor:
+    """Numbers of rows on a device, without waiting for it: once an epoch, all that a pack copies while it trains."""
+    return numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers.to(device)
+
+
 class BatchStream:
     """Training batches for a pack: candidates of one data seed read the same rows at every step.
 
@@ -62,7 +67,7 @@ class BatchStream:
     def epoch(self, epoch: int, *, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from a step of it on."""
         orders = [row_order(len(self._rows), seed, epoch) for seed in self._distinct]
-        rows_SN = self._rows[torch.stack(orders).to(self._data.device)]
+        rows_SN = self._rows[sent(torch.stack(orders), self._data.device)]
         steps = range(first_step, self.num_batches)
         batches = (rows_SN[:, step * self.batch_size : (step + 1) * self.batch_size] for step in steps)
         yield from self._data.gather_each(batches, self._seed_of)

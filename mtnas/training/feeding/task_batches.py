@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mtnas.errors import DataError, TrainingError
-from mtnas.training.feeding.batches import BatchStream
+from mtnas.training.feeding.batches import BatchStream, sent
 from mtnas.training.feeding.rows import Batch, Encoded, TrainingData
 from mtnas.training.seeds import derived_seed
 
@@ -85,7 +85,7 @@ class TaskBatchStream:
         first, last = begin // len(rows), (begin + count - 1) // len(rows)
         orders = [task_row_order(len(rows), seed, task, cycle) for cycle in range(first, last + 1)]
         start = begin - first * len(rows)
-        return rows[torch.cat(orders)[start : start + count].to(rows.device)]
+        return rows[sent(torch.cat(orders)[start : start + count], rows.device)]
 
 
 def training_batches(

@@ -61,7 +61,7 @@ def evaluate(
     }
 
 
-def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str, float]) -> Tensor:
+def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str, Tensor]) -> Tensor:
     """One figure ``[K]`` for choosing checkpoints, larger is better: the mean over tasks of the judged metric.
 
     Errors count negatively; those of regressions are measured in the label's own spread.
@@ -75,15 +75,23 @@ def score(tasks: Sequence[Task], metrics: PackMetrics, label_scales: Mapping[str
     return torch.stack(figures).mean(0)
 
 
-def label_scales(data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, float]:
-    """Standard deviation of every task's labels, in their own unit, over the parts; 1 where it is zero or unknown."""
-    labels_NT = data.labels_of(parts)
-    scales = {}
-    for t, task in enumerate(tasks):
-        labelled = in_own_unit(labels_NT[~labels_NT[:, t].isnan(), t], task.unit)
-        deviation = float(labelled.std(correction=0)) if len(labelled) else 0.0
-        scales[task.name] = deviation if deviation > 0 else 1.0
-    return scales
+def label_scales(data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]) -> dict[str, Tensor]:
+    """Standard deviation of every task's labels, in their own unit, over the parts; 1 where it is zero or unknown.
+
+    Without axes, and found without waiting for the device.
+    """
+    labels_TN = data.labels_of(parts).unbind(1)
+    return {
+        task.name: _deviation(in_own_unit(labels_N, task.unit)) for task, labels_N in zip(tasks, labels_TN, strict=True)
+    }
+
+
+def _deviation(labels_N: Tensor) -> Tensor:
+    labelled_N = ~labels_N.isnan()
+    count = labelled_N.sum()
+    mean = labels_N.nansum() / count
+    deviation = (torch.where(labelled_N, labels_N - mean, 0.0).square().sum() / count).sqrt()
+    return torch.where(deviation > 0, deviation, 1.0)
 
 
 def of_candidate(metrics: PackMetrics, candidate: int) -> dict[str, dict[str, float]]:

@@ -60,6 +60,14 @@ class Choices(Protocol):
 class MixChoices(nn.Module):
     """One multinomial per junction over whole mixes."""
 
+    edges_JCN: Tensor
+    stopped_JCN: Tensor
+    gates_JCA: Tensor
+    queries_JCQ: Tensor
+    edge_at: Tensor
+    gate_at: Tensor
+    query_at: Tensor
+
     def __init__(self, space: SearchSpace, junctions: Sequence[Junction], layout: Layout, K: int) -> None:
         super().__init__()
         self.junctions = tuple(junctions)
@@ -75,9 +83,9 @@ class MixChoices(nn.Module):
         self.register_buffer(
             "queries_JCQ", _table([[[m.query == query for query in j.queries] for m in c] for j, c in of_each])
         )
-        self.edge_at = [[layout.edges[j.name, s] for s in j.sources] for j in junctions]
-        self.gate_at = [[layout.gates[j.name, gate] for gate in gates] for j in junctions]
-        self.query_at = [[layout.queries[j.name, query] for query in j.queries] for j in junctions]
+        self.register_buffer("edge_at", _places([[layout.edges[j.name, s] for s in j.sources] for j in junctions]))
+        self.register_buffer("gate_at", _places([[layout.gates[j.name, gate] for gate in gates] for j in junctions]))
+        self.register_buffer("query_at", _places([[layout.queries[j.name, q] for q in j.queries] for j in junctions]))
 
     def lean(self, k: int, prior: EdgePrior) -> None:
         """Add the log-odds of its edges to every mix of search k."""
@@ -94,10 +102,10 @@ class MixChoices(nn.Module):
     def fill(self, chosen_KGJ: Tensor, target: Target) -> None:
         """Put choices, by their numbers, into the target."""
         each_J = torch.arange(len(self.junctions), device=chosen_KGJ.device)
-        target.edges[..., self.edge_at] = self.edges_JCN[each_J, chosen_KGJ]  # type: ignore[index]
-        target.stopped[..., self.edge_at] = self.stopped_JCN[each_J, chosen_KGJ]  # type: ignore[index]
-        target.gates[..., self.gate_at] = self.gates_JCA[each_J, chosen_KGJ]  # type: ignore[index]
-        target.queries[..., self.query_at] = self.queries_JCQ[each_J, chosen_KGJ]  # type: ignore[index]
+        target.edges[..., self.edge_at] = self.edges_JCN[each_J, chosen_KGJ]
+        target.stopped[..., self.edge_at] = self.stopped_JCN[each_J, chosen_KGJ]
+        target.gates[..., self.gate_at] = self.gates_JCA[each_J, chosen_KGJ]
+        target.queries[..., self.query_at] = self.queries_JCQ[each_J, chosen_KGJ]
 
     def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
         """See ``Choices``: every part of a mix has the weight of all mixes that have it."""
@@ -126,6 +134,15 @@ class CoinChoices(nn.Module):
     used (the gate of a single input, the state of an edge that is off) does not count in the probability.
     """
 
+    both_JN: Tensor
+    stopped_JN: Tensor
+    gates_CA: Tensor
+    queries_CQ: Tensor
+    free_at: Tensor
+    edge_at: Tensor
+    gate_at: Tensor
+    query_at: Tensor
+
     def __init__(self, space: SearchSpace, junctions: Sequence[Junction], layout: Layout, K: int) -> None:
         super().__init__()
         self.junctions = tuple(junctions)
@@ -144,15 +161,16 @@ class CoinChoices(nn.Module):
         self.edge_logits = nn.Parameter(torch.zeros(K, J, len(self.free)))
         self.stop_logits = nn.Parameter(torch.zeros(K, J, N)) if both else None
         self.logits = nn.Parameter(torch.zeros(K, J, len(self.manners)))
+        self.register_buffer("free_at", _places(self.free))
         self.register_buffer("both_JN", _table([[[set(e.states) == _BOTH for e in j.edges] for j in junctions]])[0])
         self.register_buffer(
             "stopped_JN", _table([[[e.states == (EdgeState.FORWARD_ONLY,) for e in j.edges] for j in junctions]])[0]
         )
         self.register_buffer("gates_CA", _table([[[g is gate for gate in gates] for g, _ in self.manners]])[0])
         self.register_buffer("queries_CQ", _table([[[q == query for query in positions] for _, q in self.manners]])[0])
-        self.edge_at = [[layout.edges[j.name, s] for s in j.sources] for j in junctions]
-        self.gate_at = [[layout.gates[j.name, gate] for gate in gates] for j in junctions]
-        self.query_at = [[layout.queries[j.name, query] for query in j.queries] for j in junctions]
+        self.register_buffer("edge_at", _places([[layout.edges[j.name, s] for s in j.sources] for j in junctions]))
+        self.register_buffer("gate_at", _places([[layout.gates[j.name, gate] for gate in gates] for j in junctions]))
+        self.register_buffer("query_at", _places([[layout.queries[j.name, q] for q in j.queries] for j in junctions]))
 
     def lean(self, k: int, prior: EdgePrior) -> None:
         """Add the log-odds of the optional edges of search k."""
@@ -166,13 +184,13 @@ class CoinChoices(nn.Module):
         up_KGJF = coins.draw(noise.uniform((num_groups, *self.edge_logits.shape[1:])))
         log_prob_KGJ = coins.log_prob(up_KGJF)
         on = self.logits.new_ones((*up_KGJF.shape[:3], len(self.junctions[0].edges)))
-        on[..., self.free] = up_KGJF.to(on.dtype)
-        stopped = on * self.stopped_JN  # type: ignore[operator]
+        on[..., self.free_at] = up_KGJF.to(on.dtype)
+        stopped = on * self.stopped_JN
         if self.stop_logits is not None:
             u = noise.uniform((num_groups, *self.stop_logits.shape[1:]))
             stop_KGJN = self.stop_logits.unsqueeze(1).expand_as(on)
             drawn = (u < stop_KGJN.sigmoid()).to(on.dtype)
-            counted = on * self.both_JN  # type: ignore[operator]
+            counted = on * self.both_JN
             stopped = stopped + counted * drawn
             log_stop = -F.binary_cross_entropy_with_logits(stop_KGJN, drawn, reduction="none")
             log_prob_KGJ = log_prob_KGJ + (log_stop * counted).sum(-1)
@@ -180,8 +198,8 @@ class CoinChoices(nn.Module):
         mixes_KGJ = (on.sum(-1) > 1).to(on.dtype)
         target.edges[..., self.edge_at] = on
         target.stopped[..., self.edge_at] = stopped
-        target.gates[..., self.gate_at] = self.gates_CA[manner_KGJ] * mixes_KGJ.unsqueeze(-1)  # type: ignore[index]
-        target.queries[..., self.query_at] = self.queries_CQ[manner_KGJ] * mixes_KGJ.unsqueeze(-1)  # type: ignore[index]
+        target.gates[..., self.gate_at] = self.gates_CA[manner_KGJ] * mixes_KGJ.unsqueeze(-1)
+        target.queries[..., self.query_at] = self.queries_CQ[manner_KGJ] * mixes_KGJ.unsqueeze(-1)
         return (log_prob_KGJ + log_manner_KGJ * mixes_KGJ).sum(-1)
 
     def relax(self, relaxation: Relaxation, noise: Noise | None, num_groups: int, target: Target) -> None:
@@ -190,13 +208,13 @@ class CoinChoices(nn.Module):
         K, J, num_free, _ = up_KJFC.shape
         flat = relaxation.weights(up_KJFC.view(K, J * num_free, 2), noise, num_groups)
         on = flat.new_ones((*flat.shape[:2], J, len(self.junctions[0].edges)))
-        on[..., self.free] = flat[..., 1].view(*flat.shape[:2], J, num_free)
+        on[..., self.free_at] = flat[..., 1].view(*flat.shape[:2], J, num_free)
         manner_KGJC = relaxation.weights(self.logits, noise, num_groups)
         mixes_KGJ1 = (on.detach().sum(-1, keepdim=True) > 1).to(on.dtype)
         target.edges[..., self.edge_at] = on
-        target.stopped[..., self.edge_at] = (on * self.stopped_JN).detach()  # type: ignore[operator]
-        target.gates[..., self.gate_at] = (manner_KGJC @ self.gates_CA) * mixes_KGJ1  # type: ignore[operator]
-        target.queries[..., self.query_at] = (manner_KGJC @ self.queries_CQ) * mixes_KGJ1  # type: ignore[operator]
+        target.stopped[..., self.edge_at] = (on * self.stopped_JN).detach()
+        target.gates[..., self.gate_at] = (manner_KGJC @ self.gates_CA) * mixes_KGJ1
+        target.queries[..., self.query_at] = (manner_KGJC @ self.queries_CQ) * mixes_KGJ1
 
     def entropy(self) -> Tensor:
         """See ``Choices``."""
@@ -205,12 +223,10 @@ class CoinChoices(nn.Module):
         single = of_number_KJC[..., : max(2 - self.num_required, 0)].sum(-1)
         entropy_KJ = coins.entropy() + (1 - single) * entropy_of(self.logits)
         if self.stop_logits is not None:
-            on_KJN = torch.ones_like(self.stop_logits).index_copy(
-                2, torch.tensor(self.free, device=self.stop_logits.device), of_coin_KJF
-            )
+            on_KJN = torch.ones_like(self.stop_logits).index_copy(2, self.free_at, of_coin_KJF)
             p = self.stop_logits.sigmoid()
             of_state = F.binary_cross_entropy_with_logits(self.stop_logits, p, reduction="none")
-            entropy_KJ = entropy_KJ + (on_KJN * self.both_JN * of_state).sum(-1)  # type: ignore[operator]
+            entropy_KJ = entropy_KJ + (on_KJN * self.both_JN * of_state).sum(-1)
         return entropy_KJ.sum(-1)
 
     def take_best(self, k: int, mixes: dict[str, Mix], blocks: dict[str, Block]) -> None:
@@ -239,11 +255,14 @@ class CoinChoices(nn.Module):
 class BlockChoices(nn.Module):
     """One multinomial per slot over its blocks."""
 
+    block_at: Tensor
+
     def __init__(self, slots: Sequence[Slot], layout: Layout, K: int) -> None:
         super().__init__()
         self.slots = tuple(slots)
         self.logits = nn.Parameter(torch.zeros(K, len(slots), len(slots[0].choices)))
-        self.block_at = [[layout.blocks[slot.name, block.text] for block in slot.choices] for slot in slots]
+        positions = [[layout.blocks[slot.name, block.text] for block in slot.choices] for slot in slots]
+        self.register_buffer("block_at", _places(positions))
 
     def draw(self, noise: Noise, num_groups: int, target: Target) -> Tensor:
         """See ``Choices``."""
@@ -281,6 +300,11 @@ def entropy_of(logits_KJC: Tensor) -> Tensor:
     """Entropies ``[K, J]`` of multinomials, in nats."""
     log_p = logits_KJC.log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
+
+
+def _places(positions: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    """Flat positions, on the device from the start: a list would travel there in every step."""
+    return torch.tensor(positions, dtype=torch.long)
 
 
 def _table(rows: Sequence[Sequence[Sequence[bool]]]) -> Tensor:

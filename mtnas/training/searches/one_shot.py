@@ -30,6 +30,7 @@ from mtnas.training.searches.policy import RoutePolicy
 from mtnas.training.searches.shared_supernet import Ground, SharedWeights
 from mtnas.training.searches.supernet_search import SupernetSearch
 from mtnas.training.seeds import derived_seed
+from mtnas.training.step.counted_draws import keys
 from mtnas.trials import Candidate, Trial, TrialState
 
 _SCORE = "score"
@@ -48,12 +49,13 @@ class OneShotSearcher(SupernetSearch):
         self.search = searches[0]
         super().__init__(ground.space, SharedWeights(ground), self.search)
         self._paths = RoutePolicy(ground.space, len(searches), ground.data.device, dtype=ground.dtype)
+        self._keys_K = keys([derived_seed("fair", seed) for seed in self.weights.seeds], ground.data.device)
         self._scales = label_scales(ground.data, ground.tasks, ("train",))
         self._aim = ground.aim or Aim(objectives=(Objective(metric=_SCORE, direction=Direction.MAX),), reference={})
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``: fair paths."""
-        return self._paths.fair(self.weights.noise, step * num_groups, num_groups, self.weights.seeds)
+        return self._paths.fair(self.weights.noise, step * num_groups, num_groups, self._keys_K)
 
     def search_step(self, step: int) -> None:
         """Nothing learns but the weights."""

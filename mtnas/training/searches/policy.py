@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mtnas.routes import Block, GateKind, Junction, Mix, Route, Slot
@@ -24,7 +22,7 @@ from mtnas.supernets import Layout, Selection
 from mtnas.training.searches.choices import BlockChoices, Choices, CoinChoices, MixChoices, Target
 from mtnas.training.searches.relaxation import Relaxation
 from mtnas.training.searches.route_prior import EdgePrior
-from mtnas.training.seeds import derived_seed
+from mtnas.training.step.counted_draws import words
 from mtnas.training.step.noise import Noise
 
 MULTINOMIAL_INPUTS = 6
@@ -98,7 +96,7 @@ class RoutePolicy(nn.Module):
             log_prob = log_prob + part.draw(noise, num_groups, target)
         return Sample(selection=self._selection(target), log_prob=log_prob)
 
-    def fair(self, noise: Noise, first: int, num_groups: int, seeds: Sequence[int]) -> Selection:
+    def fair(self, noise: Noise, first: int, num_groups: int, keys_K: Tensor) -> Selection:
         """Routes ``[K, G]`` in which every choice comes up equally often, by an order of each search's own.
 
         Routes are numbered over the whole search. Of a choice between C alternatives, routes ``r C`` to
@@ -109,20 +107,15 @@ class RoutePolicy(nn.Module):
             noise: for the coins.
             first: number of the first route.
             num_groups: G.
-            seeds: one per search.
+            keys_K: one per search (``counted_draws``).
         """
         target = self._target(num_groups)
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
             if isinstance(part, CoinChoices):
                 part.draw(noise, num_groups, target)
                 continue
             assert isinstance(part, MixChoices | BlockChoices)
-            num_choices, alternatives = part.logits.shape[1:]
-            rounds = range(first // alternatives, (first + num_groups - 1) // alternatives + 1)
-            orders = [[_orders(seed, turn, num_choices, alternatives) for turn in rounds] for seed in seeds]
-            begin = first % alternatives
-            chosen_KGJ = np.array(orders).transpose(0, 1, 3, 2).reshape(len(seeds), -1, num_choices)
-            part.fill(torch.tensor(chosen_KGJ[:, begin : begin + num_groups], device=self.device), target)
+            part.fill(_fair(words(keys_K, number), first, num_groups, *part.logits.shape[1:]), target)
         return self._selection(target)
 
     def relaxed(self, relaxation: Relaxation, noise: Noise | None, num_groups: int) -> Selection:
@@ -211,10 +204,16 @@ class RoutePolicy(nn.Module):
         return (*self.mixes, *self.coins, *self.blocks)
 
 
-def _orders(seed: int, turn: int, num_choices: int, alternatives: int) -> NDArray[np.int64]:
-    """A permutation of the alternatives for every choice ``[J, C]``."""
-    rng = np.random.default_rng(derived_seed("fair", seed, turn, num_choices, alternatives))
-    return rng.permuted(np.tile(np.arange(alternatives), (num_choices, 1)), axis=1)
+def _fair(keys_K: Tensor, first: int, num_groups: int, num_choices: int, alternatives: int) -> Tensor:
+    """Numbers ``[K, G, J]`` of what the choices are in routes ``first`` and on: permutations one after another."""
+    begin, end = first // alternatives, (first + num_groups - 1) // alternatives + 1
+    shape = end - begin, num_choices, alternatives
+    numbers_RJC = torch.arange(
+        begin * num_choices * alternatives, end * num_choices * alternatives, device=keys_K.device
+    )
+    order_KRJC = words(keys_K.view(-1, 1, 1, 1), numbers_RJC.view(shape)).argsort(-1)
+    order_KGJ = order_KRJC.transpose(2, 3).flatten(1, 2)
+    return order_KGJ[:, first - begin * alternatives :][:, :num_groups]
 
 
 def _groups(space: SearchSpace) -> list[list[Junction]]:

@@ -12,7 +12,7 @@ Legend: K searches, T tasks (one row of the pack for each search and task), E ed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil, isfinite
 
 import torch
@@ -46,9 +46,11 @@ class SparseSharingSearcher(SupernetSearch):
         super().__init__(ground.space, weights, self.search)
         self._initial = weights.state()
         self._edges = self._prunable()
-        self._mask = torch.ones(
-            len(weights.seeds), len(self.net.layout.edges), device=ground.data.device, dtype=ground.dtype
-        )
+        device = ground.data.device
+        self._mask = torch.ones(len(weights.seeds), len(self.net.layout.edges), device=device, dtype=ground.dtype)
+        self._at = torch.tensor([place for _, _, place, _ in self._edges], dtype=torch.long, device=device)
+        self._own = [_OwnEdges.of(task, self._edges, device) for task in self.space.graph.tasks]
+        self._whole = weights.hard([[self._route({})]])
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """The masks as they are."""
@@ -66,9 +68,8 @@ class SparseSharingSearcher(SupernetSearch):
 
     def entropy(self) -> Tensor:
         """Of the share of edges that are kept, times their number: how much is left to prune."""
-        at = torch.tensor([place for _, _, place, _ in self._edges], device=self._mask.device)
-        p = self._mask[:, at].mean(1).clamp(1e-6, 1 - 1e-6)
-        return (-(p * p.log() + (1 - p) * (1 - p).log()) * len(at)).view(-1, len(self.tasks)).sum(1)
+        p = self._mask[:, self._at].mean(1).clamp(1e-6, 1 - 1e-6)
+        return (-(p * p.log() + (1 - p) * (1 - p).log()) * len(self._at)).view(-1, len(self.tasks)).sum(1)
 
     def candidates(self, count: int) -> list[list[Route]]:
         """The tasks' masks together, one route per search."""
@@ -111,21 +112,18 @@ class SparseSharingSearcher(SupernetSearch):
         The best source of a junction always stays.
         """
         magnitude = dict(self._magnitudes())
-        for t, task in enumerate(self.space.graph.tasks):
-            own = [(junction, source, place) for junction, source, place, owner in self._edges if owner == task]
-            if not own:
+        for t, own in enumerate(self._own):
+            if not own.sources:
                 continue
-            places = torch.tensor([place for _, _, place in own], device=self._mask.device)
             rows = torch.arange(t, len(self._mask), len(self.tasks), device=self._mask.device)
-            mask_KE = self._mask[rows][:, places]
-            score_KE = torch.stack([magnitude[source][rows] for _, source, _ in own], dim=1) * mask_KE
-            for name in dict.fromkeys(junction for junction, _, _ in own):
-                members = torch.tensor([n for n, (junction, _, _) in enumerate(own) if junction == name])
-                best = members.to(places.device)[score_KE[:, members].argmax(1)]
+            mask_KE = self._mask[rows][:, own.places]
+            score_KE = torch.stack([magnitude[source][rows] for source in own.sources], dim=1) * mask_KE
+            for members in own.of_junctions:
+                best = members[score_KE[:, members].argmax(1)]
                 score_KE = score_KE.scatter(1, best[:, None], torch.inf)
             rank_KE = score_KE.argsort(dim=1, descending=True).argsort(dim=1)
-            kept = (rank_KE < ceil(share * len(own))) | score_KE.isinf()
-            self._mask[rows[:, None], places] = mask_KE * kept
+            kept = (rank_KE < ceil(share * len(own.sources))) | score_KE.isinf()
+            self._mask[rows[:, None], own.places] = mask_KE * kept
 
     def _magnitudes(self) -> Iterator[tuple[str, Tensor]]:
         """Mean absolute weight ``[K T]`` of the component in every slot."""
@@ -151,7 +149,7 @@ class SparseSharingSearcher(SupernetSearch):
         ]
 
     def _selection(self) -> Selection:
-        whole = self.weights.hard([[self._route({})]])
+        whole = self._whole
         return replace(
             whole,
             edges=whole.edges * self._mask.unsqueeze(1),
@@ -170,3 +168,30 @@ class SparseSharingSearcher(SupernetSearch):
             gates = [gate for gate in junction.gates if gate is not GateKind.PASS]
             mixes[junction.name] = Mix.of(junction, states, gate=gates[0] if gates else GateKind.PASS)
         return Route.of(mixes, {slot.name: slot.choices[0] for slot in self.space.graph.slots})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OwnEdges:
+    """The edges of one task's part that a mask may drop.
+
+    Attributes:
+        sources: the component that each comes from.
+        places: where they stand in a mask.
+        of_junctions: which of them enter one junction, junction by junction.
+    """
+
+    sources: tuple[str, ...]
+    places: Tensor
+    of_junctions: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, task: str, edges: Sequence[tuple[str, str, int, str]], device: torch.device) -> _OwnEdges:
+        own = [(junction, source, place) for junction, source, place, owner in edges if owner == task]
+        members: dict[str, list[int]] = {}
+        for number, (junction, _, _) in enumerate(own):
+            members.setdefault(junction, []).append(number)
+        return cls(
+            sources=tuple(source for _, source, _ in own),
+            places=torch.tensor([place for _, _, place in own], dtype=torch.long, device=device),
+            of_junctions=tuple(torch.tensor(numbers, device=device) for numbers in members.values()),
+        )

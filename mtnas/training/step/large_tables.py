@@ -97,14 +97,14 @@ class LargeTables:
     @torch.no_grad()
     def keep_best(self, better_K: Tensor) -> None:
         """Remember the tables of these candidates, whole, as their best."""
-        for k in better_K.nonzero().flatten().tolist():
+        for k in self._which(better_K):
             for _, table, _ in self._each():
                 table.best[k].copy_(table.weights[k])
 
     @torch.no_grad()
     def swap_best(self, scored_K: Tensor) -> None:
         """Exchange the tables of these candidates and their best ones; again to undo it."""
-        for k in scored_K.nonzero().flatten().tolist():
+        for k in self._which(scored_K):
             for _, table, _ in self._each():
                 current = table.weights[k].clone()
                 table.weights[k].copy_(table.best[k])
@@ -113,7 +113,7 @@ class LargeTables:
     @torch.no_grad()
     def take_best(self, scored_K: Tensor) -> None:
         """Let these candidates' tables be their best ones for good."""
-        for k in scored_K.nonzero().flatten().tolist():
+        for k in self._which(scored_K):
             for _, table, _ in self._each():
                 table.weights[k].copy_(table.best[k])
 
@@ -143,6 +143,10 @@ class LargeTables:
         for places in self.places:
             assert isinstance(places, nn.ParameterList)
             yield places
+
+    def _which(self, chosen_K: Tensor) -> Sequence[int]:
+        """The chosen candidates; a pack without large tables need not know, and does not wait for the device."""
+        return chosen_K.nonzero().flatten().tolist() if any(self._tables) else ()
 
     def _each(self) -> Iterator[tuple[int, _Table, nn.Parameter]]:
         """The number among an encoder's large tables, table and places of all."""

@@ -18,6 +18,7 @@ from mtnas.training.measuring.gains import mean_gain, task_gains
 from mtnas.training.searches.aim import Aim
 from mtnas.training.searches.one_shot import OneShotSearcher
 from mtnas.training.searches.policy import RoutePolicy
+from mtnas.training.step.counted_draws import keys
 from mtnas.training.step.noise import Noise
 from tests.training.problem import TASKS
 from tests.training.search_rounds import SEARCHES, SETTINGS, finished, search, space_of
@@ -61,7 +62,7 @@ def test_every_alternative_comes_up_equally_often(name: str, num_groups: int) ->
     sizes = {part.logits.shape[-1] for part in policy.parts}  # type: ignore[attr-defined]
     for size in sizes:
         steps = -(-2 * size // num_groups)
-        drawn = [policy.fair(noise, step * num_groups, num_groups, [3, 4]) for step in range(steps)]
+        drawn = [policy.fair(noise, step * num_groups, num_groups, keys([3, 4], CPU)) for step in range(steps)]
         routes = [route for selection in drawn for route in policy.routes(selection)[0]][: 2 * size]
         for junction in SPACES[name].graph.junctions:
             mixes = [route.mix_of()[junction.name] for route in routes]
@@ -72,7 +73,7 @@ def test_every_alternative_comes_up_equally_often(name: str, num_groups: int) ->
 
 def test_searches_of_other_seeds_have_other_orders() -> None:
     policy = RoutePolicy(SPACES["layers"], 2, CPU)
-    selection = policy.fair(Noise(seeds=[0, 1], dropout=[0.0, 0.0], device=CPU), 0, 6, [3, 4])
+    selection = policy.fair(Noise(seeds=[0, 1], dropout=[0.0, 0.0], device=CPU), 0, 6, keys([3, 4], CPU))
     assert not torch.equal(selection.edges[0], selection.edges[1])
 
 

@@ -66,11 +66,15 @@ class Architecture(ABC, Generic[SearchT]):
         self.space, self.searches, self.device, self.dtype = space, tuple(searches), device, dtype
         self.search = self.searches[0]
         self.graph: RouteGraph = space.graph
+        self._numbers = {
+            name: torch.tensor([float(getattr(search, name)) for search in searches], device=device, dtype=dtype)
+            for name in type(self.search).model_fields
+            if all(isinstance(getattr(search, name), int | float) for search in searches)
+        }
 
     def number(self, name: str) -> Tensor:
         """A number of the settings, ``[K]``."""
-        numbers = [float(getattr(search, name)) for search in self.searches]
-        return torch.tensor(numbers, device=self.device, dtype=self.dtype)
+        return self._numbers[name]
 
     def is_weight(self, name: str) -> bool:
         """Whether a parameter of the supernet is a weight; what is none belongs to the architecture."""

@@ -7,6 +7,7 @@ Legend: K pack, T tasks, S slots, I instances (tied slots are one), J junctions,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,8 @@ class ExpectedUse:
         self._num_instances = len(instances)
         sizes_SC, self._block_at = _sizes(graph, inputs, layout, device)
         self._sizes_SC = sizes_SC.to(dtype)
+        tied = Counter(slot.weights_of for slot in graph.slots)
+        self._share_S = torch.tensor([1 / tied[slot.weights_of] for slot in graph.slots], device=device, dtype=dtype)
         everything = torch.ones(1, len(layout.edges), device=device, dtype=dtype)
         self.reachable_TS = (self.reach(everything)[0] > 0).to(dtype)
 
@@ -101,9 +104,8 @@ class ExpectedUse:
         unused_KI = unused_KS.new_zeros(len(unused_KS), self._num_instances)
         used_KI = -torch.expm1(unused_KI.index_add(1, self._instance_of, unused_KS))
         size_KS = (selection.blocks[:, 0][:, self._block_at] * self._sizes_SC).sum(2)
-        share_S = 1 / torch.bincount(self._instance_of, minlength=self._num_instances)[self._instance_of]
-        most = (self._sizes_SC.amax(1) * share_S).sum().clamp(min=1)
-        return (used_KI[:, self._instance_of] * size_KS * share_S).sum(1) / most
+        most = (self._sizes_SC.amax(1) * self._share_S).sum().clamp(min=1)
+        return (used_KI[:, self._instance_of] * size_KS * self._share_S).sum(1) / most
 
 
 def _sizes(graph: RouteGraph, inputs: InputShape, layout: Layout, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -5,13 +5,12 @@ Legend: K pack, T tasks.
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import torch
 from torch import Tensor
 
 from mtnas.training.seeds import derived_seed
 from mtnas.training.step.balancing.balancer import LossBalancer, PackShape
+from mtnas.training.step.counted_draws import keys, uniform
 from mtnas.training_options import RandomBalancer
 
 
@@ -23,18 +22,11 @@ class RandomWeights(LossBalancer):
     """
 
     def __init__(self, shape: PackShape, settings: RandomBalancer) -> None:
-        self._shape, self._normal = shape, NormalDist(sigma=settings.deviation) if settings.deviation else None
+        named = [derived_seed("balancer", seed, task.name) for seed in shape.seeds for task in shape.tasks]
+        self._keys_KT = keys(named, shape.device).view(len(shape.seeds), len(shape.tasks))
+        self._dtype, self._deviation = shape.dtype, settings.deviation
 
     def weights(self, losses_KT: Tensor, step: int, present_KT: Tensor | None = None) -> Tensor:
         """The weights of this step."""
-        if self._normal is None:
-            return self._shape.ones()
-        drawn = {
-            seed: [self._draw(seed, step, task.name, self._normal) for task in self._shape.tasks]
-            for seed in set(self._shape.seeds)
-        }
-        logits_KT = torch.tensor([drawn[seed] for seed in self._shape.seeds], dtype=self._shape.dtype)
-        return (len(self._shape.tasks) * torch.softmax(logits_KT, dim=1)).to(self._shape.device, non_blocking=True)
-
-    def _draw(self, seed: int, step: int, task: str, normal: NormalDist) -> float:
-        return normal.inv_cdf((derived_seed("balancer", seed, step, task) + 0.5) / 2**63)
+        logits_KT: Tensor = self._deviation * torch.special.ndtri(uniform(self._keys_KT, step))
+        return (logits_KT.shape[1] * torch.softmax(logits_KT, dim=1)).to(self._dtype)
