@@ -36,7 +36,8 @@ def uniform(key: Tensor, number: Tensor | int) -> Tensor:
 
 def _shifted(z: Tensor, places: int) -> Tensor:
     """To the right with zeros from the left, where torch repeats the sign."""
-    return (z >> places) & (2 ** (64 - places) - 1)
+    found: Tensor = (z >> places) & (2 ** (64 - places) - 1)
+    return found
 
 
 def _wrapped(number: int) -> int:

@@ -47,8 +47,9 @@ class SmallTowers(nn.Module):
                 Tower(task=f"small.{task}", reads=reads, hidden=hidden, outputs=outputs)
                 for task, reads in zip(mains.tasks, mains.reads, strict=True)
             ]
-            starts = {tower.task: mains.biases[-1][0, place].tolist() for place, tower in enumerate(small)}
-            self.groups.append(TowerGroup(small, in_width, initial, starts=starts))
+            group = TowerGroup(small, in_width, initial, starts={})
+            group.biases[-1].detach().copy_(mains.biases[-1].detach())  # they start at the same rates
+            self.groups.append(group)
 
     def forward(self, net: Supernet, mixed: Activations) -> tuple[Tensor, ...]:
         """Outputs ``[K, B, O_t]`` of every task's small tower, in the graph's order."""
