@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+import mtnas
 from mtnas.cli.child import Child
 from mtnas.errors import ServiceError, StoreError
 from mtnas.places import Places
@@ -21,6 +22,8 @@ from mtnas.processes import PARENT_VARIABLE, set_on_signal, worker_name
 from mtnas.store import Store
 from mtnas.store.jobs.jobs import SHORT_KINDS
 
+PYTHON = (sys.executable, "-P", "-m")
+"""Without the folder that the command was called in, where an ``api`` of others may lie."""
 READY_S, LOOK_S = 60.0, 0.2
 WORKER_END_S, API_END_S = 20.0, 6.0
 
@@ -37,13 +40,11 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
     logs = home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     environment = _environment(host=host, port=port, home=home, data_roots=data_roots)
-    api = Child("api", (sys.executable, "-m", "api"), environment, log=logs / "api.log", end_s=API_END_S)
-    worker = Child(
-        "worker", (sys.executable, "-m", "workers"), environment, log=logs / "worker.log", end_s=WORKER_END_S
-    )
+    api = Child("api", (*PYTHON, "api"), environment, log=logs / "api.log", end_s=API_END_S)
+    worker = Child("worker", (*PYTHON, "workers"), environment, log=logs / "worker.log", end_s=WORKER_END_S)
     short = Child(
         "worker for short jobs",
-        (sys.executable, "-m", "workers"),
+        (*PYTHON, "workers"),
         environment | {"MTNAS_KINDS": ",".join(SHORT_KINDS), "MTNAS_EXECUTOR": "local"},
         log=logs / "short-worker.log",
         end_s=WORKER_END_S,
@@ -92,11 +93,18 @@ def _let_go(process: int, home: Path) -> None:
         print(f"mtnas: the dead worker's jobs wait for their leases to run out ({error})", file=sys.stderr, flush=True)
 
 
+def service_folder() -> Path:
+    """Where ``api`` and ``workers`` lie: beside ``mtnas`` in a checkout, in a folder of their own when installed."""
+    beside = Path(mtnas.__file__).parents[1]
+    return installed if (installed := beside / "mtnas_service").is_dir() else beside
+
+
 def _environment(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> dict[str, str]:
     environment = dict(os.environ) | {
         "MTNAS_HOST": host,
         "MTNAS_PORT": str(port),
         "MTNAS_HOME": str(home.absolute()),
+        "PYTHONPATH": os.pathsep.join([str(service_folder()), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         PARENT_VARIABLE: str(os.getpid()),
     }
