@@ -65,7 +65,8 @@ class Task:
         metric: the figure the task is judged by; by default the first that fits its kind.
         weight: factor on the task's loss, positive.
         tower: widths of the tower's hidden layers; empty means one linear layer.
-        num_classes: classes of a multiclass task; 1 for the other kinds.
+        num_classes: classes of a multiclass task, 0 for as many as occur, until the data was read; 1 for other kinds.
+        positive: which of a binary label's two values counts as 1; ``None`` knows 1, true, yes and the like.
         transform: of a regression's label before it is standardised; ``log1p`` is for amounts of many magnitudes.
         loss: of a regression; ``huber`` and ``quantile`` (the pinball loss) are moved less by outliers than squares.
         delta: where the Huber loss turns linear, in deviations of the label.
@@ -85,6 +86,7 @@ class Task:
     weight: float = 1.0
     tower: tuple[int, ...] = (32,)
     num_classes: int = 1
+    positive: str | None = None
     transform: Transform = Transform.NONE
     loss: Loss = Loss.SQUARED
     delta: float = 1.0
@@ -101,7 +103,7 @@ class Task:
             raise TaskError(expected=expected, found=str(self.weight), where=where)
         if any(width < 1 for width in self.tower):
             raise TaskError(expected="tower widths of at least 1", found=str(self.tower), where=where)
-        if self.num_classes < 1 or (self.kind is TaskKind.MULTICLASS) != (self.num_classes > 1):
+        if self.num_classes < 0 or (self.kind is TaskKind.MULTICLASS) != (self.num_classes != 1):
             raise TaskError(
                 expected="num_classes > 1 for a multiclass task and 1 for any other",
                 found=f"{self.kind} with num_classes={self.num_classes}",
@@ -115,6 +117,9 @@ class Task:
         self._check_regression(where)
 
     def _check_regression(self, where: str) -> None:
+        if self.positive is not None and self.kind is not TaskKind.BINARY:
+            found = f"positive of a {self.kind} task"
+            raise TaskError(expected="positive for binary tasks alone", found=found, where=where)
         options = {"transform": self.transform != Transform.NONE, "loss": self.loss != Loss.SQUARED}
         given = [name for name, is_given in options.items() if is_given]
         if given and self.kind is not TaskKind.REGRESSION:
@@ -134,8 +139,8 @@ class Task:
 
     @property
     def num_outputs(self) -> int:
-        """Outputs of the task's tower: logits, or one value."""
-        return self.num_classes
+        """Outputs of the task's tower: logits, or one value. Of unknown classes two, until they are known."""
+        return self.num_classes or 2
 
 
 class Direction(StrEnum):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from mtnas.data.columns.column import Storage, codes_of, column_of, finite_numbers_of, parse_number, storage_of
+from mtnas.data.class_values import several_values, two_values
+from mtnas.data.columns.column import column_of, finite_numbers_of
 from mtnas.data.parts import Parts
+from mtnas.data.problem import Problem
 from mtnas.data.schema import LabelColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
 
     from mtnas.data.columns.column_type import Column
 
-BINARY_TEXTS = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
+FEW = 10  # rows of a class in a part
 
 
 def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.float64], tuple[tuple[str, ...], ...]]:
     """Labels ``[N, T]`` in their own unit, NaN = not labelled, and per task the texts of its classes.
 
-    The texts are empty unless the classes are given as text.
+    The texts are empty for regressions, for zeros and ones, and for probabilities.
 
     Raises:
         DataError: a label column is missing, or holds a value that its task's kind does not have.
@@ -39,9 +41,9 @@ def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.floa
         names: tuple[str, ...] = ()
         match task.kind:
             case TaskKind.BINARY:
-                labels[:, index] = _binary(column, name=task.label)
+                labels[:, index], names = two_values(column, name=task.label, positive=task.positive)
             case TaskKind.MULTICLASS:
-                labels[:, index], names = _classes(column, name=task.label, num_classes=task.num_classes)
+                labels[:, index], names = several_values(column, name=task.label, num_classes=task.num_classes)
             case TaskKind.REGRESSION:
                 labels[:, index] = _amounts(column, task)
         classes.append(names)
@@ -64,6 +66,37 @@ def check_labels(labels: NDArray[np.float64], tasks: Sequence[Task], parts: Part
             if present.min() == present.max() and (part == "train" or task.kind is TaskKind.BINARY):
                 found = f"{present[0]:g} in all {present.size} labelled rows"
                 raise DataError(expected="a label that varies", found=found, where=where)
+
+
+def label_warnings(
+    labels: NDArray[np.float64], tasks: Sequence[Task], parts: Parts, described: Sequence[LabelColumn]
+) -> Iterator[Problem]:
+    """What its owner should know of labels that can be learnt: few of a class in a part, probabilities as labels."""
+    for index, (task, label) in enumerate(zip(tasks, described, strict=True)):
+        if task.kind is TaskKind.REGRESSION:
+            continue
+        where = f"tasks[{index}].label, column {task.label!r}"
+        if 0 < len(label.classes) < task.num_classes:
+            shown = ", ".join(map(repr, label.classes[:10]))
+            expected, found = f"{task.num_classes} classes", f"{len(label.classes)}, which are the outputs: {shown}"
+            yield Problem(expected=expected, found=found, where=where, severity="warning")
+        known = labels[~np.isnan(labels[:, index]), index]
+        if task.kind is TaskKind.BINARY and not np.isin(known, (0, 1)).all():
+            found = f"{len(np.unique(known))} probabilities from {known.min():g} to {known.max():g}"
+            yield Problem(expected="two values", found=f"{found}, read as soft labels", where=where, severity="warning")
+            continue
+        for part in ("valid", "test"):
+            present = labels[parts[part], index]
+            values, counts = np.unique(present[~np.isnan(present)], return_counts=True)
+            if len(counts) and counts.min() < FEW:
+                rarest = _class_name(label, values[counts.argmin()])
+                found = f"{counts.min()} rows of the rarest class ({rarest}) of {counts.sum()}"
+                expected = f"at least {FEW} rows of every class, for figures that can be told apart"
+                yield Problem(expected=expected, found=found, where=f"{where}, part {part!r}", severity="warning")
+
+
+def _class_name(label: LabelColumn, value: float) -> str:
+    return repr(label.classes[int(value)]) if label.classes else f"{value:g}"
 
 
 def describe_labels(
@@ -94,11 +127,12 @@ def _described(labels: NDArray[np.float64], task: Task, classes: tuple[str, ...]
     if task.kind is TaskKind.BINARY:
         rates = (mean,)
     elif task.kind is TaskKind.MULTICLASS:
-        rates = tuple(np.bincount(known.astype(np.int64), minlength=task.num_classes) / known.size)
+        rates = tuple(np.bincount(known.astype(np.int64), minlength=len(classes)) / known.size)
     return LabelColumn(
         name=task.label,
         kind=task.kind,
         classes=classes,
+        positive=task.positive,
         mean=mean,
         scale=float(known.std()) or 1.0,
         unit=Unit.fitted(known, task.transform) if task.kind is TaskKind.REGRESSION else OWN_UNIT,
@@ -113,37 +147,3 @@ def _amounts(column: Column, task: Task) -> NDArray[np.float64]:
         where = f"column {task.label!r}, row {row + 1}"
         raise DataError(expected="amounts above -1 for transform 'log1p'", found=f"{values[row]:g}", where=where)
     return values
-
-
-def _binary(column: Column, *, name: str) -> NDArray[np.float64]:
-    codes = codes_of(column, name=name)
-    known = [BINARY_TEXTS.get(text.strip().lower()) for text in codes.texts]
-    wrong = np.array([*(value is None for value in known), False])[codes.indices]
-    if wrong.any():
-        row = int(wrong.argmax())
-        found = repr(codes.texts[codes.indices[row]][:80])
-        where = f"column {name!r}, row {row + 1}"
-        raise DataError(expected="0, 1, true or false as binary label", found=found, where=where)
-    return np.array([*known, np.nan], dtype=np.float64)[codes.indices]
-
-
-def _classes(column: Column, *, name: str, num_classes: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Class numbers, and the texts of the classes if they are no numbers, in the order of the texts."""
-    if storage_of(column) is Storage.TEXT:
-        codes = codes_of(column, name=name)
-        if any(parse_number(text) is None for text in codes.texts):
-            if len(codes.texts) > num_classes:
-                found = f"{len(codes.texts)} different texts"
-                raise DataError(expected=f"{num_classes} classes", found=found, where=f"column {name!r}")
-            names = tuple(sorted(codes.texts))
-            return np.array([*map(names.index, codes.texts), np.nan], dtype=np.float64)[codes.indices], names
-    values = finite_numbers_of(column, name=name)
-    wrong = ~np.isnan(values) & ((values < 0) | (values >= num_classes) | (values != np.floor(values)))
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise DataError(
-            expected=f"classes from 0 to {num_classes - 1}",
-            found=f"{values[row]:g}",
-            where=f"column {name!r}, row {row + 1}",
-        )
-    return values, ()

@@ -16,7 +16,7 @@ from mtnas.data.encoding.cache import read_encoded, write_encoded
 from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.encoding.fitting import fit_schema
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
-from mtnas.data.labels import check_labels, describe_labels, keep_units, read_labels, targets_of
+from mtnas.data.labels import check_labels, describe_labels, keep_units, label_warnings, read_labels, targets_of
 from mtnas.data.parts import sample_rows, split_rows
 from mtnas.data.profiles.giveaways import Giveaway, find_giveaways
 from mtnas.data.profiles.inference import infer_features
@@ -100,7 +100,8 @@ def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encodin
 
 def _label_options(task: Task) -> list[str]:
     """What else decides a task's labels, where it is not the default."""
-    return [] if task.transform is Transform.NONE else [task.transform.value]
+    transform = [] if task.transform is Transform.NONE else [task.transform.value]
+    return transform if task.positive is None else [*transform, f"positive {task.positive}"]
 
 
 def _encode(
@@ -146,7 +147,7 @@ def _encode(
         parts=parts,
         digest=digest,
         truth=read.truth,
-        warnings=tuple(giveaway.to_problem() for giveaway in giveaways),
+        warnings=(*(giveaway.to_problem() for giveaway in giveaways), *label_warnings(labels, tasks, parts, described)),
     )
 
 

@@ -133,7 +133,9 @@ class LabelColumn:
     Attributes:
         name: the column.
         kind: the task's kind.
-        classes: texts of the classes of a multiclass label that was given as text; class ``i`` is ``classes[i]``.
+        classes: texts of the classes; class ``i`` is ``classes[i]``. Of a binary label what stands for 0 and for 1;
+            empty for plain zeros and ones, probabilities and regressions.
+        positive: which value the task says is 1.
         mean: mean over the labelled training rows; the base rate of a binary label.
         scale: deviation over the labelled training rows, in the label's own unit.
         unit: how a regression's label was encoded; of data encoded by earlier versions, the label's own.
@@ -143,6 +145,7 @@ class LabelColumn:
     name: str
     kind: TaskKind
     classes: tuple[str, ...] = ()
+    positive: str | None = None
     mean: float = 0.0
     scale: float = 1.0
     unit: Unit = OWN_UNIT
@@ -150,11 +153,13 @@ class LabelColumn:
 
     def is_of(self, task: Task) -> bool:
         """Whether it is what this task is trained on."""
-        return (self.name, self.kind, self.unit.transform) == (task.label, task.kind, task.transform)
+        wanted = (task.label, task.kind, task.transform, task.positive)
+        return (self.name, self.kind, self.unit.transform, self.positive) == wanted
 
     def completing(self, task: Task) -> Task:
         """The task with all that the data says of it."""
-        return replace(task, unit=self.unit, rates=self.rates)
+        num_classes = len(self.classes) if task.kind is TaskKind.MULTICLASS and self.classes else task.num_classes
+        return replace(task, unit=self.unit, rates=self.rates, num_classes=num_classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +295,7 @@ class DataSchema:
                     name=item["name"],
                     kind=TaskKind(item["kind"]),
                     classes=tuple(item["classes"]),
+                    positive=item.get("positive"),
                     mean=item["mean"],
                     scale=item["scale"],
                     unit=_unit(item.get("unit")),

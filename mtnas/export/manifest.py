@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from mtnas.errors import ExportError
 from mtnas.tasks import Metric, TaskKind
+from mtnas.units import Transform
 
 MANIFEST = "manifest.json"
 
@@ -24,8 +25,9 @@ class Part(BaseModel):
 class ExportedTask(Part):
     """A task and what the module says about it.
 
-    ``prediction``: the probability of 1, the probability of each class, or the value. ``classes`` are the texts of
-    a multiclass label that was given as text, in the order of the outputs.
+    ``prediction``: the probability of 1, the probability of each class, or the value in the label's unit. ``classes``
+    are the label's values in the order of the outputs; of a binary label what stands for 0 and for 1, empty for plain
+    zeros and ones. ``mean``, ``scale`` and ``transform`` say how a regression's label was standardised.
     """
 
     name: str
@@ -35,6 +37,9 @@ class ExportedTask(Part):
     prediction: Literal["probability", "probabilities", "value"]
     metric: Metric
     classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+    transform: Transform = Transform.NONE
 
 
 class ExportedColumn(Part):

@@ -28,8 +28,9 @@ predictions = model.predict(preprocessing(rows))
 print(predictions[{first_task}])
 ```
 
-`model(**model.tensors(preprocessing(rows)))` gives the logits. `model` is a plain `nn.Module`: fine-tune it, move it to
-a device, or hand it to `torch.export`.
+`model(**model.tensors(preprocessing(rows)))` gives the logits, and standardised values of regressions. `CLASSES` in
+`model.py` and `manifest.json` name the classes in the order of the probabilities. `model` is a plain `nn.Module`:
+fine-tune it, move it to a device, or hand it to `torch.export`.
 
 ## Check
 
@@ -49,10 +50,11 @@ a device, or hand it to `torch.export`.
 """
 
 MOST_SHOWN = 4000
+MOST_CLASSES = 50
 PREDICTIONS = {
     "probability": "probability of 1, `[B]`",
     "probabilities": "probability of each class, `[B, {outputs}]`",
-    "value": "value, `[B]`",
+    "value": "value in the label's unit, `[B]`",
 }
 
 
@@ -78,6 +80,12 @@ def _rows(rows: Mapping[str, Sequence[Any]]) -> str:
 
 def _row(task: ExportedTask) -> str:
     prediction = PREDICTIONS[task.prediction].format(outputs=task.outputs)
+    if task.classes and task.prediction == "probability":
+        prediction = f"probability of {_inline(task.classes[1])} (not {_inline(task.classes[0])}), `[B]`"
+    elif task.classes:
+        shown = ", ".join(_inline(name) for name in task.classes[:MOST_CLASSES])
+        more = f" and {len(task.classes) - MOST_CLASSES} more" if len(task.classes) > MOST_CLASSES else ""
+        prediction += f" in the order {shown}{more}"
     return f"| `{task.name}` | {task.kind} | {prediction} | {_inline(task.label)} |"
 
 

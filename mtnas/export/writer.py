@@ -135,9 +135,7 @@ def _cost(graph: RouteGraph, route: Route, frozen: Supernet) -> Cost:
 
 
 def _exported(task: Task, schema: DataSchema) -> ExportedTask:
-    classes = next(
-        (label.classes for label in schema.labels if (label.name, label.kind) == (task.label, task.kind)), ()
-    )
+    classes = next((label.classes for label in schema.labels if label.is_of(task)), ())
     return ExportedTask(
         name=task.name,
         kind=task.kind,
@@ -146,6 +144,9 @@ def _exported(task: Task, schema: DataSchema) -> ExportedTask:
         prediction=PREDICTION_OF[task.kind],
         metric=task.judged_by,
         classes=classes,
+        mean=task.unit.mean,
+        scale=task.unit.scale,
+        transform=task.unit.transform,
     )
 
 

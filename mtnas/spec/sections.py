@@ -22,7 +22,10 @@ from mtnas.units import Transform
 
 
 class TaskSpec(Part):
-    """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields."""
+    """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields.
+
+    ``num_classes`` may be left out: classes are then the values that occur.
+    """
 
     name: Name
     kind: TaskKind
@@ -30,7 +33,8 @@ class TaskSpec(Part):
     metric: Metric | None = None
     weight: float = 1.0
     tower: Annotated[tuple[Annotated[int, Field(le=2**16)], ...], AtMost(16)] = (32,)
-    num_classes: Annotated[int, Field(le=2**20)] = 1
+    num_classes: Annotated[int, Field(le=2**20)] | None = None
+    positive: bool | int | float | ColumnName | None = None
     transform: Transform = Transform.NONE
     loss: Loss = Loss.SQUARED
     delta: float = 1.0
@@ -45,12 +49,19 @@ class TaskSpec(Part):
             metric=self.metric,
             weight=self.weight,
             tower=self.tower,
-            num_classes=self.num_classes,
+            num_classes=self._num_classes,
+            positive=None if self.positive is None else str(self.positive),
             transform=self.transform,
             loss=self.loss,
             delta=self.delta,
             quantile=self.quantile,
         )
+
+    @property
+    def _num_classes(self) -> int:
+        if self.num_classes is not None:
+            return self.num_classes
+        return 0 if self.kind is TaskKind.MULTICLASS else 1
 
     @model_validator(mode="after")
     def _is_a_task(self) -> TaskSpec:

@@ -41,7 +41,8 @@ def check_classes(found: Sequence[LabelColumn], known: Sequence[LabelColumn]) ->
         DataError: another column, kind or classes.
     """
     for now, before in zip(found, known, strict=False):
-        if (now.name, now.kind, now.classes) != (before.name, before.kind, before.classes):
+        renamed = bool(before.classes) and now.classes != before.classes
+        if (now.name, now.kind, now.positive) != (before.name, before.kind, before.positive) or renamed:
             raise DataError(
                 expected=f"{before.kind} label {before.name!r} with classes {list(before.classes)}, as it was trained",
                 found=f"{now.kind} label {now.name!r} with classes {list(now.classes)}",

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mtnas.data.class_values import ZERO_AND_ONE, spelling
 from mtnas.data.columns.column import Storage, column_of, decoded, parse_number, storage_of
 from mtnas.data.columns.image_columns import image_shape
-from mtnas.data.labels import BINARY_TEXTS
 from mtnas.data.profiles.profile import ColumnProfile
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def _first_row(column: Column, values: Values, chosen: NDArray[np.bool_]) -> int
 
 
 def _binary_rate(values: Values, counts: NDArray[np.int64]) -> float | None:
-    if not 0 < len(values) <= len(BINARY_TEXTS):
+    if not 0 < len(values) <= 2 * len(ZERO_AND_ONE):
         return None
-    spelled = [BINARY_TEXTS.get(text.strip().lower()) for text in _texts(values)]
+    spelled = [ZERO_AND_ONE.get(spelling(text)) for text in _texts(values)]
     if None in spelled:
         return None
     return float(np.dot(counts, np.array(spelled, dtype=np.float64)) / counts.sum())

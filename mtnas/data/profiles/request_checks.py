@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+import pyarrow as pa
+
+from mtnas.data.class_values import two_values
 from mtnas.data.columns.column import SEVERAL_VALUES, Storage
 from mtnas.data.data_spec import CatalogueSource, ColumnSplit, DataSpec, Feature, GroupSplit, RatioSplit, TimeSplit
 from mtnas.data.problem import Problem
@@ -131,25 +134,46 @@ def _check_labels(tasks: Sequence[Task], profile: Profile) -> Iterator[Problem]:
         elif column.distinct == 1:
             shown = column.top[0][0] if column.top else "one value"
             yield Problem(expected="a label that varies", found=f"{shown} in all labelled rows", where=where)
-        elif task.kind is TaskKind.BINARY and column.binary_rate is None:
-            yield Problem(expected="0, 1, true or false as binary label", found=_shown(column), where=where)
+        elif task.kind is TaskKind.BINARY and (column.binary_rate is None or task.positive is not None):
+            yield from _check_two_values(column, task, where=where)
         elif task.kind is TaskKind.REGRESSION:
             yield from _check_numbers(column, where=where)
         elif task.kind is TaskKind.MULTICLASS:
             yield from _check_classes(column, task, where=where)
 
 
+def _check_two_values(column: ColumnProfile, task: Task, *, where: str) -> Iterator[Problem]:
+    """As far as a profile can tell; reading tells for certain."""
+    if column.distinct is None:
+        yield Problem(expected="two values as binary label", found=_shown(column), where=where)
+    elif len(column.top) == column.distinct:
+        values = pa.chunked_array([[text for text, _ in column.top]], pa.string())
+        try:
+            two_values(values, name=task.label, positive=task.positive)
+        except DataError as error:
+            yield Problem(expected=error.expected, found=error.found, where=where)
+    elif not (_has_numbers(column) and column.minimum >= 0 and column.maximum <= 1):  # type: ignore[operator]
+        yield Problem(expected="two values, or probabilities, as binary label", found=_shown(column), where=where)
+
+
 def _check_classes(column: ColumnProfile, task: Task, *, where: str) -> Iterator[Problem]:
-    if column.storage is Storage.TEXT and column.numeric_share < 1:
-        if (column.distinct or 0) > task.num_classes:
-            yield Problem(
-                expected=f"{task.num_classes} classes", found=f"{column.distinct} different texts", where=where
-            )
-    elif column.minimum is None or column.maximum is None or not column.whole:
-        yield Problem(expected=f"classes from 0 to {task.num_classes - 1}", found=_shown(column), where=where)
-    elif column.minimum < 0 or column.maximum >= task.num_classes:
-        found = f"numbers from {column.minimum:g} to {column.maximum:g}"
-        yield Problem(expected=f"classes from 0 to {task.num_classes - 1}", found=found, where=where)
+    """As far as a profile can tell; reading tells for certain."""
+    expected, distinct = f"{task.num_classes} classes", column.distinct
+    if distinct is None:
+        yield Problem(expected=expected, found=column.storage.value, where=where)
+    elif task.num_classes == 0 or distinct == task.num_classes:
+        return
+    elif not _has_numbers(column) and distinct > task.num_classes:
+        yield Problem(expected=expected, found=f"{distinct} different texts", where=where)
+    elif _has_numbers(column) and not (column.whole and column.minimum >= 0 and column.maximum < task.num_classes):  # type: ignore[operator]
+        expected = f"classes from 0 to {task.num_classes - 1}, or {task.num_classes} different values"
+        found = f"{distinct} numbers from {column.minimum:g} to {column.maximum:g}"
+        yield Problem(expected=expected, found=found, where=where)
+
+
+def _has_numbers(column: ColumnProfile) -> bool:
+    texts = column.storage is Storage.TEXT and (column.numeric_share or 0) < 1
+    return not texts and column.minimum is not None and column.maximum is not None
 
 
 def _check_input(feature: Feature, column: ColumnProfile, *, num_rows: int) -> Iterator[Problem]:

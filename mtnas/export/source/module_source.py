@@ -6,6 +6,8 @@ from mtnas.export.source.constructor import constructor
 from mtnas.export.source.definitions import used_in
 from mtnas.export.source.expressions import Wiring
 from mtnas.export.source.forward import forward, predict
+from mtnas.export.source.names import literal
+from mtnas.export.source.source_lines import call
 
 HEADING = '''"""A multi-task network whose tasks share sub-networks along a searched route: plain PyTorch.
 
@@ -55,4 +57,19 @@ def model_source(wiring: Wiring, *, digest: str) -> str:
     """The text of ``model.py``; ``digest`` is the route's."""
     methods = ["\n".join(lines) for lines in (constructor(wiring), forward(wiring), predict(wiring))]
     body = "\n\n".join((HEADING.format(digest=digest).rstrip(), *methods, TENSORS.strip("\n")))
-    return "\n\n\n".join((body, *used_in(body), LOAD.strip())) + "\n"
+    return "\n\n\n".join((body, *used_in(body), *_classes(wiring), LOAD.strip())) + "\n"
+
+
+def _classes(wiring: Wiring) -> list[str]:
+    """The names of the classes, where labels have any."""
+    labels = ((task, label) for task in wiring.tasks for label in wiring.schema.labels if label.is_of(task))
+    named = {task.name: label.classes for task, label in labels if label.classes}
+    if not named:
+        return []
+    lines = [
+        "# In the order of the probabilities; of two values ``predict`` gives the probability of the second.",
+        "CLASSES = {",
+    ]
+    for task, classes in named.items():
+        lines += call(f"{literal(task)}: (", list(map(literal, classes)), "),", depth=1)
+    return ["\n".join([*lines, "}"])]

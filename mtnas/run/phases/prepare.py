@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
+from mtnas.tasks import Task, TaskKind
 
 
 def prepare(
@@ -45,7 +47,8 @@ def prepare(
     if earlier is not None and earlier.data_digest not in (None, data.digest):
         where = f"data of job {earlier.job_id}"
         raise DataError(expected=f"data with digest {earlier.data_digest}", found=data.digest, where=where)
-    space = space_of(spec, data)
+    tasks = tuple(label.completing(task) for task, label in zip(tasks, data.schema.labels, strict=True))
+    space = space_of(spec, data, tasks)
     space.sample(np.random.default_rng(spec.seed))
     for warning in data.warnings:
         journal.event("warning", {"where": warning.where, "text": str(warning)})
@@ -53,7 +56,7 @@ def prepare(
     journal.event("prepared", {"data_digest": data.digest, "rows": parts, "inputs": data.inputs.width})
     return Context(
         spec=spec,
-        tasks=[label.completing(task) for task, label in zip(tasks, data.schema.labels, strict=True)],
+        tasks=tasks,
         data=data,
         space=space,
         size=size_of(space.graph),
@@ -65,8 +68,10 @@ def prepare(
     )
 
 
-def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
+def space_of(spec: JobSpec, data: EncodedData, tasks: Sequence[Task]) -> SearchSpace:
     """The specification's space with its constraints and the shape of the data's inputs.
+
+    Towers of multiclass tasks get an output for each class that the data has (``tasks``).
 
     Raises:
         SpecError: the space is not expanded, or its towers are not the tasks.
@@ -74,7 +79,13 @@ def space_of(spec: JobSpec, data: EncodedData) -> SearchSpace:
     if spec.space.graph is None:
         raise SpecError(expected="an expanded space (a graph)", found="a catalogue name alone", where="space")
     graph = RouteGraph.from_json(spec.space.graph)
-    expected = [(task.name, task.tower, task.to_task().num_outputs) for task in spec.tasks]
+    found_out = {task.name: task.num_outputs for task in tasks if task.kind is TaskKind.MULTICLASS}
+    towers = tuple(
+        tower if tower.frozen else replace(tower, outputs=found_out.get(tower.task, tower.outputs))
+        for tower in graph.towers
+    )
+    graph = replace(graph, towers=towers)
+    expected = [(task.name, task.tower, task.num_outputs) for task in tasks]
     found = [(tower.task, tower.hidden, tower.outputs) for tower in graph.towers]
     if expected != found:
         raise SpaceError(expected=f"towers {expected} as the tasks say", found=str(found), where="space.graph")

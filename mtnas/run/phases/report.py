@@ -19,7 +19,6 @@ from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
 from mtnas.run.judging.statistics import kendall_tau, paired, summary
-from mtnas.run.judging.training_facts import training_facts
 from mtnas.run.judging.verdict import Standing, judge
 from mtnas.run.phases.baselines import REFERENCE, Baselines
 from mtnas.run.phases.retrain import Entrant
@@ -45,7 +44,10 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         **_judged(context, entrants, winner, gains, trees),
         "data_digest": context.data.digest,
         "test_reads": reads,
-        "tasks": [{"name": t.name, "kind": t.kind, "metric": t.judged_by} for t in context.tasks],
+        "tasks": [
+            {"name": task.name, "kind": task.kind, "metric": task.judged_by, "classes": list(label.classes)}
+            for task, label in zip(context.tasks, context.data.schema.labels, strict=True)
+        ],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
         "rows": rows,
         "front": front_facts(context.spec, [row for row in rows if row["route_digest"] is not None]),
@@ -61,7 +63,6 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
             }
             for entrant in entrants
         },
-        "training": training_facts(context.recipe, {entrant.label: entrant.complete for entrant in entrants}),
         "latency": _latency(context),
         "places": _places(context.journal.trials()),
         "provenance": {
