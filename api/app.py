@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -58,11 +59,20 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+PATIENCE_S = 8.0
+"""How long a request waits for the database before its client is asked to come back."""
+THREADS = 100
+"""Requests at work at one time: six times as many as may wait to write, so that readers find a place."""
+
+
 @asynccontextmanager
 async def _open_store(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     settings.home.mkdir(parents=True, exist_ok=True)
-    app.state.store = await run_in_threadpool(Store.open, settings.database, artifacts=settings.artifacts)
+    app.state.store = await run_in_threadpool(
+        Store.open, settings.database, artifacts=settings.artifacts, patience_s=PATIENCE_S
+    )
+    current_default_thread_limiter().total_tokens = THREADS
     ended = threading.Event()
     reaper = Reaper(app.state.store.leases, every_s=settings.reap_s, shutdown=ended)
     reaper.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -67,7 +67,9 @@ def _shown(handler: Handler, show: Show) -> Callable[[Request, Exception], Await
     return answer
 
 
-def http_problem(status: int, *, instance: str, expected: str, found: str, where: str) -> JSONResponse:
+def http_problem(
+    status: int, *, instance: str, expected: str, found: str, where: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """A problem of the protocol itself, which no class of ``mtnas.errors`` stands for."""
     document = {
         "type": "about:blank",
@@ -77,7 +79,9 @@ def http_problem(status: int, *, instance: str, expected: str, found: str, where
         "found": found,
         "where": where,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {**(headers or {})}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return _response(document, status=status, instance=instance, headers=headers)
 
 
@@ -91,10 +95,17 @@ def error_problem(error: errors.MtnasError, *others: errors.MtnasError, instance
     return _response(document, status=STATUSES[type(error)], instance=instance)
 
 
+_RETRY_AFTER_S = {503: "5", 507: "60", 429: "60"}
+"""When a client may try again what only time can mend."""
+
+
 def _response(
     document: dict[str, Any], *, status: int, instance: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     content = {**document, "status": status, "instance": instance}
+    headers = dict(headers or {})
+    if status in _RETRY_AFTER_S:
+        headers.setdefault("Retry-After", _RETRY_AFTER_S[status])
     return JSONResponse(content, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
 
 
@@ -128,6 +139,7 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         expected="a request that the service knows" if error.status_code < 500 else "an answer",
         found=str(error.detail),
         where=place,
+        headers=error.headers,
     )
 
 

@@ -109,7 +109,7 @@ class BorderGuard:
         origin = headers.get("origin")
         if method in _SAFE_METHODS or origin is None or origin in self._settings.allowed_origins:
             return None
-        if urlsplit(origin).netloc.lower() == headers.get("host", "").lower():
+        if _place(origin) == headers.get("host", "").lower():
             return None
         return Refusal(status=403, expected="the service's own origin", found=repr(origin), where="header.origin")
 
@@ -137,6 +137,13 @@ def _refuse_null(scope: Scope) -> Refusal | None:
     if "\0" not in scope["path"] and b"%00" not in scope["query_string"]:
         return None
     return Refusal(status=400, expected="text without null characters", found="one", where="path or query")
+
+
+def _place(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return url
 
 
 def _host_name(url: str) -> str:

@@ -15,6 +15,9 @@ LOST = "lost"
 LATENCY = "latency_us"
 """Measured cost: microseconds of a route's frozen module for one batch, of ``protocol.latency_rows`` rows."""
 
+BEST_STEP = "best_step"
+"""Cost of a trained candidate: the step of its best look, whose weights it is judged by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -85,8 +88,8 @@ class Evaluation:
     Attributes:
         part: ``search``, ``valid`` or ``test``.
         per_task: metrics by task name, then by metric name; NaN where a part holds no labels.
-        costs: ``num_params``, ``macs``, ``device_seconds``, its fidelity, ``candidate_steps``, and ``latency_us`` where
-            an objective or a constraint asks for it.
+        costs: ``num_params``, ``macs``, ``device_seconds``, its fidelity, ``candidate_steps``, the step of its best
+            look, ``best_step``, and ``latency_us`` where an objective or a constraint asks for it.
     """
 
     part: str

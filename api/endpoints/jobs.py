@@ -10,6 +10,7 @@ from api.dependencies import AccessParam, Identifier, Limit, StoreParam
 from api.requests.adding import request_tasks
 from api.requests.planning import plan_search
 from api.requests.reading import read_spec
+from api.requests.repeating import known_job
 from api.requests.schemas import AddedTasks
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
@@ -28,6 +29,9 @@ def submit_job(
     validate_only: Annotated[bool, Query(description="Only say what would be done (200).")] = False,
 ) -> JobRecord | Plan:
     """Submit a search. Repeating a request with the same ``Idempotency-Key`` makes no second job."""
+    if idempotency_key is not None and (known := known_job(store, spec, idempotency_key)) is not None:
+        response.headers["Location"] = f"/v1/jobs/{known.id}"
+        return known
     plan = plan_search(spec, store=store, access=access)
     if validate_only:
         response.status_code = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtnas.store import ExportRecord, JobKind, Store
+from mtnas.store import ExportRecord, JobKind, JobRecord, Store, WorkState
 
 
 def request_export(store: Store, route_digest: str, *, job_id: str | None, idempotency_key: str | None) -> ExportRecord:
@@ -12,7 +12,8 @@ def request_export(store: Store, route_digest: str, *, job_id: str | None, idemp
         store: where route and search are.
         route_digest: the route to export.
         job_id: the search whose settings count; by default the newest that has the route.
-        idempotency_key: repeating a request with the same key makes no second job.
+        idempotency_key: repeating a request with the same key makes no second job; without one, neither does asking
+            for what the same search exports already, or has exported.
 
     Raises:
         NotFoundError: no such route, or not in that job.
@@ -32,5 +33,16 @@ def request_export(store: Store, route_digest: str, *, job_id: str | None, idemp
             "details": route.details,
         },
     }
+    if idempotency_key is None and (known := _wanted_already(store, route.digest, source)) is not None:
+        return known
     export, _ = store.exports.submit(route, spec, idempotency_key=idempotency_key)
     return export
+
+
+def _wanted_already(store: Store, route_digest: str, source: JobRecord) -> ExportRecord | None:
+    for export in store.exports.list(route_digest=route_digest):
+        if export.state is not WorkState.FAILED:
+            job = store.jobs.get(export.job_id)
+            if source.id in (job.id, job.spec.get("source_job")):
+                return export
+    return None

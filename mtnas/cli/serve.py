@@ -6,6 +6,7 @@ One worker takes all jobs, one only those that are short: they do not wait for a
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -31,8 +32,9 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
     """Start all, say where, restart what dies, and end all on SIGINT or SIGTERM.
 
     Raises:
-        ServiceError: the API did not become ready.
+        ServiceError: the port is taken, or the API did not become ready.
     """
+    _check_free(host, port)
     stop = threading.Event()
     set_on_signal(stop)
     logs = home / "logs"
@@ -63,6 +65,21 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
         # The worker first: it gives its job back, and whoever watches can still read that.
         for child in (worker, short, api):
             child.end()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse a port that somebody listens on: it would answer in our place.
+
+    Raises:
+        ServiceError: somebody does.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise ServiceError(expected="a free port", found=str(error), where=f"{host}:{port}") from error
 
 
 def _let_go(process: int, home: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
@@ -18,6 +19,8 @@ from mtnas.errors import ConflictError, OutOfDiskError, SpecError, StoreError
 from mtnas.store.sql.finite_json import dumps
 
 BUSY_TIMEOUT_S = 30.0
+MOST_WRITERS = 16
+"""Transactions of one process that write, or wait to, at one time."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of system errors that say so."""
 _WRITES = "mtnas_writes"  # execution option: this transaction will write
@@ -26,11 +29,12 @@ _WRITES = "mtnas_writes"  # execution option: this transaction will write
 class Database:
     """One SQLite file or PostgreSQL database, and how this process reaches it. Threads may share it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_s: float = BUSY_TIMEOUT_S) -> None:
         """Prepare to connect to `url`; nothing is opened yet.
 
         Args:
             url: `sqlite:////folder/file.db` (the folder is made if it is missing) or `postgresql://...`.
+            patience_s: how long to wait for a connection, and in SQLite for others to have written.
 
         Raises:
             SpecError: another kind of database, or SQLite in memory, which processes cannot share.
@@ -40,17 +44,12 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S} if self.is_sqlite else {}
-        self.engine: Engine = create_engine(
-            parsed,
-            connect_args=arguments,
-            json_serializer=dumps,
-            json_deserializer=json.loads,
-            pool_pre_ping=not self.is_sqlite,
-        )
-        if self.is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+        self.engine: Engine = _engine(parsed, patience_s=patience_s)
+        # In SQLite writers wait for each other, with a connection each; readers need not, and take connections of
+        # their own. No more writers wait than leave the web process's threads to readers.
+        self._readers = _engine(parsed, patience_s=patience_s) if self.is_sqlite else self.engine
+        self._places = threading.BoundedSemaphore(MOST_WRITERS)
+        self._patience_s = patience_s
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -59,7 +58,7 @@ class Database:
         Raises:
             StoreError: the database does not answer; a retry may help.
         """
-        with self._transaction(writes=False) as connection:
+        with self._transaction(self._readers, writes=False) as connection:
             yield connection
 
     @contextmanager
@@ -72,13 +71,18 @@ class Database:
             ConflictError: what was written contradicts what the database holds.
             StoreError: the database does not answer, or its disk is full; a retry may help.
         """
-        with self._transaction(writes=True) as connection:
-            yield connection
+        if not self._places.acquire(timeout=self._patience_s / 4):
+            raise StoreError(expected="a place in the queue of writers", found="too many waiting", where="database")
+        try:
+            with self._transaction(self.engine, writes=True) as connection:
+                yield connection
+        finally:
+            self._places.release()
 
     @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+    def _transaction(self, engine: Engine, *, writes: bool) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection:
+            with engine.connect() as connection:
                 connection = connection.execution_options(**{_WRITES: writes})
                 with connection.begin():
                     yield connection
@@ -94,6 +98,25 @@ class Database:
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         self.engine.dispose()
+        self._readers.dispose()
+
+
+def _engine(url: URL, *, patience_s: float) -> Engine:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(
+        url,
+        connect_args={"timeout": patience_s} if is_sqlite else {"connect_timeout": 5},
+        json_serializer=dumps,
+        json_deserializer=json.loads,
+        pool_pre_ping=not is_sqlite,
+        pool_size=MOST_WRITERS,
+        max_overflow=MOST_WRITERS,
+        pool_timeout=patience_s,
+    )
+    if is_sqlite:
+        event.listen(engine, "connect", partial(_prepare_sqlite, patience_s))
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _checked(url: str) -> URL:
@@ -128,9 +151,9 @@ def _first_line(error: SQLAlchemyError) -> str:
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(patience_s: float, connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+    connection.execute(f"PRAGMA busy_timeout = {int(patience_s * 1000)}")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

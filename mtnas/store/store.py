@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from mtnas.store.database import Database
+from mtnas.store.database import BUSY_TIMEOUT_S, Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import collect_garbage
 from mtnas.store.jobs.events import Events
@@ -43,18 +43,19 @@ class Store:
         self.workers = Workers(database)
 
     @classmethod
-    def open(cls, url: str, *, artifacts: Path) -> Store:
+    def open(cls, url: str, *, artifacts: Path, patience_s: float = BUSY_TIMEOUT_S) -> Store:
         """Open a store and bring its schema up to date; the file and the folder are made if they are missing.
 
         Args:
             url: `sqlite:////folder/mtnas.db`, or `postgresql://user@host/name`.
             artifacts: the folder of files, on a file system that all processes of this store see.
+            patience_s: how long a transaction waits for its turn.
 
         Raises:
             SpecError: another kind of database.
             StoreError: it does not answer, or belongs to a later version.
         """
-        database = Database(url)
+        database = Database(url, patience_s=patience_s)
         try:
             migrate(database)
             return cls(database, Artifacts(artifacts))

@@ -33,7 +33,7 @@ from mtnas.training.step.schedule import lr_factor
 from mtnas.training.trained_network import Trained
 from mtnas.trials import Settings
 
-AVERAGE = "average"
+AVERAGE, BEST_STEPS = "average", "best_steps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +141,7 @@ class PackTrainer:
         self._scales = label_scales(data, tasks, parts)
         self._step = 0
         self._best_scores = torch.full((len(routes),), -torch.inf, dtype=torch.float64, device=data.device)
+        self._best_steps = torch.zeros(len(routes), dtype=torch.int64, device=data.device)
         self._best_weights = self._flat.weights.clone()
         self._best_metrics: PackMetrics | None = {}  # on ``valid``; None once a state was loaded, which has none
         self.step_seconds = 0.0
@@ -149,6 +150,12 @@ class PackTrainer:
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.recipe.epochs * self._stream.num_batches
+
+    @property
+    def best_steps(self) -> list[int]:
+        """Steps after which every candidate had its best score so far; 0 for one that never had any."""
+        found: list[int] = self._best_steps.tolist()
+        return found
 
     def run(self, *, until: int | None = None) -> Iterator[Look]:
         """Train from wherever the state is; at the very end the net holds every candidate's best weights.
@@ -213,13 +220,18 @@ class PackTrainer:
             | {
                 STEP: torch.tensor(self._step),
                 "best_scores": self._best_scores.clone(),
+                BEST_STEPS: self._best_steps.clone(),
                 "best_weights": self._best_weights.clone(),
             }
         )
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state of the same pack."""
-        own = {STEP, AVERAGE, "best_scores", "best_weights"} | self._large.names() | self._objective.state().keys()
+        own = (
+            {STEP, AVERAGE, BEST_STEPS, "best_scores", "best_weights"}
+            | self._large.names()
+            | self._objective.state().keys()
+        )
         self._optimiser.load_state_dict({name: tensor for name, tensor in state.items() if name not in own})
         self._large.load_state(state)
         self._objective.load_state(state)
@@ -227,6 +239,7 @@ class PackTrainer:
             self._average.values.copy_(state[AVERAGE])
         self._step = int(state[STEP])
         self._best_scores.copy_(state["best_scores"])
+        self._best_steps.copy_(state[BEST_STEPS])
         self._best_weights.copy_(state["best_weights"])
         self._best_metrics = None
 
@@ -251,6 +264,7 @@ class PackTrainer:
         better = scores > self._best_scores
         self._best_scores = torch.where(better, scores, self._best_scores)
         self._best_weights = torch.where(better[:, None], weights, self._best_weights)
+        self._best_steps.masked_fill_(better, self._step)
         self._large.keep_best(better)
         if self._best_metrics is not None:
             new, old = better | (self._best_scores == -torch.inf), self._best_metrics or found

@@ -201,7 +201,7 @@ class TestExtend:
         once, twice = (_extend(client, first, {"trials": 100}, **{"Idempotency-Key": "k"}) for _ in range(2))
         other = _extend(client, first, {"trials": 101}, **{"Idempotency-Key": "k"})
         assert once.json()["id"] == twice.json()["id"]
-        assert other.status_code == 409
+        assert other.status_code == 422
         assert len(client.get("/v1/jobs?kind=extend").json()["items"]) == 1
 
     @pytest.mark.parametrize(

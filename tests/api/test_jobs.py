@@ -32,7 +32,22 @@ def test_a_repeated_request_makes_no_second_job(tmp_path: Path) -> None:
         assert len(client.get("/v1/jobs").json()["items"]) == 1
     assert first.json() == second.json()
     assert second.status_code == 202
-    assert other.status_code == 409
+    assert other.status_code == 422
+
+
+def test_a_repeated_request_is_answered_when_its_file_has_gone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "rows.csv"
+    file.write_text("a,b\n1,0\n")
+    whole = spec(data={"source": {"kind": "file", "paths": ["rows.csv"]}})
+    key = {"Idempotency-Key": "once"}
+    with running(tmp_path) as client:
+        first = client.post("/v1/jobs", json=whole, headers=key)
+        file.unlink()
+        again = client.post("/v1/jobs", json=whole, headers=key)
+        other = client.post("/v1/jobs", json=whole | {"seed": 1}, headers=key)
+    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
+    assert again.json()["id"] == first.json()["id"]
 
 
 def test_validate_only_says_what_would_be_done_and_makes_no_job(tmp_path: Path) -> None:

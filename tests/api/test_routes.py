@@ -98,8 +98,9 @@ def test_any_route_can_be_exported_by_a_job_of_its_own(tmp_path: Path) -> None:
         export = client.get(first.headers["location"]).json()
         job = client.get(f"/v1/jobs/{export['job_id']}").json()
         early = client.get(f"/v1/exports/{export['id']}/download")
+        unkeyed = client.post(path).json()
     assert first.status_code == 202
-    assert first.json() == second.json() == export
+    assert first.json() == second.json() == export == unkeyed
     assert (export["state"], job["kind"], job["state"]) == ("pending", "export", "queued")
     assert job["spec"]["job"] == search["spec"]
     assert job["spec"]["route"]["text"] == route.text

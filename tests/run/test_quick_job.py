@@ -35,7 +35,7 @@ REPORT = {
         "comparisons",
     ),
     *("hypotheses", "non_inferior", "negative_transfer", "recommendation", "words"),
-    *("search", "tuning", "latency", "places", "provenance", "diagnostics"),
+    *("search", "training", "tuning", "latency", "places", "provenance", "diagnostics"),
 }
 BASELINES = ["single_task", "shared_bottom", "mmoe"]
 
@@ -125,6 +125,17 @@ def test_every_baseline_and_finalist_gets_the_same_tuning(done: Done) -> None:
         assert done.rows[label]["lr"] == done.report["tuning"][label]["lr"] == float(best)
         assert done.report["tuning"][label]["on_edge"] is True  # two rates that may not grow: every one is an edge
         assert done.report["tuning"][label]["weight_decay"] == done.rows[label]["settings"]["weight_decay"]
+
+
+def test_the_report_says_how_long_entrants_were_trained_and_when_they_were_best(done: Done) -> None:
+    facts = done.report["training"]
+    assert (facts["batch_size"], facts["epochs"]) == (64, 1)
+    for label in done.rows:
+        costs = [trial.on("valid").costs for trial in done.trials("retrain", label)]
+        assert facts["best_step"][label] == [of_trial["best_step"] for of_trial in costs]
+        assert {of_trial["candidate_steps"] for of_trial in costs} == {facts["steps"]}
+    assert facts["still_improving"] == list(done.report["tuning"])  # one epoch has one look
+    assert "training.epochs" in facts["warning"]
 
 
 def test_only_retraining_reads_the_test_part_and_the_report_counts_it(done: Done) -> None:

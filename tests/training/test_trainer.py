@@ -201,6 +201,7 @@ class TestBestWeights:
         assert len(set(best)) > 1
         assert min(best) < len(seen) - 1
         for k, look in enumerate(best):
+            assert pack.best_steps[k] == min(2 * (look + 1), pack.total_steps)
             kept, wanted = of_candidate(weights_of(pack), k), of_candidate(seen[look][1], k)
             assert max(differences(kept, wanted)) == 0
 

@@ -1,17 +1,19 @@
 """The journal in the store keeps what a job writes, as the journal in memory does."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mtnas.errors import CancelledError, LeaseLostError
+from mtnas.errors import CancelledError, LeaseLostError, OutOfDiskError, StoreError
 from mtnas.routes import Route
 from mtnas.run import Journal, MemoryJournal
 from mtnas.store import JobKind, Store
 from mtnas.trials import Candidate, Evaluation, Place, Settings, Trial, TrialState
+from workers import store_journal
 from workers.store_journal import StoreJournal
 
 ROUTE = Route.parse("in<-x:pass; to.a<-l1.0+l1.1:softmax(input); l1.0=mlp(8); l1.1=mlp(8)")
@@ -147,3 +149,45 @@ def test_every_method_asks_whether_to_go_on(store: Store, tmp_path: Path) -> Non
 
 def _lease(journal: StoreJournal):  # type: ignore[no-untyped-def]
     return journal._holding.lease
+
+
+def test_trials_that_were_read_are_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = _journal(store)
+    journal.add_trials([_trial(number) for number in range(3)])
+    journal.finish_trials([_complete(0)])
+    assert journal.trials() == [_complete(0)]
+    monkeypatch.setattr(store.trials, "list", None)  # whoever called it now would fail
+    journal.finish_trials([_complete(1), _complete(2)])
+    assert journal.trials() == [_complete(number) for number in range(3)]
+
+
+def test_a_database_that_comes_back_costs_no_attempt(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, tries = _journal(store), 0
+    event = journal._holding.event
+
+    def away(kind: str, payload: Mapping[str, Any]) -> int:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise StoreError(expected="a database that answers", found="none", where="database")
+        return event(kind, payload)
+
+    monkeypatch.setattr(store_journal, "PAUSE_S", 0.001)
+    monkeypatch.setattr(journal._holding, "event", away)
+    journal.event("note", {"n": 1})
+    assert [told.kind for told in store.events.after(journal._holding.lease.job_id)][-1] == "note"
+    tries = 0
+    monkeypatch.setattr(store_journal, "OUTAGE_S", 0.0)
+    with pytest.raises(StoreError):
+        journal.event("note", {"n": 2})
+
+
+def test_a_full_disk_is_not_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = _journal(store)
+
+    def full(_: str) -> None:
+        raise OutOfDiskError(expected="room", found="none", where="database")
+
+    monkeypatch.setattr(journal._holding, "start_phase", full)
+    with pytest.raises(OutOfDiskError):
+        journal.start_phase("search")

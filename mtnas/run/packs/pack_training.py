@@ -15,7 +15,7 @@ from mtnas.run.packs.pack_task import PackTask, TrainWork, rows_for
 from mtnas.supernets import freeze
 from mtnas.training.measuring.evaluate import of_candidate
 from mtnas.training.trainer import PackTrainer
-from mtnas.trials import LATENCY, Evaluation, Place
+from mtnas.trials import BEST_STEP, LATENCY, Evaluation, Place
 
 
 def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place) -> Iterator[PackEvent]:
@@ -64,9 +64,9 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         yield PackCheckpoint(key=task.key, state=state_of(trainer, spent_K, started))
     spent_K = spent_K + (time.monotonic() - started) / len(routes)
     timed = {} if work.timing is None else time_routes(trainer.net, routes, work.timing, rows)
-    outcomes = []
+    outcomes, best_steps = [], trainer.best_steps
     for k, route in enumerate(routes):
-        costs = {"device_seconds": float(spent_K[k]), "candidate_steps": float(end)}
+        costs = {"device_seconds": float(spent_K[k]), "candidate_steps": float(end), BEST_STEP: float(best_steps[k])}
         costs |= {LATENCY: timed[k]} if k in timed else {}
         evaluations = tuple(
             Evaluation(part=part, per_task=of_candidate(metrics, k), costs=costs) for part, metrics in found.items()

@@ -19,6 +19,7 @@ from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
 from mtnas.run.judging.statistics import kendall_tau, paired, summary
+from mtnas.run.judging.training_facts import training_facts
 from mtnas.run.judging.verdict import Standing, judge
 from mtnas.run.phases.baselines import REFERENCE, Baselines
 from mtnas.run.phases.retrain import Entrant
@@ -63,6 +64,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
             }
             for entrant in entrants
         },
+        "training": training_facts(context.recipe, {entrant.label: entrant.complete for entrant in entrants}),
         "latency": _latency(context),
         "places": _places(context.journal.trials()),
         "provenance": {

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from mtnas.errors import ConflictError
+from mtnas.errors import ConflictError, SpecError
 from mtnas.store.database import Database
 from mtnas.store.jobs.deletion import delete_job
 from mtnas.store.jobs.settling import reopen
@@ -62,7 +62,7 @@ class Jobs:
             The job, and whether it is new.
 
         Raises:
-            ConflictError: the key was used for another request.
+            SpecError: the key was used for another request.
         """
         with self._database.write() as connection:
             return insert_job(
@@ -85,6 +85,13 @@ class Jobs:
         """
         with self._database.read() as connection:
             return read_job(connection, job_id, owner=owner)
+
+    def of_key(self, idempotency_key: str, *, owner: str = "local") -> JobRecord | None:
+        """The job that this key of that owner stands for, if there is one."""
+        query = select(*_COLUMNS).where(JOBS.c.owner == owner, JOBS.c.idempotency_key == clean_text(idempotency_key))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else as_record(JobRecord, row)
 
     def head(self, job_id: str, *, owner: str | None = None) -> JobHead:
         """One job without its request.
@@ -256,7 +263,7 @@ def insert_job(
         tell_state(connection, job)
         return job, True
     if (job.kind, job.name, job.spec, job.extends) != (kind, row["name"], clean(spec), extends):
-        raise ConflictError(
+        raise SpecError(
             expected=f"the request that this key was used for first (job {job.id})",
             found="another request",
             where=f"idempotency key {key!r}",

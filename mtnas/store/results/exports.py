@@ -40,7 +40,7 @@ class Exports:
             The pending export with its `job_id`, and whether it is new (see `Jobs.submit` for the key).
 
         Raises:
-            ConflictError: the key was used for another request.
+            SpecError: the key was used for another request.
         """
         with self._database.write() as connection:
             job, created = insert_job(

@@ -55,6 +55,12 @@ class Trials:
             query = in_order(connection, query, TRIALS, sort=sort, columns=("number",))
             return tuple(_trial(row) for row in connection.execute(query.limit(limit).offset(offset)))
 
+    def of_numbers(self, job_id: str, numbers: Sequence[int]) -> tuple[TrialRecord, ...]:
+        """The trials of these numbers that there are, by number."""
+        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, TRIALS.c.number.in_(numbers))
+        with self._database.read() as connection:
+            return tuple(_trial(row) for row in connection.execute(query.order_by(TRIALS.c.number)))
+
     def get(self, job_id: str, number: int) -> TrialRecord:
         """One trial.
 

@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from mtnas.errors import ConflictError, NotFoundError
+from mtnas.errors import ConflictError, NotFoundError, SpecError
 from mtnas.store import Holding, JobKind, JobState, Store
 
 
@@ -41,7 +41,7 @@ def test_same_key_and_request_give_the_first_job_back(store: Store) -> None:
 )
 def test_same_key_for_another_request_conflicts(store: Store, kind: JobKind, name: str, spec: dict[str, int]) -> None:
     store.jobs.submit(JobKind.SEARCH, "a", {"x": 1}, idempotency_key="key")
-    with pytest.raises(ConflictError, match="'key'"):
+    with pytest.raises(SpecError, match="'key'"):
         store.jobs.submit(kind, name, spec, idempotency_key="key")
     assert len(store.jobs.list()) == 1
 
