@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mtnas.data import CATALOGUE, DataAccess, Problem, Profile, check_against_profile
 from mtnas.data.data_spec import CatalogueSource, DatasetSource, DataSpec, FileSource
+from mtnas.data.sources.locating import locate
 from mtnas.errors import DataError, NotFoundError
 from mtnas.store import DatasetRecord, Store, WorkState
 from mtnas.tasks import Task
@@ -67,7 +68,7 @@ def check_source(source: CatalogueSource | FileSource, *, access: DataAccess) ->
     """
     if isinstance(source, FileSource):
         for index, path in enumerate(source.paths):
-            access.resolve(path, where=f"data.source.paths[{index}]")
+            locate(path, access=access, where=f"data.source.paths[{index}]")
         for index, other in enumerate(source.join):
             access.resolve(other.path, where=f"data.source.join[{index}].path")
         return ()

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from mtnas.cli.connection import connect, console
-from mtnas.cli.watching import follow
+from mtnas.cli.watching import column_lines, follow
 from mtnas.client import Client
 from mtnas.errors import ExportError, NotFoundError
 from mtnas.messages import Export, Route
@@ -38,6 +38,10 @@ def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
 def print_answer(answer: Mapping[str, Any]) -> None:
     """A report as a table, its verdict in words, and what to take."""
     console.print(report_table(answer))
+    for line in column_lines(answer.get("columns", ())):
+        console.print(line, markup=False, highlight=False)
+    for warning in answer.get("warnings", ()):
+        console.print(f"warning: {warning}", markup=False, highlight=False)
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
     for sentence in answer.get("words", ()):

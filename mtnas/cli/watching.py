@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +11,8 @@ from rich.text import Text
 
 from mtnas.client import Client
 from mtnas.messages import Event, Job
+
+_MOST_NAMES = 20
 
 
 def follow(client: Client, job_id: str, console: Console) -> Job:
@@ -43,9 +45,28 @@ def event_text(kind: str, payload: Mapping[str, Any]) -> str | None:
             return f"asked: {', '.join(payload)}"
         case "search_ended":
             return f"search ended by {payload.get('reason')}: {payload.get('detail')}"
+        case "columns":
+            return "\n".join(column_lines(payload.get("columns") or ())) or None
         case "warning":
             return f"warning: {payload.get('text')}"
     return None
+
+
+def column_lines(columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How the columns were read: inputs by kind, labels, and why the others were left out."""
+    read: dict[str, list[str]] = {}
+    for column in columns:
+        if column["use"] == "left_out":
+            read.setdefault("left out", []).append(f"{column['name']!r} ({column['reason']})")
+        else:
+            group = f"{column['read_as']} inputs" if column["use"] == "input" else column["use"]
+            read.setdefault(group, []).append(str(column["name"]))
+    return [f"columns, {group}: {_some(names)}" for group, names in read.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def progress_line(progress: Mapping[str, Any]) -> str:

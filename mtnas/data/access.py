@@ -40,10 +40,8 @@ class DataAccess:
             DataAccessError: it lies outside the roots once links are followed, or is no file. What lies outside is
                 not looked at, so the message tells nothing about it.
         """
-        given = Path(path)
-        candidates = (given,) if given.is_absolute() else tuple(root / given for root in self.roots)
         inside = False
-        for candidate in candidates:
+        for candidate in self._candidates(path):
             try:
                 resolved = candidate.resolve()
                 if not any(resolved.is_relative_to(root.resolve()) for root in self.roots):
@@ -55,3 +53,18 @@ class DataAccess:
                 continue
         expected = "an existing file" if inside else "a file below the data roots"
         raise DataAccessError(expected=expected, found=repr(path), where=where)
+
+    def resolve_folder(self, path: str) -> Path | None:
+        """The folder below a root that ``path`` names, with every symbolic link followed; ``None`` if it is none."""
+        for candidate in self._candidates(path):
+            try:
+                resolved = candidate.resolve()
+                if any(resolved.is_relative_to(root.resolve()) for root in self.roots) and resolved.is_dir():
+                    return resolved
+            except (OSError, RuntimeError, ValueError):
+                continue
+        return None
+
+    def _candidates(self, path: str) -> tuple[Path, ...]:
+        given = Path(path)
+        return (given,) if given.is_absolute() else tuple(root / given for root in self.roots)

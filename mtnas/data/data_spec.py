@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
+from mtnas.data.columns.value_text import MISSING_TEXTS
 from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, RangedNumbers, Width
 from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options
 from mtnas.data.spec_part import Part as Part
 
 MAX_COLUMNS = 10_000
-MISSING_TEXTS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 
 
 class CatalogueSource(Part):
@@ -68,9 +69,15 @@ class ImageFiles(Part):
 class FileSource(Part):
     """Files below a data root: CSV or Parquet, one or several tables of one schema, or tables to join.
 
-    ``paths`` are concatenated. ``join`` adds columns from further tables by key. For CSV files (which may be
-    compressed): ``delimiter``; ``column_names`` where the files in ``paths`` have no header; the texts that mean
-    a ``missing`` value. ``images`` adds a column of images.
+    ``paths`` are concatenated; each is a file, a folder with all tables in it (folders named ``key=value`` give a
+    column), or a pattern such as ``days/*.csv``. ``join`` adds columns from further tables by key. ``images`` adds a
+    column of images.
+
+    For CSV files (which may be compressed): ``delimiter``; ``column_names`` where the files in ``paths`` have no
+    header; ``null_values``, the texts that mean a missing value beside the empty one; ``encoding``; ``decimal`` before
+    the fraction of a number and ``thousands`` between groups of digits (left out, both are judged by the texts, with
+    a warning where they are not the usual ones); ``date_format`` in the terms of ``strptime``, for moments that are
+    not written as ISO 8601.
     """
 
     kind: Literal["file"] = "file"
@@ -78,8 +85,26 @@ class FileSource(Part):
     join: Annotated[tuple[JoinedTable, ...], AtMost(64)] = ()
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     column_names: Annotated[tuple[ColumnName, ...], AtMost(MAX_COLUMNS)] | None = None
-    missing: Annotated[tuple[Name, ...], AtMost(64)] = MISSING_TEXTS
+    null_values: Annotated[
+        tuple[Name, ...], AtMost(64), Field(validation_alias=AliasChoices("null_values", "missing"))
+    ] = MISSING_TEXTS
+    encoding: Name = "utf-8"
+    decimal: Literal[".", ","] | None = None
+    thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    date_format: Annotated[str, Field(min_length=2, max_length=100)] | None = None
     images: Annotated[ImageArray | ImageFiles, Field(discriminator="kind")] | None = None
+
+    @model_validator(mode="after")
+    def _values_can_be_read(self) -> FileSource:
+        try:
+            codecs.lookup(self.encoding)
+        except (LookupError, ValueError):
+            raise ValueError(f"an encoding such as utf-8, latin-1 or cp1252, found {self.encoding!r}") from None
+        if self.thousands is not None and (self.thousands == (self.decimal or ".") or self.thousands.isalnum()):
+            raise ValueError(f"thousands other than decimal, letters and digits, found {self.thousands!r}")
+        if self.date_format is not None and "%" not in self.date_format:
+            raise ValueError(f"a date_format such as %d/%m/%Y, found {self.date_format!r}")
+        return self
 
 
 Source = Annotated[CatalogueSource | DatasetSource | FileSource, Field(discriminator="kind")]

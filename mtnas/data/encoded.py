@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtnas.data.column_use import ColumnUse
 from mtnas.data.encoding.encode import Bag
 from mtnas.data.parts import PARTS, Parts
 from mtnas.data.problem import Problem
@@ -36,6 +37,7 @@ class EncodedData:
         digest: sha256 of source, encoding, labels and split; equal digests mean equal arrays.
         truth: what a generator planted, such as the tasks' clusters; ``None`` for data from the world.
         warnings: what its owner should look at, such as inputs that give a label away.
+        columns: how every column of the source was read, and why any was left out.
         cache: where the arrays are mapped from, if they are.
     """
 
@@ -49,6 +51,7 @@ class EncodedData:
     digest: str
     truth: Mapping[str, Any] | None = None
     warnings: tuple[Problem, ...] = ()
+    columns: tuple[ColumnUse, ...] = ()
     cache: Path | None = None
 
     def __post_init__(self) -> None:

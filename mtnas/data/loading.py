@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from mtnas.data.access import DataAccess
+from mtnas.data.catalogue import SourceTable
+from mtnas.data.column_use import columns_used
 from mtnas.data.data_spec import DataSpec, Feature, Source
 from mtnas.data.digest import digest_json
 from mtnas.data.encoded import EncodedData
@@ -20,10 +23,12 @@ from mtnas.data.labels import check_labels, describe_labels, keep_units, label_w
 from mtnas.data.parts import sample_rows, split_rows
 from mtnas.data.profiles.giveaways import Giveaway, find_giveaways
 from mtnas.data.profiles.inference import infer_features
+from mtnas.data.profiles.leaks import find_leaks
 from mtnas.data.profiles.profile import ColumnProfile, Profile
 from mtnas.data.profiles.profiling import profile_columns
-from mtnas.data.profiles.request_checks import check_columns, check_not_empty, never_inputs
+from mtnas.data.profiles.request_checks import check_columns, check_not_empty, never_inputs, wanted_of
 from mtnas.data.schema import DataSchema
+from mtnas.data.sources.file_tables import Wanted
 from mtnas.data.sources.sources import OpenedSource, open_source
 from mtnas.data.sources.table_files import check_table
 from mtnas.errors import DataError
@@ -57,7 +62,8 @@ def load(
     cached = read_encoded(digest, cache=access.cache)
     if cached is not None:
         return cached
-    data = _encode(spec, tasks, source, encoding, digest=digest)
+    with _as_data_errors():
+        data = _encode(spec, tasks, source, encoding, digest=digest)
     write_encoded(data, cache=access.cache)
     return read_encoded(digest, cache=access.cache) or data
 
@@ -70,9 +76,11 @@ def profile(source: Source, *, access: DataAccess) -> Profile:
         DataError: it cannot be parsed, or has no rows.
     """
     opened = open_source(source, access=access)
-    table = opened.read().table
+    with _as_data_errors():
+        read = opened.read(Wanted())
+    table = read.table
     check_table(table, place="data.source")
-    columns = profile_columns(table)
+    columns = profile_columns(table, index=read.index)
     features, left_out = infer_features(columns, num_rows=table.num_rows)
     if opened.features is not None:
         features = opened.features
@@ -107,14 +115,17 @@ def _label_options(task: Task) -> list[str]:
 def _encode(
     spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encoding: DataSchema | None, *, digest: str
 ) -> EncodedData:
-    read = source.read()
+    read = source.read(wanted_of(spec, tasks))
     table = read.table
     check_table(table, place="data.source")
-    for problem in check_columns(spec, tasks, names=table.column_names, labels=source.labels):
+    for problem in check_columns(spec, tasks, names=(*table.column_names, *read.skipped), labels=source.labels):
         raise problem.to_error()
-    if encoding is not None:
+    features: tuple[Feature, ...] = ()
+    left_out: Mapping[str, str] = {}
+    if encoding is None:
+        features, left_out = _choose_features(spec, tasks, source, read)
+    else:
         check_encoding(spec, tasks, encoding, labels=source.labels)
-    features = _choose_features(spec, tasks, source, table) if encoding is None else ()
     labels, classes = read_labels(table, tasks)
     assert spec.split is not None
     parts = split_rows(spec.split, table, search_share=spec.search_share)
@@ -131,12 +142,18 @@ def _encode(
             numeric=spec.numeric,
             categorical=spec.categorical,
             labels=described,
+            reading=read.reading,
         )
     else:
         check_classes(described, encoding.labels)
         schema = replace(encoding, labels=keep_units(described, encoding.labels))
     encoded = encode_rows(schema, table)
     giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
+    warnings = (
+        *read.warnings,
+        *(giveaway.to_problem() for giveaway in giveaways),
+        *find_leaks(spec.split, table, schema, encoded, labels, parts),
+    )
     return EncodedData(
         schema=schema,
         categorical=encoded.categorical,
@@ -147,26 +164,40 @@ def _encode(
         parts=parts,
         digest=digest,
         truth=read.truth,
-        warnings=(*(giveaway.to_problem() for giveaway in giveaways), *label_warnings(labels, tasks, parts, described)),
+        warnings=(*warnings, *label_warnings(labels, tasks, parts, described)),
+        columns=columns_used(spec, tasks, schema, table, skipped=read.skipped, left_out=left_out, labels=source.labels),
     )
 
 
 def _choose_features(
-    spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, table: pa.Table
-) -> tuple[Feature, ...]:
+    spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, read: SourceTable
+) -> tuple[tuple[Feature, ...], Mapping[str, str]]:
+    """The inputs, and why inference left other columns out."""
     if not isinstance(spec.features, str):
-        return spec.features
+        return spec.features, {}
     never = never_inputs(spec, tasks, labels=source.labels)
+    left_out: Mapping[str, str] = {}
     if source.features is not None:
         features = tuple(feature for feature in source.features if feature.column not in never)
+        left_out = dict.fromkeys(set(read.table.column_names) - never, "no input of this set's protocol")
     else:
-        columns = profile_columns(table)
-        for problem in check_not_empty(columns, num_rows=table.num_rows, never=never):
+        columns = profile_columns(read.table, index=read.index)
+        for problem in check_not_empty(columns, num_rows=read.table.num_rows, never=never):
             raise problem.to_error()
-        features, _ = infer_features(columns, num_rows=table.num_rows, never=never)
+        features, left_out = infer_features(columns, num_rows=read.table.num_rows, never=never)
     if not features:
         raise DataError(expected="at least one input", found="none left", where="data.features")
-    return features
+    return features, left_out
+
+
+@contextmanager
+def _as_data_errors() -> Iterator[None]:
+    """What the reading library refuses is a fault of the data, wherever it comes out."""
+    try:
+        yield
+    except (pa.ArrowException, UnicodeError) as error:
+        found = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(expected="values that can be read", found=found, where="data.source") from error
 
 
 def _giveaways_of_candidates(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, codes_of, column_of, numbers_of, storage_of
+from mtnas.data.columns.column import Storage, codes_of, column_of, numbers_of, storage_of, value_kind_of
+from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError
 
@@ -25,6 +27,9 @@ PARTS = ("train", "search", "valid", "test")
 Parts: TypeAlias = Mapping[str, NDArray[np.int64]]
 Mask: TypeAlias = NDArray[np.bool_]
 
+# Years first, all of one width; hours and a zone may follow.
+_CLOCK = r"[ T][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?(Z|[+-][0-9:]+)?"
+_ISO = rf"^[0-9]{{4}}(-(0[1-9]|1[0-2])|-?W[0-5][0-9])?(-[0-9]{{1,2}}({_CLOCK})?)?$"
 _PLACE_DRAWS, _SEARCH_DRAWS, _SAMPLE_DRAWS = 0, 1, 2  # which stream of random numbers
 
 
@@ -93,16 +98,17 @@ def _by_ratio(split: RatioSplit, num_rows: int) -> dict[str, Mask]:
 
 
 def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:
-    codes = codes_of(_split_column(table, split), name=split.column)
-    places = {text: code for code, text in enumerate(codes.texts)}
+    column = _split_column(table, split)
+    codes = codes_of(column, name=split.column)
+    known = Places(codes.texts, value_kind_of(column), Spelling())
     parts = {}
     for part, values in (("train", split.train), ("valid", split.valid), ("test", split.test)):
         for value in values:
-            if value not in places:
+            if not known.find(value):
                 shown = ", ".join(sorted(codes.texts)[:20])
                 where = f"data.split.{part}"
                 raise DataError(expected=f"values of column {split.column!r} ({shown})", found=repr(value), where=where)
-        parts[part] = np.isin(codes.indices, [places[value] for value in values])
+        parts[part] = np.isin(codes.indices, [known.find(value) - 1 for value in values])
     if split.halve_test:
         rows = np.flatnonzero(parts["test"])
         # RandomState, whose stream is frozen, as in the published protocol of Census-Income.
@@ -115,7 +121,8 @@ def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:
 
 def _by_time(split: TimeSplit, table: pa.Table) -> dict[str, Mask]:
     column = _split_column(table, split)
-    if storage_of(column) is Storage.TEXT:  # ISO dates sort as texts
+    if storage_of(column) is Storage.TEXT:
+        _check_sortable(column, split)
         codes = codes_of(column, name=split.column)
         ranks = np.empty(len(codes.texts) + 1)
         ranks[np.argsort(np.asarray(codes.texts, dtype=object), kind="stable")] = np.arange(len(codes.texts))
@@ -123,6 +130,7 @@ def _by_time(split: TimeSplit, table: pa.Table) -> dict[str, Mask]:
         moments = ranks[codes.indices]
     else:
         moments = numbers_of(column, name=split.column)
+        _check_year_first(moments, split)
     _check_complete(np.isnan(moments), split)
     ordered = np.sort(moments)
     test_from = ordered[int(np.ceil(len(ordered) * (1 - split.test)))]
@@ -132,6 +140,28 @@ def _by_time(split: TimeSplit, table: pa.Table) -> dict[str, Mask]:
         "valid": (moments >= valid_from) & (moments < test_from),
         "test": moments >= test_from,
     }
+
+
+def _check_sortable(column: Column, split: TimeSplit) -> None:
+    """Refuse texts whose order is not that of the moments they name."""
+    known: Any = pc.match_substring_regex(column, _ISO)
+    wrong = ~pc.fill_null(known, pa.scalar(True)).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = f"{str(column[row])[:80]!r}, row {row + 1} (set data.source.date_format, such as %d/%m/%Y)"
+        raise DataError(expected="moments as ISO 8601, or numbers", found=found, where=f"column {split.column!r}")
+
+
+def _check_year_first(moments: NDArray[np.float64], split: TimeSplit) -> None:
+    """Refuse days that were written day or month first without anything between, and so were read as numbers."""
+    numbers = np.unique(moments[~np.isnan(moments)])
+    if not numbers.size or (numbers != np.floor(numbers)).any() or numbers.min() < 1_010_000 or numbers.max() > 4e7:
+        return
+    first, second, year = numbers // 1_000_000, numbers // 10_000 % 100, numbers % 10_000
+    days = (first >= 1) & (first <= 31) & (second >= 1) & (second <= 31) & ((first <= 12) | (second <= 12))
+    if (days & (year >= 1900) & (year < 2100)).all():
+        found = f"numbers such as {numbers[0]:08.0f} (set data.source.date_format, such as %d%m%Y)"
+        raise DataError(expected="days with the year first", found=found, where=f"column {split.column!r}")
 
 
 def _by_group(split: GroupSplit, table: pa.Table) -> tuple[dict[str, Mask], NDArray[np.float64]]:

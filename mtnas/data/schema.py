@@ -6,10 +6,11 @@ An export carries this JSON as its preprocessing; ``mtnas.data.encode_rows`` is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any, Protocol
 
+from mtnas.data.columns.value_text import Spelling, ValueKind
 from mtnas.errors import DataError
 from mtnas.routes.inputs import InputShape
 from mtnas.routes.number_maps import NumberMaps
@@ -163,6 +164,35 @@ class LabelColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the source writes values, and of what kind each column's are; what ``value_text`` needs to know.
+
+    Attributes:
+        decimal: before the fraction of a number.
+        thousands: between groups of three digits; empty: nothing.
+        date_format: of moments that are not ISO 8601, in the terms of ``strptime``.
+        missing: texts that stand for no value.
+        kinds: of the values of each column that has a vocabulary, or of the elements of its lists.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str | None = None
+    missing: tuple[str, ...] = ("",)
+    kinds: Mapping[str, ValueKind] = field(default_factory=dict)
+
+    @property
+    def spelling(self) -> Spelling:
+        """The same without the kinds."""
+        return Spelling(self.decimal, self.thousands, self.date_format, frozenset(self.missing))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Reading:
+        """What ``asdict`` gave."""
+        return cls(**{**document, "missing": tuple(document["missing"]), "kinds": dict(document["kinds"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSchema:
     """How rows become arrays, fitted on the training rows; the order of columns is the order in the arrays."""
 
@@ -173,6 +203,7 @@ class DataSchema:
     images: tuple[ImageColumn, ...] = ()
     labels: tuple[LabelColumn, ...] = ()
     vectors: NumberVectors | None = None
+    reading: Reading = Reading()
 
     def label_of(self, task: Task) -> int:
         """Which of the labels the task is trained on.
@@ -290,6 +321,7 @@ class DataSchema:
                 ImageColumn(name=item["name"], shape=(item["shape"][0], item["shape"][1], item["shape"][2]))
                 for item in document.get("images", ())
             ),
+            reading=Reading.from_json(document["reading"]) if "reading" in document else Reading(),
             labels=tuple(
                 LabelColumn(
                     name=item["name"],

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mtnas.data.columns.column import Storage, column_of, decoded, numbers_of, storage_of
+from mtnas.data.columns.column import Storage, column_of, decoded, numbers_of, storage_of, texts_of_values
 from mtnas.data.columns.image_columns import image_shape, pixels_of
 from mtnas.data.encoding.encode import Bag, EncodedRows, encode_rows
 from mtnas.data.schema import DataSchema
@@ -67,7 +68,8 @@ def rows_as_json(schema: DataSchema, table: pa.Table) -> dict[str, list[Any]]:
             rows[name] = pixels_of(column, name=name).reshape(-1, *shape).tolist()
             continue
         if storage_of(column) is Storage.TIME:
-            values = numbers_of(column, name=name).tolist() if name in numeric else column.cast(pa.string()).to_pylist()
+            moments = numbers_of(column, name=name).tolist()
+            values = moments if name in numeric else texts_of_values(column.combine_chunks())
         else:
             values = column.to_pylist()
         rows[name] = [_plain(value) for value in values]
@@ -104,6 +106,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         value = float(value)
+    if isinstance(value, timedelta):
+        value = value.days * 86400 + value.seconds + value.microseconds / 1e6
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

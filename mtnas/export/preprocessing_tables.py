@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from mtnas.data.data_spec import MISSING_TEXTS
 from mtnas.data.schema import DataSchema
 from mtnas.export.manifest import ExportedColumn
 
@@ -13,7 +13,7 @@ from mtnas.export.manifest import ExportedColumn
 def preprocessing_json(schema: DataSchema, *, bag_arguments: Sequence[str]) -> dict[str, Any]:
     """What ``preprocessing.json`` holds; ``bag_arguments`` name the network's argument of each bag."""
     return {
-        "missing_texts": list(MISSING_TEXTS),
+        "reading": asdict(schema.reading),
         "categorical": [{"name": column.name} for column in schema.categorical],
         "numeric": [
             {

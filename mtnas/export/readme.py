@@ -43,7 +43,7 @@ fine-tune it, move it to a device, or hand it to `torch.export`.
 |---|---|
 | `model.py` | the network, one attribute per sub-network, gate and tower |
 | `model.safetensors` | its weights |
-| `preprocessing.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
+| `preprocessing.py`, `value_text.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
 | `route.svg` | a drawing of which task uses which sub-network |
 | `manifest.json` | tasks, columns, route, cost, provenance, sha256 of every file |
 | `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |

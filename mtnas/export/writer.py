@@ -30,6 +30,7 @@ from mtnas.supernets import Supernet
 from mtnas.tasks import Task, TaskKind
 
 STANDALONE = ("check.py", "preprocessing.py")
+VALUES = "value_text.py"  # training reads values by this very file
 PREDICTION_OF: dict[TaskKind, Literal["probability", "probabilities", "value"]] = {
     TaskKind.BINARY: "probability",
     TaskKind.MULTICLASS: "probabilities",
@@ -91,6 +92,7 @@ def export_module(
         "example_rows.json": _json(examples),
         "expected_outputs.safetensors": save(expected_outputs(frozen, schema, rows, gate)),
         **{name: (files("mtnas.export.standalone") / name).read_bytes() for name in STANDALONE},
+        VALUES: (files("mtnas.data.columns") / VALUES).read_bytes(),
     }
     manifest = Manifest(
         tasks=tuple(_exported(task, schema) for task in wiring.tasks),

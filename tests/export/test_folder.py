@@ -19,7 +19,7 @@ from tests.export.cases import PROVENANCE, Trained, towers, trained
 
 FILES = {
     *("README.md", "check.py", "example_rows.json", "expected_outputs.safetensors", "manifest.json", "model.py"),
-    *("model.safetensors", "preprocessing.json", "preprocessing.py", "route.svg", "vocabularies.json"),
+    *("model.safetensors", "preprocessing.json", "preprocessing.py", "route.svg", "value_text.py", "vocabularies.json"),
 }
 
 

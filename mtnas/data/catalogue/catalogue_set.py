@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from mtnas.data.access import DataAccess
 from mtnas.data.data_spec import Feature, Part, Split
+from mtnas.data.problem import Problem
+from mtnas.data.schema import Reading
 from mtnas.errors import DataError
 from mtnas.tasks import Task
 
@@ -19,10 +21,23 @@ OptionsT = TypeVar("OptionsT", bound=Part)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTable:
-    """Rows as a source gives them, and what a generator planted in them."""
+    """Rows as a source gives them, what a generator planted in them, and what was noticed on the way.
+
+    Attributes:
+        table: the rows.
+        truth: what a generator planted.
+        reading: how the source writes values.
+        index: columns that are the index of a data frame.
+        skipped: columns that were not looked at.
+        warnings: what its owner should look at.
+    """
 
     table: pa.Table
     truth: Mapping[str, Any] | None = None
+    reading: Reading = field(default_factory=Reading)
+    index: frozenset[str] = frozenset()
+    skipped: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

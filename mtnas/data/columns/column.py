@@ -1,7 +1,8 @@
 """Views of one table column: what it stores, its values as codes with texts, as numbers, or as lists.
 
-A value has one text however it was stored (the integer 3, the float 3.0 and the text "3" are all "3"), so that a
-vocabulary fitted on CSV also reads Parquet. Null, NaN and the empty text are missing. Messages count rows from 1.
+A value has one text however it was stored (the integer 3, the float 3.0 and the text "3" are all "3"; ``value_text``
+says which), so that a vocabulary fitted on CSV also reads Parquet. Null, NaN and the empty text are missing. Messages
+count rows from 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtnas.data.columns.image_columns import is_image
-from mtnas.data.data_spec import MISSING_TEXTS
+from mtnas.data.columns.value_text import EXACT, MISSING_TEXTS, Spelling, ValueKind, clock_text
+from mtnas.data.columns.value_text import parse_number as parse_spelled
 from mtnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ class Storage(StrEnum):
     OTHER = "other"
 
 
+_VALUE_KINDS: dict[Storage, ValueKind] = {
+    Storage.INTEGER: "integer",
+    Storage.NUMBER: "number",
+    Storage.BOOLEAN: "boolean",
+    Storage.TIME: "time",
+}
 SEVERAL_VALUES = (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.IMAGE, Storage.OTHER)
 
 
@@ -60,7 +68,7 @@ def column_of(table: pa.Table, name: str, *, where: str | None = None) -> Column
     """The column with that name.
 
     Raises:
-        DataError: the table has none, or it holds bytes that are no text.
+        DataError: the table has none.
     """
     if name not in table.column_names:
         raise DataError(
@@ -68,10 +76,7 @@ def column_of(table: pa.Table, name: str, *, where: str | None = None) -> Column
             found=repr(name),
             where=where or f"column {name!r}",
         )
-    column = table.column(name)
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        raise DataError(expected="text in UTF-8", found="other bytes", where=f"column {name!r}")
-    return column
+    return table.column(name)
 
 
 def decoded(column: Column) -> Column:
@@ -91,7 +96,7 @@ def storage_of(column: Column) -> Storage:
         return Storage.BOOLEAN
     if types.is_integer(kind):
         return Storage.INTEGER
-    if types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_floating(kind) or types.is_decimal(kind) or types.is_duration(kind):
         return Storage.NUMBER
     if _is_text(kind):
         return Storage.TEXT
@@ -105,6 +110,14 @@ def storage_of(column: Column) -> Storage:
             return Storage.NUMBER_LIST
         return Storage.TEXT_LIST if _is_text(inner) else Storage.OTHER
     return Storage.OTHER
+
+
+def value_kind_of(column: Column) -> ValueKind:
+    """Of what kind its values are, or the elements of its lists."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return value_kind_of(pa.chunked_array([], kind.value_type))
+    return _VALUE_KINDS.get(storage_of(column), "text")
 
 
 def codes_of(column: Column, *, name: str) -> Codes:
@@ -122,9 +135,9 @@ def codes_of(column: Column, *, name: str) -> Codes:
         return _distinct_codes(column.unify_dictionaries().combine_chunks())
     column = decoded(column)
     if storage is Storage.TIME:
-        column = column.cast(pa.string())
+        column = _moments(column)
     if storage is Storage.NUMBER:
-        column = pc.add(column.cast(pa.float64()), 0.0)  # -0.0 becomes 0.0
+        column = pc.add(as_float64(column), 0.0)  # -0.0 becomes 0.0
     return _distinct_codes(pc.dictionary_encode(column).unify_dictionaries().combine_chunks())
 
 
@@ -146,7 +159,7 @@ def numbers_of(column: Column, *, name: str) -> NDArray[np.float64]:
         raise DataError(expected="a number a row", found=f"values of type {column.type}", where=f"column {name!r}")
     elif storage is Storage.BOOLEAN:
         column = column.cast(pa.uint8())
-    filled: Any = pc.fill_null(column.cast(pa.float64(), safe=False), pa.scalar(np.nan))
+    filled: Any = pc.fill_null(as_float64(column), pa.scalar(np.nan))
     return np.asarray(filled.to_numpy(), dtype=np.float64)
 
 
@@ -169,24 +182,67 @@ def parse_number(text: str) -> float | None:
     stripped = text.strip()
     if stripped in MISSING_TEXTS:
         return float("nan")
-    if "_" in stripped:
-        return None
-    try:
-        return float(stripped)
-    except ValueError:
-        return None
+    number = parse_spelled(stripped, Spelling()) if stripped[:2].lower() != "0x" else None
+    return None if number is None else float(number)
+
+
+def as_float64(column: Any) -> Any:
+    """Numbers of an array or column as float64, decimals correctly rounded; durations are seconds."""
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.string()).cast(pa.float64())
+    if pa.types.is_duration(column.type):
+        ticks = column.cast(pa.duration("us"), safe=False).cast(pa.int64())
+        return _ticks_to_seconds(ticks)
+    return column.cast(pa.float64(), safe=False)
+
+
+def texts_of_values(values: Any) -> list[str | None]:
+    """The one text of each value of an arrow array; ``None`` for a missing one."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return _texts_of_floats(values.cast(pa.float64()))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind):
+        return _texts_of_moments(_moments(values))
+    if pa.types.is_decimal(kind) or pa.types.is_duration(kind):
+        return _texts_of_floats(as_float64(values))
+    texts: list[str | None] = values.cast(pa.string()).to_pylist()
+    return texts
 
 
 def _distinct_codes(encoded: Any) -> Codes:
     """Codes of a dictionary array, its entries made distinct; the empty text and NaN are missing."""
     indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    entries = encoded.dictionary.cast(pa.string()).to_pylist()
-    missing = "nan" if pa.types.is_floating(encoded.type.value_type) else ""
     numbers: dict[str, int] = {}
     code_of_entry = [
-        -1 if text is None or text == missing else numbers.setdefault(text, len(numbers)) for text in entries
+        numbers.setdefault(text, len(numbers)) if text else -1 for text in texts_of_values(encoded.dictionary)
     ]
     return Codes(indices=np.array([*code_of_entry, -1], dtype=np.int32)[indices], texts=tuple(numbers))
+
+
+def _texts_of_floats(values: Any) -> list[str | None]:
+    """As ``value_text.number_text``."""
+    numbers = np.asarray(pc.fill_null(values, pa.scalar(np.nan)).to_numpy(zero_copy_only=False))
+    whole = (np.abs(numbers) < EXACT) & (numbers == np.floor(numbers))
+    exact = np.where(whole, numbers, 0).astype(np.int64).tolist()
+    return [
+        str(exact[index]) if is_whole else None if number != number else repr(number)
+        for index, (number, is_whole) in enumerate(zip(numbers.tolist(), whole.tolist(), strict=True))
+    ]
+
+
+def _texts_of_moments(values: Any) -> list[str | None]:
+    """As ``value_text.moment_text``, of microseconds since 1970 or midnight."""
+    ticks = values.cast(pa.int64()).to_pylist()
+    of_day = pa.types.is_time(values.type)
+    texts: list[str | None] = []
+    for tick in ticks:
+        if tick is None:
+            texts.append(None)
+            continue
+        days, rest = (0, tick) if of_day else divmod(tick, 86_400_000_000)
+        clock = clock_text(*divmod(rest, 1_000_000)) if rest or of_day else ""
+        texts.append(clock if of_day else f"{np.datetime64(days, 'D')} {clock}".rstrip())
+    return texts
 
 
 def _numbers_of_texts(column: Column, *, name: str) -> NDArray[np.float64]:
@@ -200,13 +256,25 @@ def _numbers_of_texts(column: Column, *, name: str) -> NDArray[np.float64]:
     return np.array([*values, np.nan], dtype=np.float64)[codes.indices]
 
 
-def _seconds(column: Column) -> Column:
+def _seconds(column: Any) -> Any:
+    return _ticks_to_seconds(_moments(column).cast(pa.int64()))
+
+
+def _moments(column: Any) -> Any:
+    """Times of day, days and moments in microseconds, as other readers of the same file have them."""
     kind = column.type
     if pa.types.is_time(kind):
-        ticks = column.cast(pa.time64("ns")).cast(pa.int64())
-    else:
-        ticks = column.cast(pa.timestamp("ns")).cast(pa.int64())
-    return pc.divide(ticks.cast(pa.float64(), safe=False), 1e9)
+        return column.cast(pa.time64("us"), safe=False)
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
+    return column.cast(pa.timestamp("us", zone), safe=False)
+
+
+def _ticks_to_seconds(ticks: Any) -> Any:
+    """Microseconds to seconds; whole seconds and the rest apart, so that nothing is rounded twice."""
+    whole = pc.divide(ticks, 1_000_000)  # towards zero
+    whole = pc.if_else(pc.greater(pc.multiply(whole, 1_000_000), ticks), pc.subtract(whole, 1), whole)
+    rest = pc.subtract(ticks, pc.multiply(whole, 1_000_000))
+    return pc.add(whole.cast(pa.float64()), pc.divide(rest.cast(pa.float64()), 1e6))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtnas.data.columns.column import Codes, Storage, codes_of, decoded, numbers_of, storage_of
+from mtnas.data.columns.column import Codes, Storage, codes_of, decoded, numbers_of, storage_of, texts_of_values
 from mtnas.errors import DataError
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def _split(column: Column, *, name: str, separator: str) -> tuple[NDArray[np.int
     if storage is Storage.EMPTY:
         return np.full(len(column), -1, np.int64), pa.chunked_array([], pa.string())
     if storage not in (Storage.NUMBER_LIST, Storage.TEXT_LIST):
-        texts = column.cast(pa.string())
+        texts: Any = column.cast(pa.string())
+        if storage is not Storage.TEXT:
+            texts = pa.chunked_array([pa.array(texts_of_values(column.combine_chunks()), pa.string())])
         texts = pc.if_else(pc.equal(texts, pa.scalar("")), pa.scalar(None, pa.string()), texts)
         lists: Any = pc.split_pattern(texts, pattern=separator)
     else:

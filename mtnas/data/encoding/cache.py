@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtnas.data.column_use import ColumnUse
 from mtnas.data.encoded import EncodedData
 from mtnas.data.parts import PARTS
 from mtnas.data.problem import Problem
@@ -65,6 +66,7 @@ def write_encoded(data: EncodedData, *, cache: Path) -> None:
             "schema": data.schema.to_json(),
             "truth": data.truth,
             "warnings": [warning.to_json() for warning in data.warnings],
+            "columns": [column.to_json() for column in data.columns],
             "size_bytes": sizes,
         }
         with (draft / DESCRIPTION).open("w", encoding="utf-8") as file:
@@ -106,6 +108,7 @@ def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
         truth=description["truth"],
         cache=cache,
         warnings=tuple(Problem.from_json(warning) for warning in description["warnings"]),
+        columns=tuple(ColumnUse.from_json(column) for column in description["columns"]),
     )
 
 

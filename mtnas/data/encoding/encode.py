@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of
 from mtnas.data.columns.image_columns import pixels_of
 from mtnas.data.columns.lists import dense_of, tokens_of
+from mtnas.data.columns.value_text import Places, ValueKind
 from mtnas.data.encoding.knots import place_among
 from mtnas.data.encoding.preparing import prepared
-from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn
+from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn, Reading
 
 Bag: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
 
@@ -47,7 +48,7 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     """
     categorical = np.empty((table.num_rows, len(schema.categorical) + len(schema.binned)), np.int32)
     for index, column in enumerate(schema.categorical):
-        categorical[:, index] = _encode_categorical(column, table)
+        categorical[:, index] = _encode_categorical(column, table, schema.reading)
     for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
         categorical[:, index] = _encode_binned(binned, table)
     numeric = np.empty((table.num_rows, schema.num_without_places + len(schema.with_knots)), np.float32)
@@ -56,7 +57,7 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     for vectors in schema.dense:
         numeric[:, start : start + len(vectors.mean)] = _encode_dense(vectors, table)
         start += len(vectors.mean)
-    bags = tuple(_encode_bag(column, table) for column in schema.bags)
+    bags = tuple(_encode_bag(column, table, schema.reading) for column in schema.bags)
     images = [
         pixels_of(column_of(table, column.name), name=column.name, shape=column.shape) for column in schema.images
     ]
@@ -64,9 +65,10 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     return EncodedRows(categorical=categorical, numeric=numeric, bags=bags, images=pixels)
 
 
-def _encode_categorical(column: CategoricalColumn, table: pa.Table) -> NDArray[np.int32]:
-    codes = codes_of(column_of(table, column.name), name=column.name)
-    return _vocabulary_index(column.values, codes.texts)[codes.indices]
+def _encode_categorical(column: CategoricalColumn, table: pa.Table, reading: Reading) -> NDArray[np.int32]:
+    found = column_of(table, column.name)
+    codes = codes_of(found, name=column.name)
+    return _vocabulary_index(column, codes.texts, kind=value_kind_of(found), reading=reading)[codes.indices]
 
 
 def _encode_binned(column: NumericColumn, table: pa.Table) -> NDArray[np.int64]:
@@ -97,13 +99,28 @@ def _encode_dense(column: DenseColumn, table: pa.Table) -> NDArray[np.float64]:
     return standardised
 
 
-def _encode_bag(column: BagColumn, table: pa.Table) -> Bag:
-    tokens = tokens_of(column_of(table, column.name), name=column.name, separator=column.separator)
-    values = _vocabulary_index(column.values, tokens.codes.texts)[tokens.codes.indices]
+def _encode_bag(column: BagColumn, table: pa.Table, reading: Reading) -> Bag:
+    found = column_of(table, column.name)
+    tokens = tokens_of(found, name=column.name, separator=column.separator)
+    places = _vocabulary_index(column, tokens.codes.texts, kind=value_kind_of(found), reading=reading)
+    values = places[tokens.codes.indices]
     return tokens.offsets, values
 
 
-def _vocabulary_index(values: Sequence[str], texts: Sequence[str]) -> NDArray[np.int32]:
-    """For each text its index in the vocabulary, with a 0 at the end where code -1 (missing) looks."""
-    places = {value: index + 1 for index, value in enumerate(values)}
+def _vocabulary_index(
+    column: CategoricalColumn | BagColumn, texts: Sequence[str], *, kind: ValueKind, reading: Reading
+) -> NDArray[np.int32]:
+    """For each text its index in the vocabulary, with a 0 at the end where code -1 (missing) looks.
+
+    Args:
+        column: what holds the vocabulary.
+        texts: distinct values of the table's column.
+        kind: of those values; where the vocabulary's are of another kind, equal values are found as in serving.
+        reading: of the schema.
+    """
+    fitted = reading.kinds.get(column.name, kind)
+    if kind != fitted:
+        known = Places(column.values, fitted, reading.spelling)
+        return np.array([*(known.find_text(text, kind) for text in texts), 0], dtype=np.int32)
+    places = {value: index + 1 for index, value in enumerate(column.values)}
     return np.array([*(places.get(text, 0) for text in texts), 0], dtype=np.int32)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.columns.lists import dense_of, tokens_of
 from mtnas.data.data_spec import Feature
@@ -30,6 +31,7 @@ from mtnas.data.schema import (
     ImageColumn,
     LabelColumn,
     NumericColumn,
+    Reading,
 )
 from mtnas.errors import DataError
 
@@ -45,6 +47,7 @@ def fit_schema(
     numeric: NumericSpec = _DEFAULT_NUMERIC,
     categorical: CategoricalSpec = _DEFAULT_CATEGORICAL,
     labels: Sequence[LabelColumn] = (),
+    reading: Reading | None = None,
 ) -> DataSchema:
     """How to encode the features, learnt from the rows ``train`` alone.
 
@@ -57,6 +60,7 @@ def fit_schema(
         numeric: how numbers become inputs.
         categorical: how categories do.
         labels: the label columns to note in the schema.
+        reading: how the source writes values; the columns' kinds are added.
 
     Raises:
         DataError: a column is missing, has no value in the training rows, a value that is no number, an infinity,
@@ -85,6 +89,14 @@ def fit_schema(
         images=tuple(column for column in fitted if isinstance(column, ImageColumn)),
         labels=tuple(labels),
         vectors=number_vectors(numeric),
+        reading=replace(
+            reading or Reading(),
+            kinds={
+                feature.column: value_kind_of(column_of(table, feature.column))
+                for feature in features
+                if feature.kind in ("categorical", "multi_valued")
+            },
+        ),
     )
 
 

@@ -50,6 +50,10 @@ def infer_features(
 
 def _judge(column: ColumnProfile, *, num_rows: int) -> Feature | str:
     present = num_rows - column.missing
+    if column.index:
+        return "the index of a data frame, which is gone when rows are read again; name it as a feature to use it"
+    if not column.name:
+        return "a column without a name"
     if present == 0:
         return "no values"
     if column.distinct == 1 and not column.missing:

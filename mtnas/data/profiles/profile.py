@@ -37,6 +37,7 @@ class ColumnProfile:
         fractions: some element of its lists is not whole.
         binary_rate: share of 1 and true, if it holds nothing but 0, 1, true, false.
         top: its most frequent values with their counts.
+        index: it is the index of a data frame, which pandas writes beside the columns.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ColumnProfile:
     fractions: bool = False
     binary_rate: float | None = None
     top: tuple[tuple[str, int], ...] = ()
+    index: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

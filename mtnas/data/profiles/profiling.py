@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtnas.data.class_values import ZERO_AND_ONE, spelling
-from mtnas.data.columns.column import Storage, column_of, decoded, parse_number, storage_of
+from mtnas.data.columns.column import (
+    Storage,
+    as_float64,
+    column_of,
+    decoded,
+    parse_number,
+    storage_of,
+    texts_of_values,
+)
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.profiles.profile import ColumnProfile
 
@@ -29,9 +37,15 @@ _SEPARATORS = ("|", ";", ",", " ")
 _LOOKED_AT = 2_000  # distinct texts, to judge what kind of text they are
 
 
-def profile_columns(table: pa.Table) -> tuple[ColumnProfile, ...]:
-    """Every column of the table as counts. What the columns hold is no error here: the profile says it."""
-    return tuple(_profile_column(decoded(column_of(table, name)), name=name) for name in table.column_names)
+def profile_columns(table: pa.Table, *, index: Collection[str] = ()) -> tuple[ColumnProfile, ...]:
+    """Every column of the table as counts. What the columns hold is no error here: the profile says it.
+
+    Args:
+        table: the rows.
+        index: columns that are the index of a data frame.
+    """
+    profiles = (_profile_column(decoded(column_of(table, name)), name=name) for name in table.column_names)
+    return tuple(replace(each, index=True) if each.name in index else each for each in profiles)
 
 
 def _profile_column(column: Column, *, name: str) -> ColumnProfile:
@@ -45,7 +59,7 @@ def _profile_column(column: Column, *, name: str) -> ColumnProfile:
         case Storage.OTHER | Storage.EMPTY:
             return ColumnProfile(name=name, storage=storage, missing=column.null_count)
         case Storage.NUMBER:
-            column = column.cast(pa.float64())
+            column = as_float64(column)
     counted = column.drop_null().value_counts()
     values, counts = counted.field(0), counted.field(1).to_numpy()
     texts = _texts(values) if storage is Storage.TEXT else []
@@ -78,7 +92,7 @@ def _profile_column(column: Column, *, name: str) -> ColumnProfile:
 
 
 def _texts(values: Values) -> list[str]:
-    return [str(text) for text in values.cast(pa.string()).to_pylist()]
+    return [str(text) for text in texts_of_values(values)]
 
 
 def _numbers(values: Values, texts: Sequence[str], *, storage: Storage) -> NDArray[np.float64]:

@@ -8,10 +8,21 @@ import pyarrow as pa
 
 from mtnas.data.class_values import two_values
 from mtnas.data.columns.column import SEVERAL_VALUES, Storage
-from mtnas.data.data_spec import CatalogueSource, ColumnSplit, DataSpec, Feature, GroupSplit, RatioSplit, TimeSplit
+from mtnas.data.data_spec import (
+    CatalogueSource,
+    ColumnSplit,
+    DataSpec,
+    Feature,
+    FileSource,
+    GroupSplit,
+    ImageFiles,
+    RatioSplit,
+    TimeSplit,
+)
 from mtnas.data.problem import Problem
 from mtnas.data.profiles.inference import infer_features
 from mtnas.data.profiles.profile import ColumnProfile, Profile
+from mtnas.data.sources.file_tables import Wanted
 from mtnas.data.sources.sources import catalogue_set
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
@@ -101,7 +112,7 @@ def check_columns(
 def check_not_empty(columns: Sequence[ColumnProfile], *, num_rows: int, never: Collection[str]) -> Iterator[Problem]:
     """Columns without any value, which inference would have to pass over in silence."""
     for column in columns:
-        if column.missing == num_rows and column.name not in never:
+        if column.missing == num_rows and column.name and column.name not in never:
             expected = "some value (or the column excluded)"
             yield Problem(expected=expected, found="all missing", where=f"column {column.name!r}")
 
@@ -110,6 +121,22 @@ def never_inputs(spec: DataSpec, tasks: Sequence[Task], *, labels: Collection[st
     """Columns that inference must leave out: labels, what the user excludes, and the column that splits the rows."""
     split = {spec.split.column} if isinstance(spec.split, ColumnSplit | TimeSplit | GroupSplit) else set()
     return frozenset({*labels, *spec.exclude, *(task.label for task in tasks)} | split)
+
+
+def wanted_of(spec: DataSpec, tasks: Sequence[Task] = ()) -> Wanted:
+    """Which columns need not be looked at, and which must stay texts."""
+    needed = {task.label for task in tasks}
+    if isinstance(spec.split, ColumnSplit | TimeSplit | GroupSplit):
+        needed.add(spec.split.column)
+    if isinstance(spec.source, FileSource):
+        needed.update(name for other in spec.source.join for name in other.on)
+        if isinstance(spec.source.images, ImageFiles):
+            needed.add(spec.source.images.names)
+    several = () if isinstance(spec.features, str) else spec.features
+    return Wanted(
+        skip=frozenset(spec.exclude) - needed,
+        texts=frozenset(f.column for f in several if f.kind in ("multi_valued", "dense_vector", "sequence")),
+    )
 
 
 def _features(

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue import CATALOGUE, CatalogueSet, SourceTable
 from mtnas.data.data_spec import CatalogueSource, DatasetSource, Feature, FileSource, RatioSplit, Source, Split
 from mtnas.data.digest import digest_file
+from mtnas.data.sources.file_tables import Wanted, read_files
 from mtnas.data.sources.image_files import image_paths, with_images
-from mtnas.data.sources.joining import join_table
-from mtnas.data.sources.table_files import concat_tables, read_table
+from mtnas.data.sources.locating import Located, locate
 from mtnas.errors import DataAccessError, DataError
 
 _SOURCES: TypeAdapter[Source] = TypeAdapter(Source)
@@ -31,14 +30,14 @@ class OpenedSource:
         features: the inputs of its own protocol; ``None``: to be inferred.
         split: its own split.
         labels: columns that are labels of its tasks, asked for or not, and so never inputs.
-        read: its rows; raises DataError.
+        read: its rows, of the columns that are wanted; raises DataError. A catalogue set gives them all.
     """
 
     identity: Any
     features: tuple[Feature, ...] | None
     split: Split
     labels: frozenset[str]
-    read: Callable[[], SourceTable]
+    read: Callable[[Wanted], SourceTable]
 
 
 def open_source(source: Source, *, access: DataAccess) -> OpenedSource:
@@ -94,50 +93,48 @@ def _open_catalogue(known: CatalogueSet[Any], options: Any, *, access: DataAcces
         features=known.features(options),
         split=known.split(options),
         labels=frozenset(task.label for task in known.labels(options)),
-        read=lambda: known.read(options, access),
+        read=lambda wanted: known.read(options, access),
     )
 
 
 def _open_files(source: FileSource, *, access: DataAccess) -> OpenedSource:
-    places = [f"data.source.paths[{index}]" for index in range(len(source.paths))]
-    paths = [access.resolve(path, where=place) for path, place in zip(source.paths, places, strict=True)]
-    join_places = [f"data.source.join[{index}].path" for index in range(len(source.join))]
-    joined = [access.resolve(other.path, where=place) for other, place in zip(source.join, join_places, strict=True)]
+    files = tuple(
+        file
+        for index, path in enumerate(source.paths)
+        for file in locate(path, access=access, where=f"data.source.paths[{index}]")
+    )
+    joined = tuple(
+        Located(path=access.resolve(other.path, where=where), where=where)
+        for other, where in ((other, f"data.source.join[{index}].path") for index, other in enumerate(source.join))
+    )
 
-    def read_tables() -> pa.Table:
-        tables = [
-            read_table(
-                path,
-                where=place,
-                delimiter=source.delimiter,
-                column_names=source.column_names,
-                missing=source.missing,
-            )
-            for path, place in zip(paths, places, strict=True)
-        ]
-        table = concat_tables(tables, places=places)
-        for other, path, place in zip(source.join, joined, join_places, strict=True):
-            further = read_table(path, where=place, delimiter=source.delimiter, missing=source.missing)
-            table = join_table(table, further, on=other.on, prefix=other.prefix, where=place)
-        return table
-
-    def read() -> SourceTable:
-        table = read_tables()
+    def read(wanted: Wanted) -> SourceTable:
+        found = read_files(source, files, joined, wanted=wanted)
+        table = found.table
         if source.images is not None:
             table = with_images(table, source.images, image_paths(source.images, table, access=access))
-        return SourceTable(table=table)
+        return SourceTable(
+            table=table,
+            reading=found.reading,
+            index=found.index,
+            skipped=found.skipped,
+            warnings=found.warnings,
+        )
 
     options = source.model_dump(mode="json", exclude={"paths": True, "join": {"__all__": {"path"}}, "images": True})
     pictures: tuple[Path, ...] = ()
     if source.images is not None:
-        pictures = image_paths(source.images, read_tables(), access=access)
+        table = read_files(source, files, joined, wanted=Wanted()).table
+        pictures = image_paths(source.images, table, access=access)
     try:
-        digests = [digest_file(path) for path in (*paths, *joined)]
+        digests = [digest_file(file.path) for file in (*files, *joined)]
         if source.images is not None:
             named = source.images.model_dump(mode="json", exclude={"path", "folder"})
             options["images"] = named | {"files": [digest_file(path) for path in pictures]}
     except OSError as error:
         raise DataAccessError(expected="readable files", found=type(error).__name__, where="data.source") from error
+    if any(file.partition for file in files):
+        options["partitions"] = [dict(file.partition) for file in files]
     return OpenedSource(
         identity={"files": digests, **options}, features=None, split=RatioSplit(), labels=frozenset(), read=read
     )

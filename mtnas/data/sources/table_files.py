@@ -4,84 +4,132 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.csv as pc_csv
-import pyarrow.parquet as pq
 
-from mtnas.data.data_spec import MISSING_TEXTS
+from mtnas.data.columns.column import texts_of_values
+from mtnas.data.sources.csv_files import CsvOptions, csv_header, read_csv
+from mtnas.data.sources.file_format import content_format, format_of
+from mtnas.data.sources.parquet_files import read_parquet
 from mtnas.errors import DataAccessError, DataError
 
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
-_BLOCK_BYTES = 1 << 23  # pyarrow's default of 1 MiB costs a quarter more on 100 MB files
+if TYPE_CHECKING:
+    from mtnas.data.columns.column_type import Column
 
 
-def read_table(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TableFile:
+    """A file that was read as a table.
+
+    Attributes:
+        path: the file.
+        place: its place in the request and its name, for errors.
+        options: how a CSV file is written; ``None`` for Parquet.
+        table: its rows.
+        index: columns that are the index of a data frame.
+        skipped: columns that were not looked at.
+        constants: columns that folders gave it, as texts.
+    """
+
+    path: Path
+    place: str
+    options: CsvOptions | None
+    table: pa.Table
+    index: frozenset[str] = frozenset()
+    skipped: tuple[str, ...] = ()
+    constants: frozenset[str] = frozenset()
+
+    def is_untyped(self, name: str) -> bool:
+        """Whether the column was written as texts, so that any text may be a number."""
+        return self.options is not None or name in self.constants
+
+    def texts(self, names: Collection[str]) -> Mapping[str, Column]:
+        """These columns as texts: as they stand in a CSV file, as ``value_text`` has them for a typed one."""
+        typed = {name: self.table.column(name) for name in names if self.options is None or name in self.constants}
+        found = {name: _as_texts(column) for name, column in typed.items()}
+        if self.options is not None and len(found) < len(names):
+            wanted = set(names) - set(found)
+            table = read_csv(_content(self.path), self.options, place=self.place, only=wanted, texts=wanted)
+            found |= {name: table.column(name) for name in wanted}
+        return found
+
+
+def read_file(
     path: Path,
     *,
     where: str,
-    delimiter: str = ",",
-    column_names: Sequence[str] | None = None,
-    missing: Sequence[str] = MISSING_TEXTS,
-) -> pa.Table:
+    options: CsvOptions | None = None,
+    skip: Collection[str] = (),
+    texts: Collection[str] = (),
+    constants: Mapping[str, str | None] | None = None,
+) -> TableFile:
     """One file as a table. The content decides whether it is Parquet, and whether it is compressed.
 
     Args:
         path: a file that the caller may read.
         where: the place to name in errors.
-        delimiter: between the values of a CSV file.
-        column_names: of a CSV file without a header.
-        missing: the texts of a CSV file that mean a missing value, in columns of any type.
+        options: how it is written if it is CSV.
+        skip: columns that are not looked at.
+        texts: columns to read as texts whatever a CSV file holds.
+        constants: further columns, of one value in all rows.
 
     Raises:
         DataAccessError: the file cannot be read.
-        DataError: it cannot be parsed, has no rows, or has two columns of one name.
+        DataError: it is something else, cannot be parsed, has no rows, or has two columns of one name.
     """
     place = f"{where} ({path.name})"
+    options = options or CsvOptions()
+    index: frozenset[str] = frozenset()
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        data: Any = path
-        if start.startswith(_GZIP):
-            data = pa.BufferReader(gzip.decompress(path.read_bytes()))
-            start = bytes(data.read(4))
-            data.seek(0)
-        if start == _PARQUET:
-            table = pq.read_table(data)
+        kind = format_of(path, encoding=options.encoding, place=place)
+        data = _content(path)
+        if isinstance(data, bytes):
+            kind = content_format(data[:4096], encoding=options.encoding, place=place)
+        if kind == "parquet":
+            table, index, skipped = read_parquet(data, skip=skip)
         else:
-            table = _read_csv(data, delimiter=delimiter, column_names=column_names, missing=missing, place=place)
+            table = read_csv(data, options, place=place, skip=skip, texts=texts)
+            skipped = tuple(name for name in csv_header(data, options, place=place) if name in skip)
     except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
         raise DataAccessError(expected="a readable file", found=type(error).__name__, where=place) from error
-    except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise DataError(expected="a CSV or Parquet file", found=_first_line(error), where=place) from error
+    for name, value in (constants or {}).items():
+        if name in table.column_names:
+            raise DataError(expected="folders named after no column of the files", found=repr(name), where=place)
+        table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
     check_table(table, place=place)
-    return table
+    return TableFile(
+        path=path,
+        place=place,
+        options=options if kind != "parquet" else None,
+        table=table,
+        index=index,
+        skipped=skipped,
+        constants=frozenset(constants or ()),
+    )
 
 
-def concat_tables(tables: Sequence[pa.Table], *, places: Sequence[str]) -> pa.Table:
-    """The rows of all tables, in order. Columns may differ in order and in the width of their numbers.
+def check_same_columns(files: Sequence[TableFile]) -> None:
+    """Refuse files that are not one table.
 
     Raises:
-        DataError: the tables have different columns, or one column holds numbers here and lists there.
+        DataError: they have different columns.
     """
-    first = tables[0]
-    for table, place in zip(tables, places, strict=True):
-        if set(table.column_names) != set(first.column_names):
-            missing = sorted(set(first.column_names) - set(table.column_names))
-            more = sorted(set(table.column_names) - set(first.column_names))
+    first = files[0]
+    for file in files[1:]:
+        if set(file.table.column_names) != set(first.table.column_names):
+            missing = sorted(set(first.table.column_names) - set(file.table.column_names))
+            more = sorted(set(file.table.column_names) - set(first.table.column_names))
             raise DataError(
-                expected=f"the same columns as in {places[0]}",
+                expected=f"the same columns as in {first.place}",
                 found=f"columns missing: {missing}, in addition: {more}",
-                where=place,
+                where=file.place,
             )
-    aligned = [table.select(first.column_names) for table in tables]
-    try:
-        return pa.concat_tables(aligned, promote_options="permissive")
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
-        return pa.concat_tables([_as_texts(table, aligned, places=places) for table in aligned])
 
 
 def check_table(table: pa.Table, *, place: str) -> None:
@@ -98,44 +146,15 @@ def check_table(table: pa.Table, *, place: str) -> None:
         raise DataError(expected="at least one row", found="0 rows", where=place)
 
 
-def _read_csv(
-    data: Any, *, delimiter: str, column_names: Sequence[str] | None, missing: Sequence[str], place: str
-) -> pa.Table:
-    parse = pc_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    convert = pc_csv.ConvertOptions(null_values=list(missing), strings_can_be_null=True)
-    names = list(column_names) if column_names else None
-
-    def read(*, in_parallel: bool) -> pa.Table:
-        options = pc_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=names, use_threads=in_parallel)
-        return pc_csv.read_csv(data, read_options=options, parse_options=parse, convert_options=convert)
-
-    try:
-        return read(in_parallel=True)
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            raise DataError(expected="at least one row", found="an empty file", where=place) from error
-        if "Expected" not in str(error):
-            raise
-    if not isinstance(data, Path):
-        data.seek(0)
-    return read(in_parallel=False)  # fails again, now with the number of the line in its message
+def _content(path: Path) -> bytes | Path:
+    """The bytes of a compressed file, the path of another."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return gzip.decompress(path.read_bytes()) if compressed else path
 
 
-def _as_texts(table: pa.Table, tables: Sequence[pa.Table], *, places: Sequence[str]) -> pa.Table:
-    """The table with those columns as texts whose types do not agree among the tables."""
-    for index, name in enumerate(table.column_names):
-        kinds = {other.schema.field(name).type for other in tables}
-        if len(kinds) == 1:
-            continue
-        try:
-            table = table.set_column(index, name, table.column(name).cast(pa.string()))
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise DataError(
-                expected="one type in all tables",
-                found=", ".join(sorted(map(str, kinds))),
-                where=f"column {name!r} of {', '.join(places)}",
-            ) from error
-    return table
+def _as_texts(column: Column) -> Column:
+    return pa.chunked_array([pa.array(texts_of_values(column.combine_chunks()), pa.string())])
 
 
 def _first_line(error: BaseException) -> str:

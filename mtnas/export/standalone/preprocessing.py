@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING or __package__:
+    from .value_text import Places, Spelling, is_missing, number_of
+else:  # this folder itself is on the import path
+    from value_text import Places, Spelling, is_missing, number_of
+
+PLAIN = Spelling()  # of numbers inside texts of vectors
 
 
 class Preprocessing:
@@ -27,9 +34,17 @@ class Preprocessing:
         self._dense = columns["dense"]
         self._bags = columns["bags"]
         self._images = columns.get("images", [])
-        self._missing_texts = frozenset(columns["missing_texts"])
-        self._tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["categorical"]]
-        self._bag_tables = [_places(vocabulary["values"]) for vocabulary in vocabularies["bags"]]
+        reading = columns["reading"]
+        self._spelling = Spelling(
+            reading["decimal"], reading["thousands"], reading["date_format"], frozenset(reading["missing"])
+        )
+        self._tables, self._bag_tables = (
+            [
+                Places(vocabulary["values"], reading["kinds"].get(vocabulary["name"], "text"), self._spelling)
+                for vocabulary in vocabularies[group]
+            ]
+            for group in ("categorical", "bags")
+        )
 
     @staticmethod
     def load(folder: str | Path) -> Preprocessing:
@@ -45,19 +60,23 @@ class Preprocessing:
         groups = (self._categorical, self._numeric, self._dense, self._bags, self._images)
         return tuple(column["name"] for group in groups for column in group)
 
-    def __call__(self, rows: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def __call__(self, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
         """Arrays by the names of the arguments of the network's ``forward``.
 
         Args:
-            rows: column name to a list or array with one value a row; other columns are passed over. ``None``, NaN
-                and the empty text are missing values. Dense and multi-valued columns hold lists, or texts to split;
-                image columns hold numbers from 0 to 255, nested or flat, as channels, rows, columns.
+            rows: column name to a list or array with one value a row, a data frame, an arrow table, or a list with a
+                mapping for each row; other columns are passed over. A value may come as the text that stood in the
+                file of the training, or as the number, boolean or moment that a reader makes of it. ``None``, NaN,
+                the empty text and the texts that stood for nothing in training are missing values. Dense and
+                multi-valued columns hold lists, or texts to split; image columns hold numbers from 0 to 255, nested
+                or flat, as channels, rows, columns.
 
         Raises:
             ValueError: a column is missing or too short, or holds a value that is no number, infinite, or a vector
                 of another length; the message names the column and the row, counted from 1.
         """
-        found = {name: _values(rows, name) for name in self.columns}
+        columns = _by_column(rows, self.columns)
+        found = {name: _values(columns, name) for name in self.columns}
         num_rows = len(next(iter(found.values())))
         for name, values in found.items():
             if len(values) != num_rows:
@@ -65,7 +84,7 @@ class Preprocessing:
         numbers = {column["name"]: self._column(found[column["name"]], column["name"]) for column in self._numeric}
         arrays: dict[str, NDArray[Any]] = {}
         indices = [
-            [table.get(_text(value, f"column {column['name']!r}"), 0) for value in found[column["name"]]]
+            [_known(table, value, column["name"]) for value in found[column["name"]]]
             for column, table in zip(self._categorical, self._tables, strict=True)
         ]
         indices += [_ranges(numbers[column["name"]], column["edges"]) for column in self._numeric if column["edges"]]
@@ -74,7 +93,9 @@ class Preprocessing:
         if self._numeric or self._dense or self._images:
             arrays["numeric"] = self._standardised(numbers, found, num_rows)
         for column, table in zip(self._bags, self._bag_tables, strict=True):
-            arrays[column["argument"]] = _padded([_bag(value, column, table) for value in found[column["name"]]])
+            arrays[column["argument"]] = _padded(
+                [_bag(value, column, table, self._spelling.missing) for value in found[column["name"]]]
+            )
         return arrays
 
     def _standardised(
@@ -96,14 +117,16 @@ class Preprocessing:
 
     def _column(self, values: Sequence[Any], name: str) -> NDArray[np.float64]:
         """A column of numbers, NaN where one is missing."""
-        if not any(isinstance(value, str | date | time) for value in values):
+        if not any(isinstance(value, str | date | time | timedelta) for value in values):
             try:
                 array = np.array(values, dtype=np.float64)
             except (TypeError, ValueError):
                 array = np.array([np.inf])  # some value is no number: find out which
             if array.ndim == 1 and not np.isinf(array).any():
+                array[np.isin(array, list(self._spelling.missing_numbers))] = np.nan
                 return array
-        numbers = [self._number(value, f"column {name!r}, row {row}") for row, value in enumerate(values, 1)]
+        places = (f"column {name!r}, row {row}" for row in range(1, len(values) + 1))
+        numbers = [_number(value, self._spelling, place) for value, place in zip(values, places, strict=True)]
         return np.array(numbers, dtype=np.float64)
 
     def _vector(self, value: Any, column: Mapping[str, Any], row: int) -> NDArray[np.float64]:
@@ -114,25 +137,35 @@ class Preprocessing:
             return np.zeros_like(mean)
         if len(parts) != len(mean):
             raise ValueError(f"{place}: expected a vector of {len(mean)} numbers, found {len(parts)}")
-        entries = np.array([self._number(part, place) for part in parts], dtype=np.float64)
+        entries = np.array([_number(part, PLAIN, place) for part in parts], dtype=np.float64)
         if np.isnan(entries).any():
             raise ValueError(f"{place}: expected a vector without missing entries, found {value!r}")
         return np.asarray((entries - mean) / np.array(column["scale"], dtype=np.float64))
 
-    def _number(self, value: Any, place: str) -> float:
-        """A finite number, or NaN for a missing value."""
-        text = value.strip() if isinstance(value, str) else ""
-        if _is_missing(value) or (isinstance(value, str) and text in self._missing_texts):
-            return math.nan
-        if isinstance(value, date | time):
-            return _seconds(value)
-        try:
-            number = math.inf if "_" in text else float(value)
-        except (TypeError, ValueError):
-            number = math.inf
-        if math.isinf(number):
-            raise ValueError(f"{place}: expected a finite number, found {value!r}")
-        return number
+
+def _number(value: Any, spelling: Spelling, place: str) -> float:
+    """A finite number, or NaN for a missing value."""
+    try:
+        return number_of(value, spelling)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _known(table: Places, value: Any, name: str) -> int:
+    """The row of a value's embedding, 0 for missing and unknown ones."""
+    try:
+        return table.find(value)
+    except ValueError as error:
+        raise ValueError(f"column {name!r}: {error}") from None
+
+
+def _by_column(rows: Any, names: Sequence[str]) -> Any:
+    """Rows of any of the accepted kinds by column; a column that is missing is missing here, too."""
+    if hasattr(rows, "column_names") and hasattr(rows, "column"):  # an arrow table
+        return {name: rows.column(name) for name in names if name in rows.column_names}
+    if isinstance(rows, list | tuple) and rows and all(isinstance(row, Mapping) for row in rows):
+        return {name: [row[name] for row in rows] for name in names if all(name in row for row in rows)}
+    return rows
 
 
 def _values(rows: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -144,8 +177,9 @@ def _values(rows: Mapping[str, Any], name: str) -> Sequence[Any]:
         raise ValueError(f"column {name!r}: expected a list or array of values, found {values!r}")
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = values.astype("datetime64[us]")
-    if hasattr(values, "tolist"):  # arrays, and the columns of data frames
-        return list(values.tolist())
+    for plain in ("tolist", "to_pylist", "to_list"):  # arrays, and the columns of data frames
+        if hasattr(values, plain):
+            return list(getattr(values, plain)())
     return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
@@ -176,95 +210,27 @@ def _ranges(numbers: NDArray[np.float64], edges: Sequence[float]) -> list[int]:
     return [int(row) for row in np.where(np.isnan(numbers), 0, ranges)]
 
 
-def _is_missing(value: Any) -> bool:
-    """Whether it is None, NaN, the empty text or a data frame's mark for nothing."""
-    if isinstance(value, str) or value is None:
-        return not value
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # pandas.NA refuses to say; an array cannot
-        return not isinstance(value, np.ndarray)
-
-
-def _places(values: Sequence[str]) -> dict[str | None, int]:
-    """The table row of every known value; row 0 is for all others."""
-    return {value: row for row, value in enumerate(values, 1)}
-
-
-def _text(value: Any, place: str) -> str | None:
-    """The one text of a value, however it is stored; ``None`` for a missing one."""
-    if _is_missing(value):
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    try:
-        return _text_of_float(float(value))
-    except (TypeError, ValueError):
-        raise ValueError(f"{place}: expected a text or a number, found {value!r}") from None
-
-
-def _text_of_float(value: float) -> str:
-    """The shortest text that reads back as this number: ``3``, ``0.5``, ``1e+10``, ``2.5e-7``."""
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    mantissa, _, exponent = repr(abs(value)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    sign = "-" if value < 0 else ""
-    if not digits:
-        return "0"
-    if point > 10 or point < -5:
-        rest = f".{digits[1:]}" if len(digits) > 1 else ""
-        return f"{sign}{digits[0]}{rest}e{point - 1:+d}"
-    if point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    rest = f".{digits[point:]}" if len(digits) > point else ""
-    return f"{sign}{digits[:point].ljust(point, '0')}{rest}"
-
-
-def _seconds(value: date | time) -> float:
-    """Seconds since 1970 in UTC, or since midnight for a time of day; rounded as in training, through nanoseconds."""
-    if isinstance(value, time):
-        since = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond)
-    else:
-        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC if moment.tzinfo else None)
-    ticks = ((since.days * 86400 + since.seconds) * 10**6 + since.microseconds) * 1000
-    return float(ticks) / 1e9
-
-
 def _parts(value: Any, separator: str) -> Sequence[Any] | None:
     """The elements of a value that holds several; ``None`` for a missing one."""
     if isinstance(value, str):
         return value.split(separator) if value else None
     if isinstance(value, Iterable):
         return [part.item() if isinstance(part, np.generic) else part for part in value]
-    text = _text(value, "element")
-    return None if text is None else [text]
+    return None if is_missing(value) else [value]
 
 
-def _bag(value: Any, column: Mapping[str, Any], table: Mapping[str | None, int]) -> list[int]:
+def _bag(value: Any, column: Mapping[str, Any], table: Places, missing: frozenset[str]) -> list[int]:
     """Table rows of a bag's elements; missing elements are left out."""
-    rows: list[int] = []
-    for part in _parts(value, column["separator"]) or ():
-        text = _text(part.strip() if isinstance(part, str) else part, f"column {column['name']!r}")
-        if text is not None:
-            rows.append(table.get(text, 0))
-    return rows
+    if isinstance(value, str) and value in missing:
+        return []
+    parts = [part.strip() if isinstance(part, str) else part for part in _parts(value, column["separator"]) or ()]
+    return [_known(table, part, column["name"]) for part in parts if not is_missing(part)]
 
 
 def _pixels(value: Any, column: Mapping[str, Any], row: int) -> NDArray[np.float64]:
     """One image as a flat vector, zeros if it is missing."""
     place, shape = f"column {column['name']!r}, row {row}", tuple(column["shape"])
-    if not isinstance(value, np.ndarray | Iterable) and _is_missing(value):
+    if not isinstance(value, np.ndarray | Iterable) and is_missing(value):
         return np.zeros(math.prod(shape))
     try:
         pixels = np.array(value, dtype=np.float64)

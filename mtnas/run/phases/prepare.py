@@ -50,6 +50,7 @@ def prepare(
     tasks = tuple(label.completing(task) for task, label in zip(tasks, data.schema.labels, strict=True))
     space = space_of(spec, data, tasks)
     space.sample(np.random.default_rng(spec.seed))
+    journal.event("columns", {"columns": [column.to_json() for column in data.columns]})
     for warning in data.warnings:
         journal.event("warning", {"where": warning.where, "text": str(warning)})
     parts = {name: len(rows) for name, rows in data.parts.items()}

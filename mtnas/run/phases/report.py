@@ -45,6 +45,8 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         **_judged(context, entrants, winner, gains, trees),
         "data_digest": context.data.digest,
         "test_reads": reads,
+        "columns": [column.to_json() for column in context.data.columns],
+        "warnings": [str(warning) for warning in context.data.warnings],
         "tasks": [
             {"name": task.name, "kind": task.kind, "metric": task.judged_by, "classes": list(label.classes)}
             for task, label in zip(context.tasks, context.data.schema.labels, strict=True)

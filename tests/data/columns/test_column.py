@@ -100,6 +100,7 @@ def test_lists_are_neither_codes_nor_numbers() -> None:
             read(lists, name="x")
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(DataError, match="UTF-8"):
-        column_of(pa.table({"x": pa.array([b"\xff"])}), "x")
+def test_bytes_are_neither_codes_nor_numbers() -> None:
+    for read in (codes_of, numbers_of):
+        with pytest.raises(DataError, match="binary"):
+            read(column_of(pa.table({"x": pa.array([b"\xff"])}), "x"), name="x")

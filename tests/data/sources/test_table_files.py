@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import pytest
 
-from mtnas.data.sources.table_files import concat_tables, read_table
+from mtnas.data import DataAccess
+from mtnas.data.data_spec import FileSource
+from mtnas.data.sources.csv_files import CsvOptions
+from mtnas.data.sources.file_tables import Wanted
+from mtnas.data.sources.sources import open_source
+from mtnas.data.sources.table_files import read_file
 from mtnas.errors import DataError
 from tests.data.people import people
+
+
+def read_table(path: Path, *, where: str, **options: Any) -> pa.Table:
+    return read_file(path, where=where, options=CsvOptions(**options)).table
+
+
+def read_all(folder: Path, tables: Sequence[pa.Table]) -> pa.Table:
+    """The tables as Parquet files of one source."""
+    for number, table in enumerate(tables):
+        pq.write_table(table, folder / f"{number}.parquet")
+    source = FileSource(paths=tuple(f"{number}.parquet" for number in range(len(tables))))
+    return open_source(source, access=DataAccess(roots=(folder,), cache=folder / "cache")).read(Wanted()).table
 
 
 def test_csv_gzip_and_parquet_of_one_table_read_the_same(tmp_path: Path) -> None:
@@ -30,7 +49,7 @@ def test_csv_gzip_and_parquet_of_one_table_read_the_same(tmp_path: Path) -> None
 
 def test_delimiter_column_names_and_missing_texts_are_the_users(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("1\tx\n?\tNA\n")
-    table = read_table(tmp_path / "a.tsv", where="here", delimiter="\t", column_names=("n", "t"), missing=("?",))
+    table = read_table(tmp_path / "a.tsv", where="here", delimiter="\t", column_names=("n", "t"), null_values=("?",))
     assert table.to_pydict() == {"n": [1, None], "t": ["x", "NA"]}
 
 
@@ -72,27 +91,22 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             read_table(tmp_path / name, where="here")
 
 
-def test_tables_are_concatenated_whatever_the_order_of_columns_and_the_width_of_numbers() -> None:
+def test_tables_are_concatenated_whatever_the_order_of_columns_and_the_width_of_numbers(tmp_path: Path) -> None:
     first = pa.table({"a": [1, 2], "b": ["x", "y"]})
     second = pa.table({"b": ["z"], "a": pa.array([0.5])})
     third = pa.table({"a": pa.array([None], pa.null()), "b": ["w"]})
-    joined = concat_tables([first, second, third], places=["1", "2", "3"])
-    assert joined.to_pydict() == {"a": [1, 2, 0.5, None], "b": ["x", "y", "z", "w"]}
+    assert read_all(tmp_path, [first, second, third]).to_pydict() == {"a": [1, 2, 0.5, None], "b": ["x", "y", "z", "w"]}
 
 
-def test_numbers_here_and_texts_there_become_texts() -> None:
-    joined = concat_tables([pa.table({"a": [1]}), pa.table({"a": ["x"]})], places=["1", "2"])
-    assert joined.to_pydict() == {"a": ["1", "x"]}
+def test_numbers_here_and_texts_there_become_texts(tmp_path: Path) -> None:
+    assert read_all(tmp_path, [pa.table({"a": [1]}), pa.table({"a": ["x"]})]).to_pydict() == {"a": ["1", "x"]}
 
 
-def test_tables_with_other_columns_are_refused_by_name() -> None:
+def test_tables_with_other_columns_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"paths\[1\].*missing: \['b'\], in addition: \['c'\]"):
-        concat_tables(
-            [pa.table({"a": [1], "b": [1]}), pa.table({"a": [1], "c": [1]})],
-            places=["data.source.paths[0]", "data.source.paths[1]"],
-        )
+        read_all(tmp_path, [pa.table({"a": [1], "b": [1]}), pa.table({"a": [1], "c": [1]})])
 
 
-def test_numbers_here_and_lists_there_are_refused() -> None:
+def test_numbers_here_and_lists_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'a'"):
-        concat_tables([pa.table({"a": [1]}), pa.table({"a": [[1]]})], places=["1", "2"])
+        read_all(tmp_path, [pa.table({"a": [1]}), pa.table({"a": [[1]]})])

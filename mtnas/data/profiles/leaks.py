@@ -1,0 +1,131 @@
+"""Ways in which a split lets the test part be known in training: rows twice, users and times cut at random."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mtnas.data.columns.column import Storage, storage_of
+from mtnas.data.data_spec import RatioSplit, Split
+from mtnas.data.encoding.encode import EncodedRows
+from mtnas.data.parts import Parts
+from mtnas.data.problem import Problem
+from mtnas.data.schema import DataSchema
+
+_LEAST_SHARE = 0.01  # of rows that occur in training too, before it is told
+_ROOM = 1000  # so many times more combinations of values than rows: then equal rows are copies, no chance
+_MOST_ONCE = 0.5
+_LEAST_ROWS = 50
+_GROUPS = frozenset({"user", "customer", "client", "patient", "person", "member", "session", "household", "account"})
+
+
+def find_leaks(
+    split: Split, table: pa.Table, schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], parts: Parts
+) -> Iterator[Problem]:
+    """Warnings.
+
+    Args:
+        split: how the rows were divided.
+        table: the rows as they were read.
+        schema: the inputs.
+        rows: the encoded inputs.
+        labels: ``[N, T]``.
+        parts: row numbers of each part.
+    """
+    yield from _copies(schema, rows, labels, parts)
+    yield from _ids(schema, rows, parts["train"])
+    if isinstance(split, RatioSplit):
+        yield from _cut_at_random(table)
+
+
+def _copies(schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], parts: Parts) -> Iterator[Problem]:
+    arrays: list[NDArray[np.uint32]] = [
+        np.ascontiguousarray(array).view(np.uint32) for array in (rows.categorical, rows.numeric, labels)
+    ]
+    if schema.bags or schema.images or not sum(array.shape[1] for array in arrays[:2]):
+        return
+    generator = np.random.default_rng(0)
+    keys = np.zeros(len(labels), np.uint64)
+    for array in arrays:
+        for column in array.T:
+            keys = keys * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64) * generator.integers(
+                1, 2**63, dtype=np.uint64
+            )
+            keys ^= keys >> np.uint64(29)
+    held_out = np.concatenate([parts["valid"], parts["test"]])
+    known = np.isin(keys[held_out], np.concatenate([keys[parts["train"]], keys[parts["search"]]]))
+    share = float(known.mean())
+    if share < _LEAST_SHARE or _combinations(arrays[:2], parts["train"]) < _ROOM * len(labels):
+        return
+    yield Problem(
+        severity="warning",
+        expected="rows of valid and test that are not in training as well",
+        found=f"{share:.1%} that equal a training row in all inputs and labels (remove copies, or split by group)",
+        where="data.split",
+    )
+
+
+def _combinations(arrays: Sequence[NDArray[np.uint32]], train: NDArray[np.int64]) -> float:
+    """How many rows the values of the columns could make, judged by a few of them."""
+    sample = train[:: max(1, len(train) // 2000)]
+    product = 1.0
+    for array in arrays:
+        for column in array[sample].T:
+            counts = np.unique(column, return_counts=True)[1] / len(sample)
+            product *= float(np.exp(-(counts * np.log(counts)).sum()))
+    return product
+
+
+def _ids(schema: DataSchema, rows: EncodedRows, train: NDArray[np.int64]) -> Iterator[Problem]:
+    if len(train) < _LEAST_ROWS:
+        return
+    for index, column in enumerate(schema.categorical):
+        if len(column.values) < _MOST_ONCE * len(train):
+            continue
+        counts = np.bincount(rows.categorical[train, index], minlength=len(column.values) + 1)[1:]
+        once = float((counts == 1).sum() / len(train))
+        if once >= _MOST_ONCE:
+            yield Problem(
+                severity="warning",
+                expected="values that come back (or the column excluded)",
+                found=f"a value that occurs once in {once:.0%} of the training rows, of which nothing can be learnt",
+                where=f"column {column.name!r}",
+            )
+
+
+def _cut_at_random(table: pa.Table) -> Iterator[Problem]:
+    for name in table.column_names:
+        column = table.column(name)
+        if storage_of(column) is Storage.TIME and not pa.types.is_time(column.type):
+            yield Problem(
+                severity="warning",
+                expected=f"a split by time (data.split: kind time, column {name!r}) where the future is to be foretold",
+                found="a random split beside a column of moments",
+                where=f"column {name!r}",
+            )
+        elif _names_a_group(name) and _comes_back(table, name):
+            yield Problem(
+                severity="warning",
+                expected=f"a split by group (data.split: kind group, column {name!r}) where new ones are to be judged",
+                found="a random split, which puts rows of one into training and test",
+                where=f"column {name!r}",
+            )
+
+
+def _names_a_group(name: str) -> bool:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    parts = [word for word in re.split(r"[^a-z]+", words) if word not in ("id", "ids", "hash", "key", "no", "")]
+    return parts != [] and parts[-1] in _GROUPS
+
+
+def _comes_back(table: pa.Table, name: str) -> bool:
+    """Whether there are many values, and fewer than rows."""
+    storage = storage_of(table.column(name))
+    if storage not in (Storage.INTEGER, Storage.TEXT):
+        return False
+    distinct = len(table.column(name).unique())
+    return table.num_rows >= _LEAST_ROWS and 10 < distinct < 0.9 * table.num_rows

@@ -1,0 +1,45 @@
+"""Parquet files to tables: columns that are asked for, the index of a data frame, decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from mtnas.data.columns.column_type import Column
+
+
+def read_parquet(data: bytes | Path, *, skip: Collection[str]) -> tuple[pa.Table, frozenset[str], tuple[str, ...]]:
+    """The table, which of its columns are a data frame's index, and the names that were not read.
+
+    Raises:
+        pa.ArrowInvalid, OSError: it cannot be read.
+    """
+    file = pq.ParquetFile(data if isinstance(data, Path) else pa.BufferReader(data))
+    names = file.schema_arrow.names
+    skipped = tuple(name for name in names if name in skip)
+    kept = [name for name in names if name not in skip]
+    table = file.read(columns=kept) if skipped else file.read()
+    described: Any = file.schema_arrow.pandas_metadata or {}
+    index = frozenset(name for name in described.get("index_columns", ()) if isinstance(name, str) and name in names)
+    for position, name in enumerate(table.column_names):
+        if pa.types.is_decimal(table.column(position).type):
+            table = table.set_column(position, name, _plain_decimals(table.column(position)))
+    return table, index, skipped
+
+
+def _plain_decimals(column: Column) -> Column:
+    """Decimals without a fraction as whole numbers (as their digits beyond 64 bits); others as they are."""
+    if column.type.scale > 0:
+        return column
+    for kind in (pa.int64(), pa.uint64()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return pc.cast(column, pa.string())
