@@ -147,8 +147,11 @@ def test_a_column_that_tells_a_label_is_a_warning(tmp_path: Path) -> None:
     table = table.append_column("wage_in_cents", pa.array([w and w * 100 for w in table.column("wage").to_pylist()]))
     spec = spec_for(write_csv(table, tmp_path), features="infer")
     warnings = load(spec, TASKS, access=access_to(tmp_path)).warnings
-    assert [warning.where for warning in warnings] == ["column 'wage_in_cents'", "column 'person'"]
-    assert "split by group" in warnings[1].expected
+    assert [warning.where for warning in warnings if warning.where.startswith("column")] == [
+        "column 'wage_in_cents'",
+        "column 'person'",
+    ]
+    assert "split by group" in next(each for each in warnings if "person" in each.where).expected
     assert load(spec, TASKS, access=access_to(tmp_path)).warnings == warnings
 
 
