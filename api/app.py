@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 import mtnas
 from api import dashboard, errors
+from api.answers.watching import Watch
 from api.dashboard.rendering import problem_page
 from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, system, trials, verbs
 from api.security import BorderGuard, check_bind
@@ -76,9 +78,12 @@ async def _open_store(app: FastAPI) -> AsyncIterator[None]:
     ended = threading.Event()
     reaper = Reaper(app.state.store.leases, every_s=settings.reap_s, shutdown=ended)
     reaper.start()
+    app.state.watch = Watch(app.state.store, every_s=settings.events_poll_s)
+    looking = asyncio.create_task(app.state.watch.run())
     try:
         yield
     finally:
+        looking.cancel()
         ended.set()
         await run_in_threadpool(reaper.join)
         app.state.store.close()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
+from api.answers.watching import Watch
 from api.settings import Settings
 from mtnas.data import DataAccess
 from mtnas.errors import SpecError
@@ -16,6 +17,12 @@ def get_store(request: Request) -> Store:
     """The store that the app opened at its start."""
     store: Store = request.app.state.store
     return store
+
+
+def get_watch(request: Request) -> Watch:
+    """What looks for news of the jobs that are followed."""
+    watch: Watch = request.app.state.watch
+    return watch
 
 
 def get_settings(request: Request) -> Settings:
@@ -47,6 +54,7 @@ def next_offset(found: int, *, limit: int, offset: int) -> str | None:
     return f"o{offset + limit}" if found == limit else None
 
 
+WatchParam = Annotated[Watch, Depends(get_watch)]
 StoreParam = Annotated[Store, Depends(get_store)]
 SettingsParam = Annotated[Settings, Depends(get_settings)]
 AccessParam = Annotated[DataAccess, Depends(get_access)]

@@ -32,6 +32,8 @@ from mtnas.sse import ServerSentEvent, read_events
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _Answer = TypeVar("_Answer", bound=m.Answer)
+_AWAY = (502, 503, 504)
+"""What a proxy says while the service starts again, and the service while its database does."""
 _RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -312,6 +314,8 @@ class Client:
         path, headers = f"/v1/jobs/{_quoted(job_id)}/events", {"Last-Event-ID": str(after)}
         timeout = httpx.Timeout(**(self._http.timeout.as_dict() | {"read": None}))
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            if response.status_code in _AWAY:
+                raise httpx.RemoteProtocolError(f"{response.status_code} {response.reason_phrase}")
             if response.is_error:
                 response.read()
                 raise _error_of(response)

@@ -14,7 +14,7 @@ from api.requests.repeating import known_job
 from api.requests.schemas import AddedTasks
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
-from mtnas.store import JobKind, JobRecord, JobState, ReportRecord
+from mtnas.store import JobHead, JobKind, JobRecord, JobState, ReportRecord
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -60,6 +60,11 @@ def list_jobs(
 def get_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     """One job with its state, progress and specification."""
     return store.jobs.get(job_id)
+
+
+def get_head(job_id: Identifier, store: StoreParam) -> JobHead:
+    """One job without its specification, which may be large; for endpoints that need no more."""
+    return store.jobs.head(job_id)
 
 
 @router.delete("/{job_id}", status_code=204)

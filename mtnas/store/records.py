@@ -123,6 +123,17 @@ class JobRecord(JobHead):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """What differs once something has happened to a job."""
+
+    id: str
+    last_event: int
+    state: JobState
+    updated_at: datetime
+    progress: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
     """A worker process: what it can do, and whether it was heard of of late (`beat_at`)."""
 

@@ -1,15 +1,19 @@
 """The event stream: resumable, quiet but alive, ended by the job's end."""
 
 import threading
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from mtnas.client import Client
 from mtnas.sse import ServerSentEvent, read_events
 from tests.api.process import serving
 from tests.api.service import claimed, running, spec, store_of
+from tests.store.listening import statements
+from tests.waiting import wait_for
 
 
 def _events(client: TestClient, job: str, *, after: int = 0) -> list[ServerSentEvent]:
@@ -81,3 +85,60 @@ def test_many_streams_hold_no_threads(tmp_path: Path) -> None:
         for stream in streams:
             stream.join(120)
         assert not any(stream.is_alive() for stream in streams)
+
+
+def test_idle_streams_are_looked_after_by_one_query(tmp_path: Path) -> None:
+    with running(tmp_path, events_poll_s=0.05) as client:
+        jobs = [client.post("/v1/jobs", json=spec()).json()["id"] for _ in range(5)]
+        streams = [threading.Thread(target=client.get, args=(f"/v1/jobs/{job}/events",)) for job in jobs * 4]
+        for stream in streams:
+            stream.start()
+        watch = client.app.state.watch  # type: ignore[attr-defined]
+        wait_for(lambda: sum(map(len, watch._followers.values())) == len(streams))
+        wait_for(lambda: len(watch._pulses) == len(jobs))
+        time.sleep(0.3)  # what the first look told of is read
+        before = watch.num_looks
+        with statements(store_of(client)) as sent:
+            wait_for(lambda: watch.num_looks >= before + 4)
+        looks = [sql for sql, _ in sent if "last_event" in sql]
+        assert len(looks) <= watch.num_looks - before + 1, "one for all, and none of their own"
+        for job in jobs:
+            client.post(f"/v1/jobs/{job}:cancel")
+        for stream in streams:
+            stream.join(120)
+        assert not any(stream.is_alive() for stream in streams)
+        assert (watch._followers, watch._pulses) == ({}, {})
+
+
+def test_the_stream_of_a_job_that_is_deleted_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, events_poll_s=0.02) as client:
+        job, store = client.post("/v1/jobs", json=spec()).json()["id"], store_of(client)
+        told: list[ServerSentEvent] = []
+        stream = threading.Thread(target=lambda: told.extend(_events(client, job)))
+        stream.start()
+        wait_for(lambda: client.app.state.watch._pulses)  # type: ignore[attr-defined]
+        with store._database.write() as connection:  # as a deletion by somebody else, right after the job's end
+            for table in ("events", "jobs"):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+        stream.join(60)
+    assert (told[-1].event, "deleted" in told[-1].data) == ("end", True)
+
+
+def test_the_place_to_resume_from_may_be_in_the_address(tmp_path: Path) -> None:
+    with running(tmp_path) as client:
+        job = client.post("/v1/jobs", json=spec()).json()["id"]
+        client.post(f"/v1/jobs/{job}:cancel")
+        rest = list(read_events([client.get(f"/v1/jobs/{job}/events?after=1").text]))
+    assert [event.event for event in rest] == ["state", "end"]
+
+
+def test_a_follower_waits_while_a_proxy_has_no_service_behind_it() -> None:
+    answers = iter([502, 503, 504, 200])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status = next(answers)
+        return httpx.Response(status, text="event: end\ndata: {}\n\n" if status == 200 else "away")
+
+    http = httpx.Client(base_url="http://service", transport=httpx.MockTransport(answer))
+    assert list(Client(http=http).events("j")) == []
+    assert next(answers, None) is None

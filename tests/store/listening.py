@@ -20,9 +20,11 @@ def statements(store: Store) -> Iterator[list[tuple[str, Any]]]:
         if not statement.startswith("BEGIN"):
             sent.append((statement, parameters))
 
-    engine = store._database.engine
-    event.listen(engine, "before_cursor_execute", note)
+    engines = {store._database.engine, store._database._readers}
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield sent
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)

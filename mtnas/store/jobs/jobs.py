@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
@@ -12,7 +12,7 @@ from mtnas.store.database import Database
 from mtnas.store.jobs.deletion import delete_job
 from mtnas.store.jobs.settling import reopen
 from mtnas.store.jobs.transitions import append_event, move, tell_state
-from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json
+from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json, Pulse
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
@@ -130,6 +130,12 @@ class Jobs:
         with self._database.read() as connection:
             counted = {row[0]: row[1] for row in connection.execute(query)}
         return {state: counted.get(state, 0) for state in JobState}
+
+    def pulses(self, job_ids: Sequence[str]) -> Mapping[str, Pulse]:
+        """The pulses of these jobs by id; those that are not there are left out."""
+        query = select(*columns_of(Pulse, JOBS)).where(JOBS.c.id.in_(job_ids))
+        with self._database.read() as connection:
+            return {row.id: as_record(Pulse, row) for row in connection.execute(query)}
 
     def queued(self) -> Mapping[JobKind, int]:
         """How many jobs of each kind wait in the queue; kinds without any are left out."""
