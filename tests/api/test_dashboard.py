@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from sqlalchemy import event
 
 from tests.api.found import finish_search
 from tests.api.service import running, spec, store_of
+from tests.store.listening import statements
 
 PAGES = ("/", "/new", "/datasets", "/system")
 
@@ -143,16 +143,9 @@ def test_a_search_is_extended_by_a_form(client: TestClient, done: str) -> None:
 
 def test_a_page_asks_the_database_as_often_for_one_route_as_for_many(client: TestClient, done: str) -> None:
     def queries(path: str) -> int:
-        counted: list[str] = []
-
-        def count(connection: object, cursor: object, statement: str, *rest: object) -> None:
-            counted.append(statement)
-
-        engine = store_of(client).jobs._database.engine
-        event.listen(engine, "before_cursor_execute", count)
-        assert client.get(path).status_code == 200
-        event.remove(engine, "before_cursor_execute", count)
-        return sum(statement.lstrip().upper().startswith("SELECT") for statement in counted)
+        with statements(store_of(client)) as sent:
+            assert client.get(path).status_code == 200
+        return sum(statement.lstrip().upper().startswith("SELECT") for statement, _ in sent)
 
     alone = client.post("/v1/jobs", json=spec(name="another")).json()["id"]
     assert queries(f"/jobs/{done}") <= queries(f"/jobs/{alone}") + 1
