@@ -23,8 +23,9 @@ from mtnas.data.encoding_spec import (
 from mtnas.data.profiles.inference import infer_features
 from mtnas.data.profiles.profile import ColumnProfile
 from mtnas.routes import InputShape
-from mtnas.search.budgets.foreseen import num_sampled, passes_of_proposals, passes_of_steps
+from mtnas.search.budgets.foreseen import YARDSTICK, num_sampled, passes_of_proposals, passes_of_steps
 from mtnas.search.budgets.passes import PassRows
+from mtnas.search.known_schemes import MOST_KNOWN
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec, SampledSearch
@@ -108,7 +109,7 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     baselines = len({"single_task", *protocol.named_baselines})
     trainings = {
         "baselines": baselines * max(1, tunings),
-        "search": spec.budget.trials if isinstance(spec.search, SampledSearch) else spec.search.num_searches,
+        "search": _searched_at_most(spec),
         "tuning": protocol.finalists * tunings,
         "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
     }
@@ -122,6 +123,13 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
             at_most += _charge_at_most(spec, spec.search, rows) - trainings["search"] * of_training
         result["candidate_steps_at_most"] = at_most
     return result
+
+
+def _searched_at_most(spec: JobSpec) -> int:
+    """Trials, or supernets and the routes that are trained alone after them."""
+    if isinstance(spec.search, SampledSearch):
+        return spec.budget.trials
+    return spec.search.num_searches + min(spec.search.screen, spec.budget.trials)
 
 
 def _steps_at_most(spec: JobSpec, rows: int, *, epochs: int | None = None) -> int:
@@ -155,15 +163,18 @@ def _charge_at_most(spec: JobSpec, search: SharedWeightsSearch, rows: int) -> in
         own_rows=False,
     )
     steps = _steps_at_most(spec, rows, epochs=search.epochs)
+    if search.epochs is None:
+        steps = max(steps, search.least_weight_steps + rows // of_pass.step + 1)  # in whole epochs
     num_samples = num_sampled(search, trials=spec.budget.trials)
     most = max(
         (
             passes_of_steps(variant, of_pass, first=0, steps=steps)
-            + passes_of_proposals(variant, of_pass, num_samples=num_samples)
+            + passes_of_proposals(variant, of_pass, num_samples=num_samples, num_others=YARDSTICK + MOST_KNOWN)
         ).candidate_steps(of_pass.step)
         for variant in search.variants()
     )
-    return math.ceil(most * search.num_networks(len(spec.tasks)))
+    screening = min(search.screen, spec.budget.trials) * _steps_at_most(spec, rows)
+    return math.ceil(most * search.num_networks(len(spec.tasks))) + screening
 
 
 def _features(spec: JobSpec, data: KnownData) -> tuple[Feature, ...] | None:

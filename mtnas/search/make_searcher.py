@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from mtnas.errors import SpecError
+from mtnas.routes import Route
 from mtnas.search.evolution import EvolutionSearcher
 from mtnas.search.gaussian.gaussian_process import GaussianProcessSearcher
 from mtnas.search.nsga2 import Nsga2Searcher
@@ -35,21 +36,23 @@ def build(
     objectives: tuple[Objective, ...],
     settings: SettingsSpace,
     seed: int,
+    known: tuple[Route, ...] = (),
 ) -> SampledSearcher:
-    """The searcher of this kind.
+    """The searcher of this kind; ``known`` routes come first, but for random search, which is the yardstick.
 
     Raises:
         SpecError: no such kind, an option it does not have, or a value the option cannot take.
     """
-    known = options_of(kind)
+    defaults = options_of(kind)
     for name, value in options.items():
-        if name not in known:
-            raise SpecError(expected=f"one of {sorted(known)}", found=name, where="search")
-        default = known[name]
+        if name not in defaults:
+            raise SpecError(expected=f"one of {sorted(defaults)}", found=name, where="search")
+        default = defaults[name]
         wants = (int, float) if isinstance(default, float) else type(default)
         if not isinstance(value, wants) or isinstance(value, bool) != isinstance(default, bool):
             raise SpecError(expected=f"a value like {default!r}", found=repr(value), where=f"search.{name}")
-    return SEARCHERS[kind](space=space, objectives=objectives, settings=settings, seed=seed, **options)
+    seeds = () if kind == "random" else known
+    return SEARCHERS[kind](space=space, objectives=objectives, settings=settings, seed=seed, known=seeds, **options)
 
 
 def options_of(kind: str) -> dict[str, Option]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mtnas.errors import SpecError
+from mtnas.routes import Route
 from mtnas.search.history import History
 from mtnas.search.proposals import Proposals
 from mtnas.search.specs.settings_space import SettingsSpace
@@ -49,6 +50,8 @@ class SampledSearcher(ABC):
         objectives: what to make large or small; several of them ask for a front.
         settings: the settings, searched or fixed.
         seed: decides everything that is drawn, together with the number of trials.
+        known: canonical routes that are tried before anything is proposed, at most half of a generation of them at a
+            time; settings that are searched are drawn.
 
     Raises:
         SpecError: no objective, one twice, or a negative seed.
@@ -58,6 +61,7 @@ class SampledSearcher(ABC):
     objectives: tuple[Objective, ...]
     settings: SettingsSpace = field(default_factory=SettingsSpace)
     seed: int = 0
+    known: tuple[Route, ...] = ()
 
     def __post_init__(self) -> None:
         metrics = [objective.metric for objective in self.objectives]
@@ -78,6 +82,9 @@ class SampledSearcher(ABC):
         history = History.of(trials, space=self.space, settings=self.settings, objectives=self.objectives)
         proposals = Proposals(space=self.space, settings=self.settings, seen=history.seen, wanted=n)
         rng = np.random.default_rng((self.seed, len(trials)))
+        tried = {candidate.route.text for candidate in (*history.finished, *history.running)}
+        for route in [route for route in self.known if route.text not in tried][: max(1, n // 2)]:
+            proposals.offer(route, self.settings.sample(rng))
         self.propose(history, proposals, rng)
         proposals.fill(rng)
         return proposals.candidates

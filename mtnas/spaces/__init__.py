@@ -3,5 +3,6 @@
 from mtnas.spaces.moves import cross, fill, mutate
 from mtnas.spaces.route_vector import encode
 from mtnas.spaces.space import Constraints, SearchSpace
+from mtnas.spaces.within import within
 
-__all__ = ["Constraints", "SearchSpace", "cross", "encode", "fill", "mutate"]
+__all__ = ["Constraints", "SearchSpace", "cross", "encode", "fill", "mutate", "within"]

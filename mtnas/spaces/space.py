@@ -92,6 +92,17 @@ class SearchSpace:
 
     def check(self, route: Route) -> str | None:
         """Why the route is not in the space, or None when it is."""
+        return self._check_wiring(route) or self._check_cost(route)
+
+    def keeps_wiring(self, route: Route) -> bool:
+        """Whether the route is in the space but for limits on cost."""
+        return self._check_wiring(route) is None
+
+    def excess(self, route: Route) -> float:
+        """How far the route's cost lies above the limits, in parts of each; 0 within them."""
+        return self._excess(self.cost(route))
+
+    def _check_wiring(self, route: Route) -> str | None:
         try:
             reach(self.graph, route)
         except SpaceError as error:
@@ -108,7 +119,7 @@ class SearchSpace:
             if name not in slots or block not in slots[name].choices:
                 allowed = [choice.text for choice in slots[name].choices] if name in slots else []
                 return f"slot {name}: expected one of {allowed}, found {block.text}"
-        return self._check_cost(route)
+        return None
 
     def contains(self, route: Route) -> bool:
         """Whether the route is in the space."""

@@ -40,7 +40,6 @@ class JobParts(Part):
     training: TrainingSpec = TrainingSpec()
     objectives: Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1), AtMost(16)] = (
         ObjectiveSpec(metric="mean_gain", direction=Direction.MAX),
-        ObjectiveSpec(metric="num_params", direction=Direction.MIN),
     )
     constraints: ConstraintsSpec = ConstraintsSpec()
     protocol: ProtocolSpec = ProtocolSpec()

@@ -216,7 +216,7 @@ class ConstraintsSpec(Part):
         return self.model_copy(update=asdict(limits))
 
 
-BASELINES = tuple(NAMED_ROUTES)
+BASELINES = (*NAMED_ROUTES, "partitions", "task_groups")
 STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "ple", "cross_stitch")
 
 

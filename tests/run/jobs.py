@@ -21,12 +21,13 @@ NUM_TASKS = 2
 PLANTED: dict[str, Any] = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
 DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}
 TRAINING: dict[str, Any] = {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}, "extend": 0}
+SHORT: dict[str, Any] = {"least_steps": 0, "screen": 0}  # a search over shared weights as short as its epochs are
 SMALL: dict[str, Any] = {
     "name": "small",
     "data": DATA,
     "tasks": [{"name": f"task_{t}", "kind": "binary", "tower": [4]} for t in range(NUM_TASKS)],
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 2, "width": 4}},
-    "search": {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 32},
+    "search": {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 32, **SHORT},
     "training": TRAINING,
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 2, "finalists": 2},
     "export": {"top": 0},
@@ -36,6 +37,8 @@ STEPS = 3  # one epoch of 204 rows
 SEARCH_ROWS = 41
 EVALUATION = SEARCH_ROWS / 64 / 3  # of a route on all of ``search``
 POLICY_STEP = 4 * 32 / 64 / 3  # the rewards of SMALL's search
+YARDSTICK = 16 * EVALUATION  # random routes under the shared weights
+MOST_KNOWN = 4 * EVALUATION  # schemes that SMALL's space contains
 SAMPLED: dict[str, Any] = SMALL | {"search": {"kind": "random", "generation": 3}, "budget": {"trials": 7}}
 
 

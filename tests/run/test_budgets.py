@@ -20,16 +20,20 @@ from tests.run.clock import Clock, running
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import (
     EVALUATION,
+    MOST_KNOWN,
     POLICY_STEP,
     SAMPLED,
     SMALL,
     STEPS,
     TRAINING,
+    YARDSTICK,
     EagerExecutor,
     run,
     spec_of,
     timeless_trials,
 )
+
+PROPOSALS = 16 * EVALUATION + MOST_KNOWN + YARDSTICK  # what a search evaluates in the end, at most
 
 QUICK: dict[str, Any] = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1}}
 
@@ -148,7 +152,7 @@ class TestGradient:
         report = run(budgeted(SMALL), journal, access)
         assert report["search"]["stop"]["reason"] == StopReason.COMPLETED
         assert len(searched(journal)) > 4
-        charged = STEPS * (1 + POLICY_STEP) + len(searched(journal)) * EVALUATION
+        charged = STEPS * (1 + POLICY_STEP) + len(searched(journal)) * EVALUATION + YARDSTICK
         assert report["search"]["candidate_steps"] == pytest.approx(charged)
 
     @pytest.mark.parametrize(("name", "in_steps"), [("candidate_steps", 1), ("epochs", STEPS)])
@@ -156,8 +160,8 @@ class TestGradient:
     def test_searches_share_what_their_passes_take(
         self, name: str, in_steps: int, steps: int, access: DataAccess
     ) -> None:
-        """Steps with their rewards, and the sixteen routes that each may propose; not a pass more than allowed."""
-        allowed = math.ceil(2 * (steps * (1 + POLICY_STEP) + 16 * EVALUATION))
+        """Steps with their rewards, and the routes that each evaluates in the end; not a pass more than allowed."""
+        allowed = math.ceil(2 * (steps * (1 + POLICY_STEP) + PROPOSALS))
         journal, search = MemoryJournal(), {**SMALL["search"], "searches": 2}
         report = run(budgeted(SMALL | {"search": search}, **{name: allowed / in_steps}), journal, access)
         assert report["search"]["stop"]["reason"] == name
@@ -165,7 +169,7 @@ class TestGradient:
         assert 2 * steps * (1 + POLICY_STEP) < report["search"]["candidate_steps"] <= allowed
 
     def test_a_budget_below_one_step_says_what_one_takes(self, access: DataAccess) -> None:
-        least = math.ceil(1 + POLICY_STEP + 16 * EVALUATION)
+        least = math.ceil(1 + POLICY_STEP + PROPOSALS)
         with pytest.raises(SpecError, match=rf"budget.candidate_steps: expected at least {least}"):
             run(budgeted(SMALL, candidate_steps=least - 1), MemoryJournal(), access)
         report = run(budgeted(SMALL, candidate_steps=least), MemoryJournal(), access)
@@ -177,7 +181,7 @@ class TestGradient:
         report = run(budgeted(SMALL, **{name: 1e-6}), journal, access)
         stop = report["search"]["stop"]
         assert (stop["reason"], stop["reproducible"]) == (name, False)
-        charged = 1 + POLICY_STEP + len(searched(journal)) * EVALUATION
+        charged = 1 + POLICY_STEP + len(searched(journal)) * EVALUATION + YARDSTICK
         assert report["search"]["candidate_steps"] == pytest.approx(charged)
         assert report["best"]["label"] == "finalist-1"
 

@@ -21,6 +21,7 @@ from tests.run.jobs import (
     SAMPLED,
     SMALL,
     STEPS,
+    YARDSTICK,
     EagerExecutor,
     spec_of,
     timeless,
@@ -165,12 +166,14 @@ def test_other_data_cannot_extend_a_job(access: DataAccess) -> None:
 
 def test_a_gradient_search_that_a_limit_ended_goes_on_from_its_state(access: DataAccess) -> None:
     short, extended = MemoryJournal(), MemoryJournal()
-    run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 6}), short, access)
+    run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 11}), short, access)
     state = short.checkpoint("pack/search/reinforce")
     executor = EagerExecutor()
-    report = run(spec_of(base=SMALL | QUICK, budget={"candidate_steps": 9}), extended, access, earlier(short), executor)
+    report = run(
+        spec_of(base=SMALL | QUICK, budget={"candidate_steps": 14}), extended, access, earlier(short), executor
+    )
     assert state is not None
     assert executor.resumed == ["search/reinforce"]
     searched = [trial for trial in extended.trials() if trial.phase == "search"]
-    charged = STEPS * (1 + POLICY_STEP) + len(searched) * EVALUATION
+    charged = STEPS * (1 + POLICY_STEP) + len(searched) * EVALUATION + YARDSTICK
     assert report["search"]["candidate_steps"] == pytest.approx(charged)

@@ -15,7 +15,7 @@ from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial, TrialState
-from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, run, spec_of
+from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, YARDSTICK, run, spec_of
 
 ROW = {
     *("label", "role", "route_digest", "num_params", "macs", "seeds", "failed", "lr", "settings", "valid_score"),
@@ -58,7 +58,9 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(access: DataAccess, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    spec = spec_of(protocol={"level": "quick", "baselines": BASELINES, "seeds": 3, "finalists": 2}, export={"top": 1})
+    protocol = {"level": "quick", "baselines": BASELINES, "seeds": 3, "finalists": 2}
+    objectives = [{"metric": "mean_gain", "direction": "max"}, {"metric": "num_params", "direction": "min"}]
+    spec = spec_of(protocol=protocol, objectives=objectives, export={"top": 1})
     journal = MemoryJournal(tmp_path_factory.mktemp("exports"))
     return Done(spec=spec, report=run(spec, journal, access), journal=journal)
 
@@ -217,7 +219,7 @@ def test_search_trials_are_marked_as_inherited(done: Done) -> None:
     assert {trial.notes["weights"] for trial in trials} == {"inherited"}
     assert len({trial.route_digest for trial in trials}) == len(trials) == done.report["search"]["trials"]
     assert done.report["search"]["failed"] == 0
-    charged = STEPS * (1 + POLICY_STEP) + len(trials) * EVALUATION
+    charged = STEPS * (1 + POLICY_STEP) + len(trials) * EVALUATION + YARDSTICK
     assert done.report["search"]["candidate_steps"] == pytest.approx(charged)
 
 

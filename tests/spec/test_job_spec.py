@@ -75,10 +75,7 @@ def test_everything_has_a_default_but_name_data_and_tasks() -> None:
     spec = JobSpec.model_validate(LEAST)
     assert isinstance(spec.search, ReinforceSearch)
     assert (spec.version, spec.seed, spec.space.name, spec.protocol.level) == (1, 0, "mtnas", "quick")
-    assert [(o.metric, o.direction) for o in spec.objectives] == [
-        ("mean_gain", Direction.MAX),
-        ("num_params", Direction.MIN),
-    ]
+    assert [(o.metric, o.direction) for o in spec.objectives] == [("mean_gain", Direction.MAX)]
     task = spec.tasks[0].to_task()
     assert (task.label, task.judged_by, task.weight, task.num_outputs) == ("a", Metric.AUC, 1.0, 1)
 
@@ -238,7 +235,7 @@ def test_objective_may_be_a_tasks_own_metric_only() -> None:
 def test_level_decides_seeds_and_baselines(level: str, seeds: int) -> None:
     protocol = JobSpec.model_validate(LEAST | {"protocol": {"level": level}}).protocol
     assert protocol.num_seeds == seeds
-    assert set(protocol.named_baselines) <= set(BASELINES) == set(NAMED_ROUTES)
+    assert set(protocol.named_baselines) <= set(BASELINES) == {*NAMED_ROUTES, "partitions", "task_groups"}
     assert (len(protocol.named_baselines) == 3) == (level == "quick")
 
 

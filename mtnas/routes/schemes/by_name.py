@@ -33,8 +33,18 @@ from mtnas.routes.schemes import (
     stem,
 )
 from mtnas.routes.schemes import image_routes as images
+from mtnas.routes.schemes.task_partition import task_partition
 
-__all__ = ["IMAGE_ROUTES", "NAMED_ROUTES", "ImageSize", "NamedRoute", "Size", "full_route", "matched"]
+__all__ = [
+    "IMAGE_ROUTES",
+    "NAMED_ROUTES",
+    "ImageSize",
+    "NamedRoute",
+    "Size",
+    "full_route",
+    "matched",
+    "matched_partition",
+]
 
 NAMED_ROUTES: dict[str, Callable[[Sequence[Tower], Size], NamedRoute]] = {
     "single_task": single_task,
@@ -99,6 +109,13 @@ def matched(
         if off <= _MATCHED * num_params:
             break
     return min(found, key=lambda built: built[1])[0]
+
+
+def matched_partition(
+    groups: Sequence[int], towers: Sequence[Tower], size: Size, inputs: InputShape, *, num_params: int
+) -> NamedRoute:
+    """A partition of the tasks at the width whose parameters come closest to ``num_params``."""
+    return _nearest(lambda width: task_partition(towers, replace(size, width=width), groups), inputs, num_params)[0]
 
 
 def _image_route(name: str, towers: Sequence[Tower], size: ImageSize, width: int) -> NamedRoute:

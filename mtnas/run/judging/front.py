@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtnas.run.phases.search import RANDOM
+from mtnas.run.phases.search import is_random
 from mtnas.search.fronts.hypervolume import coverage
 from mtnas.search.fronts.pareto import front
 from mtnas.spec import JobSpec
@@ -32,7 +32,7 @@ def front_facts(spec: JobSpec, rows: Sequence[Mapping[str, Any]]) -> dict[str, A
     most = spec.constraints.max_latency_us
     if most is not None:
         points[[row[LATENCY] is None or row[LATENCY] > most for row in rows]] = np.nan
-    named = np.array([row["role"] == "baseline" and row["label"] != RANDOM for row in rows], dtype=np.bool_)
+    named = np.array([row["role"] == "baseline" and not is_random(row["label"]) for row in rows], dtype=np.bool_)
     covered = coverage(points, is_baseline=named)
     chosen = sorted(np.flatnonzero(front(points)).tolist(), key=lambda place: -points[place, 0])
     signed = () if covered is None else covered.reference

@@ -9,13 +9,18 @@ from mtnas.run.journal import Journal, RouteRow
 from mtnas.tasks import Objective
 from mtnas.trials import Trial, TrialState
 
-Rank = tuple[bool, float]
+Rank = tuple[int, float]
 
 
 def rank_by(trial: Trial, objective: Objective) -> Rank:
-    """Sorts complete trials of a search: what it derived first, then the best by the objective."""
+    """Sorts complete trials of a search by the objective: those that were trained alone, then those that were not.
+
+    Of the latter, what a search derived comes first: inherited figures rank routes poorly.
+    """
     value = trial.values.get(objective.metric, math.nan)
-    return trial.label != "derived", math.inf if math.isnan(value) else -objective.signed(value)
+    inherits = trial.notes.get("weights") == "inherited"
+    order = 0 if not inherits else 1 if trial.label == "derived" else 2
+    return order, math.inf if math.isnan(value) else -objective.signed(value)
 
 
 def searched_row(trial: Trial) -> RouteRow:
@@ -56,7 +61,7 @@ class FoundRoutes:
             if trial.phase != "search" or trial.state is not TrialState.COMPLETE:
                 continue
             rank = rank_by(trial, self._objective)
-            if rank < self._best.get(trial.route_digest, (True, math.inf)) or trial.route_digest not in self._best:
+            if rank < self._best.get(trial.route_digest, (2, math.inf)) or trial.route_digest not in self._best:
                 self._best[trial.route_digest] = rank
                 rows[trial.route_digest] = searched_row(trial)
         if rows:

@@ -69,11 +69,26 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupernetResult:
-    """Finished searches: proposals per search, what the pack was charged and took, whether its seconds ended it."""
+    """Finished searches.
+
+    Attributes:
+        proposals: per search.
+        yardstick: inherited metrics of random routes under the first search's weights.
+        entropies: of every search at the start and as it went on, in nats.
+        steps: weight steps that each search took.
+        settled: whether nothing was left to decide before all steps were taken.
+        candidate_steps: what the pack was charged.
+        seconds: what it took.
+        out_of_time: whether its seconds ended it.
+    """
 
     key: str
     place: Place
     proposals: tuple[tuple[Proposal, ...], ...]
+    yardstick: tuple[Metrics, ...]
+    entropies: tuple[tuple[float, ...], ...]
+    steps: int
+    settled: bool
     candidate_steps: float
     seconds: float
     out_of_time: bool = False

@@ -31,6 +31,7 @@ def search_pack(task: PackTask, work: SupernetWork, data: EncodedData, place: Pl
         recipe=task.recipe,
         most_steps=work.most_steps,
         aim=work.aim,
+        groups=work.groups,
     )
     searcher = make_search(ground, work.searches)
     _, spent = resumed(task, searcher)
@@ -56,13 +57,17 @@ def search_pack(task: PackTask, work: SupernetWork, data: EncodedData, place: Pl
     if work.seconds is not None or work.most_steps is not None:
         # What ends early may be extended, and then goes on from here.
         yield PackCheckpoint(key=task.key, state=state_of(searcher, spent, started))
-    proposals = searcher.proposals(work.num_samples)
+    proposals = searcher.proposals(work.num_samples, work.known)
     if not any(proposals):
         raise DivergedError(expected="a search with finite weights", found="none", where=f"pack {task.key!r}")
     yield SupernetResult(
         key=task.key,
         place=place,
         proposals=tuple(tuple(of_search) for of_search in proposals),
+        yardstick=tuple(searcher.yardstick(work.num_random)),
+        entropies=tuple(tuple(of_search) for of_search in searcher.entropies.T.tolist()),
+        steps=searcher.step,
+        settled=searcher.is_settled and searcher.step < searcher.total_steps,
         candidate_steps=searcher.candidate_steps,
         seconds=float(spent) + time.monotonic() - started,
         out_of_time=out_of_time,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
 from mtnas.data import EncodedData
-from mtnas.routes import RouteGraph
+from mtnas.routes import Route, RouteGraph
 from mtnas.run.judging.latency import Timing
 from mtnas.run.judging.trees import TreesWork
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
@@ -54,6 +55,9 @@ class SupernetWork:
     Attributes:
         searches: specifications of one kind, one per search.
         num_samples: routes to propose beside every derived one.
+        known: schemes that the space contains, by name, which are proposed as well.
+        num_random: random routes to compare the derived ones with, under the same weights.
+        groups: tasks that belong together, each task's group, for searches that lean on it.
         most_steps: weight steps of each search at most; ``None`` for all its epochs.
         seconds: what the pack may take, the time before it was resumed included; ``None`` for any.
         aim: what routes that are tried whole are judged by.
@@ -63,6 +67,9 @@ class SupernetWork:
     settings: tuple[Settings, ...]
     searches: tuple[SharedWeightsSearch, ...]
     num_samples: int
+    known: Mapping[str, Route] = field(default_factory=dict)
+    num_random: int = 0
+    groups: tuple[int, ...] | None = None
     most_steps: int | None = None
     seconds: float | None = None
     aim: Aim | None = None

@@ -18,12 +18,13 @@ from mtnas.run.judging.boosting import LABEL as TREES
 from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
-from mtnas.run.judging.statistics import kendall_tau, paired, summary
+from mtnas.run.judging.search_facts import search_facts
+from mtnas.run.judging.statistics import paired, summary
 from mtnas.run.judging.training_facts import training_facts
 from mtnas.run.judging.verdict import Standing, judge
 from mtnas.run.phases.baselines import REFERENCE, Baselines
 from mtnas.run.phases.retrain import Entrant
-from mtnas.run.phases.search import RANDOM, Found, best_first
+from mtnas.run.phases.search import Found, best_first, is_random
 from mtnas.training.measuring.gains import mean_gain, task_gains, worst_gain
 from mtnas.trials import LATENCY, Trial, TrialState
 
@@ -55,7 +56,7 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         "rows": rows,
         "front": front_facts(context.spec, [row for row in rows if row["route_digest"] is not None]),
         "comparisons": _comparisons(context, entrants, winner, gains, trees),
-        "search": _search_facts(context, found, entrants),
+        "search": search_facts(context, found, entrants),
         "tuning": {
             entrant.label: {
                 "lr": entrant.tuned.lr,
@@ -154,11 +155,13 @@ def _comparisons(
     trees: GrownTrees | None,
 ) -> list[dict[str, Any]]:
     """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed."""
-    scores = {e.label: e.valid_score(context) for e in entrants if e.role == "baseline" and e.label != RANDOM}
+    named = [entrant for entrant in entrants if entrant.role == "baseline" and not is_random(entrant.label)]
+    scores = {entrant.label: entrant.valid_score(context) for entrant in named}
     if trees is not None:
         scores[TREES] = trees.score
     rivals = [max(scores, key=lambda label: scores[label])] if scores else []
-    rivals += [entrant.label for entrant in entrants if entrant.label == RANDOM]
+    drawn = best_random(context, entrants)
+    rivals += [] if drawn is None else [drawn.label]
     rows = []
     for rival in rivals:
         seeds = sorted(set(gains[winner.label]) & set(gains[rival]))
@@ -174,6 +177,12 @@ def _comparisons(
             }
         )
     return rows
+
+
+def best_random(context: Context, entrants: Sequence[Entrant]) -> Entrant | None:
+    """Of the routes that random search brought, the best on ``valid``, as the winner is of those of the search."""
+    drawn = [entrant for entrant in entrants if is_random(entrant.label)]
+    return max(drawn, key=lambda entrant: entrant.valid_score(context), default=None)
 
 
 def _judged(
@@ -194,12 +203,13 @@ def _judged(
         )
         for entrant in entrants
     }
-    named = [standings[e.label] for e in entrants if e.role == "baseline" and e.label != RANDOM]
+    named = [standings[e.label] for e in entrants if e.role == "baseline" and not is_random(e.label)]
+    drawn = best_random(context, entrants)
     return judge(
         context.spec.protocol.level,
         standings[winner.label],
         named,
-        standings.get(RANDOM),
+        None if drawn is None else standings[drawn.label],
         trees=None if trees is None else _standing(context, TREES, gains[TREES], score=trees.score),
     )
 
@@ -212,26 +222,6 @@ def _standing(context: Context, label: str, gains: Gains, *, score: float, macs:
         gains={seed: of_seed["mean_gain"] for seed, of_seed in gains.items()},
         task_gains={task.name: [of_seed[task.name] for of_seed in gains.values()] for task in context.tasks},
     )
-
-
-def _search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
-    """Cost of the search, and how well search-time scores foretold retrained ones."""
-    metric = context.spec.objectives[0].metric
-    trials = [trial for trial in context.journal.trials() if trial.phase == "search" and trial.label != RANDOM]
-    at_search = {t.route_digest: t.values.get(metric, math.nan) for t in reversed(best_first(context, trials))}
-    pairs = [(at_search[e.digest], e.valid_score(context)) for e in entrants if e.digest in at_search]
-    pairs = [(a, b) for a, b in pairs if not (math.isnan(a) or math.isinf(b))]
-    return {
-        **found.cost,
-        "stop": found.stop.to_json(),
-        "random_stop": None if found.random_stop is None else found.random_stop.to_json(),
-        "extends": None if context.earlier is None else context.earlier.job_id,
-        "trials": len(trials),
-        "failed": sum(trial.state is TrialState.FAILED for trial in trials),
-        "infeasible": sum(trial.is_infeasible for trial in trials),
-        "space_size": context.space.size_text(),
-        "kendall_tau": kendall_tau([a for a, _ in pairs], [b for _, b in pairs]),
-    }
 
 
 def _latency(context: Context) -> dict[str, Any] | None:

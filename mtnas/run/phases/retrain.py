@@ -15,7 +15,7 @@ from mtnas.run.packs.planned import Planned
 from mtnas.run.packs.progress import WHOLE, Stretch
 from mtnas.run.packs.train_planned import train
 from mtnas.run.phases.baselines import Baselines, matched_baseline, planned_seeds
-from mtnas.run.phases.search import RANDOM, Found
+from mtnas.run.phases.search import RANDOM, Found, is_random
 from mtnas.run.phases.tuning import Untuned, tune
 from mtnas.run.phases.tuning_plan import Tuned, Tuning
 from mtnas.trials import Candidate, Settings, Trial, TrialState
@@ -67,8 +67,8 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     context.start_phase("retrain")
     seeds = range(context.spec.protocol.num_seeds)
     searched = {f"finalist-{rank}": candidate for rank, candidate in enumerate(found.finalists, start=1)}
-    if found.random_finalist is not None:
-        searched[RANDOM] = found.random_finalist
+    for rank, candidate in enumerate(found.random_finalists, start=1):
+        searched[RANDOM if rank == 1 else f"{RANDOM}-{rank}"] = candidate
     num_tuning = len(searched) * context.spec.training.num_tunings
     tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(searched)))
     tuned, first = _tune_finalists(context, searched, found.num_trials, WHOLE.part(0, tuning))
@@ -76,7 +76,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     planned: list[Planned] = []
     named_of: dict[str, NamedRoute] = {}
     for name, choice in known.tuned.items():
-        named_of[name] = matched_baseline(context, name, num_params)
+        named_of[name] = matched_baseline(context, known, name, num_params)
         start = first + len(planned)
         planned += planned_seeds(context, start, "retrain", name, named_of[name], tuned=choice, seeds=seeds)
     for label, candidate in searched.items():
@@ -91,14 +91,14 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         parts=PARTS,
         evaluate_on=("valid", "test"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
-        keep_weights=lambda trial: trial.label in searched and trial.label != RANDOM,
+        keep_weights=lambda trial: trial.label in searched and not is_random(trial.label),
         stretch=WHOLE.part(tuning, 1),
     )
     keep_encoding(context.journal, context.data.schema)
     entrants = [
         Entrant(
             label=label,
-            role="finalist" if label in searched and label != RANDOM else "baseline",
+            role="finalist" if label in searched and not is_random(label) else "baseline",
             graph=named.graph,
             route=named.route,
             digest=route_digest(named.graph, named.route),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from mtnas.errors import LostActorError, SearchError
 from mtnas.routes.gate_settings import settings_in
@@ -17,11 +18,17 @@ from mtnas.run.phases.search_by_trials import budget_of, epoch_steps, sampled
 from mtnas.run.phases.stopping import tell_stop
 from mtnas.search import Spent, Stop
 from mtnas.search.budgets.limits import BudgetSpec
+from mtnas.search.movement import movement
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spec import GridChoice, SampledSearch, SearchedSettings
 from mtnas.trials import LOST, Candidate, Trial, TrialState
 
 RANDOM = "random"
+
+
+def is_random(label: str) -> bool:
+    """Whether an entrant or a trial comes from the random search: the best is ``random``, the next ``random-2``."""
+    return label == RANDOM or label.startswith(f"{RANDOM}-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +37,21 @@ class Found:
 
     Attributes:
         finalists: distinct routes (canonical), best first, each with the settings that it was best with.
-        random_finalist: the best of an equal-budget random search, where the protocol asks for one.
+        random_finalists: the best of an equal-budget random search, as many as finalists, where the protocol asks for
+            one.
         num_trials: trials so far in the job.
         cost: candidate-steps (``mtnas.search.budgets.passes``) and device-seconds of the search.
         stop: why the search ended.
+        moved: how far the search moved (``mtnas.search.movement``).
         random_stop: why the random search ended.
     """
 
     finalists: tuple[Candidate, ...]
-    random_finalist: Candidate | None
+    random_finalists: tuple[Candidate, ...]
     num_trials: int
     cost: dict[str, float]
     stop: Stop
+    moved: dict[str, Any]
     random_stop: Stop | None = None
 
 
@@ -58,29 +68,38 @@ def search(context: Context, known: Baselines) -> Found:
     own = WHOLE.part(0, 0.5) if compares else WHOLE
     match spec:
         case SharedWeightsSearch():
-            trials, spent, stop = search_with_shared_weights(context, known, spec, first, own)
+            shared = search_with_shared_weights(context, known, spec, first, own)
+            trials, spent, stop = shared.trials, shared.spent, shared.stop
+            entropies, better = shared.entropies, shared.better_than_random
         case SampledSearch():
             limits = budget_of(context, context.spec.budget)
             found = sampled(context, known, spec, limits, first=first, label="search", stretch=own)
             trials, spent, stop = found.trials, asdict(Spent.of(found.trials)), found.stop
+            entropies, better = (), None
     tell_stop(context, stop)
     finalists = _best_candidates(context, trials, wanted, stop)
     first += len(trials)
-    random_finalist, random_stop = None, None
+    moved = movement(
+        context.space, finalists[0].route, seed=context.spec.seed, entropies=entropies, better_than_random=better
+    )
+    random_finalists, random_stop = tuple[Candidate, ...](), None
     if compares:
         limits = budget_of(context, BudgetSpec(trials=_equal_trials(context, spent["candidate_steps"])))
         generation = spec.generation if isinstance(spec, SampledSearch) else 16
+        # A supernet, and what is screened after it, takes the rate that baselines were tuned to: so does random search.
+        lrs = (known.typical_lr,) if isinstance(spec, SharedWeightsSearch) else None
         spec = SampledSearch(kind="random", generation=generation, settings=_settings_of(context, spec))
-        random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1))
-        random_finalist = _best_candidates(context, random.trials, 1, random.stop)[0]
+        random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1), lrs=lrs)
+        random_finalists = _best_candidates(context, random.trials, len(finalists), random.stop)
         random_stop = random.stop
         first += len(random.trials)
     return Found(
         finalists=finalists,
-        random_finalist=random_finalist,
+        random_finalists=random_finalists,
         num_trials=first,
         cost=spent,
         stop=stop,
+        moved=moved,
         random_stop=random_stop,
     )
 
@@ -105,7 +124,10 @@ def _settings_of(context: Context, spec: SampledSearch | SharedWeightsSearch) ->
 
 
 def best_first(context: Context, trials: Sequence[Trial]) -> list[Trial]:
-    """Complete trials of a search: what it derived first, then by the first objective."""
+    """Complete trials of a search by the first objective: those that were trained alone, then those that were not.
+
+    Of the latter, what a search derived comes first: inherited figures rank routes poorly.
+    """
     objective = context.spec.objectives[0].to_objective()
     complete = (trial for trial in trials if trial.state is TrialState.COMPLETE)
     return sorted(complete, key=lambda trial: rank_by(trial, objective))

@@ -15,6 +15,7 @@ from mtnas.run.phases.tuning import settings
 from mtnas.run.phases.work_clock import WorkClock
 from mtnas.search import Budget, Searcher, Stop, StopReason, build
 from mtnas.search.budgets.limits import BudgetSpec
+from mtnas.search.known_schemes import known_schemes
 from mtnas.search.specs.fitness import check_fitness
 from mtnas.spec import HalvingSpec, SampledSearch
 from mtnas.training.feeding.task_batches import steps_per_epoch
@@ -48,14 +49,18 @@ def budget_of(context: Context, limits: BudgetSpec, *, steps_per_trial: int | No
     )
 
 
-def searcher_of(context: Context, spec: SampledSearch) -> Searcher:
+def searcher_of(
+    context: Context, spec: SampledSearch, *, known: Baselines, lrs: Sequence[float] | None = None
+) -> Searcher:
     """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid.
+
+    ``known`` tells the task groups that are among the first candidates; ``lrs`` are other rates than the grid's.
 
     Raises:
         SpaceError: it varies settings of gates that the space does not have.
     """
     check_fitness(spec, context.space)
-    grid = context.spec.training.lr_grid
+    grid = context.spec.training.lr_grid if lrs is None else lrs
     return build(
         spec.kind,
         spec.options,
@@ -63,6 +68,7 @@ def searcher_of(context: Context, spec: SampledSearch) -> Searcher:
         objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
         settings=spec.settings.space(settings(context, lr=grid[0], seed=0), lrs=grid),
         seed=derived_seed(f"{spec.kind} search", context.spec.seed) % 2**31,
+        known=tuple(known_schemes(context.space, known.task_groups).values()),
     )
 
 
@@ -75,13 +81,17 @@ def sampled(
     first: int,
     label: str,
     stretch: Stretch,
+    lrs: Sequence[float] | None = None,
 ) -> Sampled:
     """Run a whole search. Its trials are numbered from ``first`` on, those of the job it extends before all others.
 
     A second attempt asks for the same trials again and finds them done: what was asked depends on earlier trials
     alone, and no clock is looked at before the stored trials have all been asked for.
     """
-    searcher, clock = searcher_of(context, spec), WorkClock(context.journal, budget.limits.deadline_s)
+    searcher, clock = (
+        searcher_of(context, spec, known=known, lrs=lrs),
+        WorkClock(context.journal, budget.limits.deadline_s),
+    )
     stored = {trial.number for trial in context.journal.trials() if (trial.phase, trial.label) == ("search", label)}
     trials = _trained(context, known, context.earlier_candidates("search", label), first, label, stretch.part(0, 0))
     while (stop := _why_stop(budget, trials, clock, replays=first + len(trials) in stored)) is None:

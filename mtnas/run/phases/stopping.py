@@ -13,13 +13,20 @@ from mtnas.run.context import Context
 from mtnas.run.phases.search_by_trials import budget_of, epoch_steps
 from mtnas.search import Budget, Stop, StopReason
 from mtnas.search.budgets.foreseen import most_steps, passes_of_proposals, passes_of_steps
+from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.budgets.passes import Passes
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.training.pack_state import STEP
 from mtnas.training.searches.pass_rows import pass_rows
 from mtnas.training.searches.supernet_search import passes_in
 
-_GOES_ON = (StopReason.CANDIDATE_STEPS, StopReason.EPOCHS, StopReason.DEVICE_SECONDS, StopReason.DEADLINE)
+_GOES_ON = (
+    StopReason.CANDIDATE_STEPS,
+    StopReason.EPOCHS,
+    StopReason.DEVICE_SECONDS,
+    StopReason.DEADLINE,
+    StopReason.SETTLED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +55,14 @@ class Begun:
 
 
 def gradient_limits(
-    context: Context, spec: SharedWeightsSearch, *, epochs: int, num_samples: int, begun: Begun
+    context: Context,
+    spec: SharedWeightsSearch,
+    *,
+    epochs: int,
+    num_samples: int,
+    num_others: int,
+    num_screened: int,
+    begun: Begun,
 ) -> GradientLimits:
     """The job's budget, shared by the searches of one pack: what is charged never exceeds it.
 
@@ -57,6 +71,8 @@ def gradient_limits(
         spec: the searches.
         epochs: of each.
         num_samples: routes that each proposes beside its derived one.
+        num_others: known schemes and random routes that are evaluated as well.
+        num_screened: routes that are trained alone afterwards.
         begun: where the pack goes on from.
 
     Raises:
@@ -69,9 +85,9 @@ def gradient_limits(
         charges = []
         for variant in spec.variants():
             passes = begun.passes + passes_of_steps(variant, rows, first=begun.step, steps=steps)
-            passes += passes_of_proposals(variant, rows, num_samples=num_samples)
+            passes += passes_of_proposals(variant, rows, num_samples=num_samples, num_others=num_others)
             charges.append((passes * networks).candidate_steps(rows.step))
-        return max(charges)
+        return max(charges) + num_screened * budget_of(context, BudgetSpec()).steps_per_trial
 
     least = max(begun.step, 1)
     budget = budget_of(context, limits, steps_per_trial=math.ceil(foreseen(least)))
@@ -87,9 +103,13 @@ def gradient_limits(
     )
 
 
-def gradient_stop(limits: GradientLimits, *, out_of_time: bool) -> Stop:
-    """Why the pack ended."""
+def gradient_stop(limits: GradientLimits, *, out_of_time: bool, settled_after: int | None = None) -> Stop:
+    """Why the pack ended; ``settled_after`` are the steps after which nothing was left to decide, if so."""
     budget, spec = limits.budget, limits.budget.limits
+    if settled_after is not None:
+        all_steps = limits.most_steps or limits.all_steps
+        detail = f"nothing was left to decide after {settled_after} of {all_steps} steps"
+        return budget.stop(StopReason.SETTLED, detail)
     if out_of_time:
         timed = StopReason.DEADLINE if limits.seconds == spec.deadline_s else StopReason.DEVICE_SECONDS
         return budget.stop(timed, f"{limits.seconds:g} seconds were over before all {limits.all_steps} steps were done")

@@ -31,6 +31,7 @@ class StopReason(StrEnum):
     FAILED_SHARE = "failed_share"
     EXHAUSTED = "exhausted"
     COMPLETED = "completed"
+    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ from mtnas.search.specs.supernet_specs import (
 )
 
 MOST_SAMPLED = 15
+YARDSTICK = 16
+"""Random routes that the derived one is compared with under the shared weights."""
 
 
 def num_sampled(search: SharedWeightsSearch, *, trials: int) -> int:
@@ -50,12 +52,26 @@ def passes_of_steps(search: SharedWeightsSearch, rows: PassRows, *, first: int, 
     return passes
 
 
-def passes_of_proposals(search: SharedWeightsSearch, rows: PassRows, *, num_samples: int) -> Passes:
-    """Passes through one network, at most, for the derived route and so many others with their inherited figures."""
+def passes_of_proposals(
+    search: SharedWeightsSearch, rows: PassRows, *, num_samples: int, num_others: int = 0
+) -> Passes:
+    """Passes through one network, at most, for the derived route and so many others with their inherited figures.
+
+    Args:
+        search: what proposes.
+        rows: how many pass at a time.
+        num_samples: routes that it draws beside the derived one.
+        num_others: known schemes and random routes that are evaluated with them.
+    """
+    evaluation = looking(rows.evaluation)
+    if not isinstance(search, SparseSharingSearch):
+        return evaluation * num_others + _of_own_proposals(search, rows, num_samples)
+    return evaluation
+
+
+def _of_own_proposals(search: SharedWeightsSearch, rows: PassRows, num_samples: int) -> Passes:
     evaluation = looking(rows.evaluation)
     match search:
-        case SparseSharingSearch():
-            return evaluation
         case OneShotSearch():
             return evaluation * (search.evaluations + num_samples + 1)
         case SnrSearch() | DselectKSearch():

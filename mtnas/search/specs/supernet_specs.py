@@ -25,15 +25,22 @@ LOOK_ROWS = 1024
 class SharedWeightsSearch(Part):
     """What all of these searches have in common.
 
-    ``epochs``: passes of the shared weights over ``train``; the job's where it is not given. ``searches``: searches
-    with seeds of their own, side by side in one pack. ``vary``: values of some numbers; one search for every
+    ``epochs``: passes of the shared weights over ``train``; where it is not given, the job's, but as many as it takes
+    to decide: ``least_steps`` steps of whatever chooses the routes, however few rows there are. ``settle``: end once no
+    search has anything left to decide (entropy), before the steps are over. ``searches``: searches with seeds of their
+    own, side by side in one pack. ``vary``: values of some numbers; one search for every
     combination, times ``searches``. ``routes_per_step``: routes in one step of the weights, each on its share of the
     batch. ``warmup``: share of the steps before anything but weights learns. ``co_training``: share of those routes
     that are drawn at random from the whole space, so that components which the search has turned from go on learning
-    and may come back (routing with co-training; METHODS.md section 7).
+    and may come back (routing with co-training; METHODS.md section 7). ``screen``: how many of the routes that it
+    proposes, the known schemes of the space among them, are trained alone before finalists are chosen by what they
+    reach on ``search``; 0 chooses by the inherited weights.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
+    least_steps: Annotated[int, Field(ge=0, le=100_000)] = 400
+    settle: bool = True
+    screen: Annotated[int, Field(ge=0, le=64)] = 12
     searches: Annotated[int, Field(ge=1, le=64)] = 1
     vary: Annotated[dict[Name, Annotated[tuple[float, ...], Field(min_length=1), AtMost(64)]], AtMost(16)] = Field(
         default_factory=dict
@@ -52,6 +59,16 @@ class SharedWeightsSearch(Part):
     def gate(self) -> dict[str, float]:
         """Settings of the gates it searches with; the routes it finds are trained with the same."""
         return {name: float(getattr(self, name)) for name in self.GATE}
+
+    @property
+    def steps_per_decision(self) -> int:
+        """Weight steps for one step of whatever chooses the routes."""
+        return 1
+
+    @property
+    def least_weight_steps(self) -> int:
+        """Weight steps that hold ``least_steps`` steps of whatever chooses the routes, after the warm-up."""
+        return math.ceil(self.least_steps * self.steps_per_decision / (1 - self.warmup))
 
     @property
     def num_searches(self) -> int:
@@ -86,18 +103,24 @@ class ReinforceSearch(SharedWeightsSearch):
 
     A policy step compares ``routes_per_step`` routes on the same ``reward_rows`` rows of ``search``. ``lr``: of the
     policy. ``entropy``: weight of its bonus. ``policy_every``: weight steps per policy step. ``prior``: log-odds by
-    which the policy leans, when it begins to learn, to routes that keep tasks of agreeing gradients together.
+    which the policy leans, when it begins to learn, to routes that keep tasks of agreeing gradients together, or those
+    of one group where the job has baseline ``task_groups`` or ``partitions``.
     """
 
     kind: Literal["reinforce"] = "reinforce"
     routes_per_step: Annotated[int, Field(ge=4)] = 8
     reward_rows: Annotated[int, Field(ge=16)] = 256
-    lr: Positive = 0.02
+    lr: Positive = 0.1
     entropy: Weight = 0.001
     policy_every: Annotated[int, Field(ge=1)] = 1
     prior: Weight = 0.0
 
     NUMBERS = frozenset({"lr", "entropy", "prior"})
+
+    @property
+    def steps_per_decision(self) -> int:
+        """Weight steps per policy step."""
+        return self.policy_every
 
 
 class OneShotSearch(SharedWeightsSearch):
@@ -143,9 +166,14 @@ class GradientSearch(SharedWeightsSearch):
     routes_per_step: Annotated[int, Field(ge=1)] = 4
     architecture_rows: Annotated[int, Field(ge=1)] = 256
     architecture_every: Annotated[int, Field(ge=1)] = 2
-    lr: Positive = 0.02
+    lr: Positive = 0.05
 
     NUMBERS = frozenset({"lr"})
+
+    @property
+    def steps_per_decision(self) -> int:
+        """Weight steps per step of the architecture."""
+        return self.architecture_every
 
 
 class DartsSearch(GradientSearch):
@@ -165,9 +193,9 @@ class GumbelSearch(GradientSearch):
     """Gumbel-Matrix: a coin per connection, straight-through (https://arxiv.org/abs/1910.04915; METHODS.md section 3).
 
     ``initial``: probability that a connection is used at the start. ``temperature``: tau = max(``temperature_floor``,
-    ``temperature`` / sqrt(step + 1)). ``budget``: share of its components that a task may use for nothing; more costs
-    ``budget_weight`` times the excess. ``entropy``: weight of the coins' entropy, times
-    (step / steps) ** ``entropy_power``.
+    ``temperature`` / sqrt(updates + 1)), where every step updates all tasks. ``budget``: share of its components that a
+    task may use for nothing; more costs ``budget_weight`` times the excess. ``entropy``: weight of the coins' entropy,
+    times (step / steps) ** ``entropy_power``.
     """
 
     kind: Literal["gumbel"] = "gumbel"

@@ -126,6 +126,11 @@ class RoutePolicy(nn.Module):
             part.relax(relaxation, noise, num_groups, target)
         return self._selection(target)
 
+    def expected(self) -> Selection:
+        """Probabilities ``[K, 1, ...]`` of every edge, gate, query and block, with gradients to the logits."""
+        ones = torch.ones(self.num_searches, device=self.device, dtype=self.dtype)
+        return self.relaxed(Relaxation(temperature=ones, noisy=False, hard=False), None, 1)
+
     def entropy(self) -> Tensor:
         """Entropy ``[K]`` of the distribution, in nats."""
         return torch.stack([part.entropy() for part in self.parts]).sum(0)

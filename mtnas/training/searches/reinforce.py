@@ -18,6 +18,7 @@ from mtnas.routes import Route
 from mtnas.search.specs.supernet_specs import AFFINITY_BATCHES, ReinforceSearch
 from mtnas.supernets import Selection
 from mtnas.training.feeding.rows import Batch
+from mtnas.training.searches.limit_pressure import LimitPressure
 from mtnas.training.searches.policy import RoutePolicy
 from mtnas.training.searches.route_prior import cosines, edge_prior, task_groups
 from mtnas.training.searches.shared_supernet import Ground, RelativeLoss, SharedWeights, endless, equal_groups, repeated
@@ -44,11 +45,12 @@ class ReinforceSearcher(SupernetSearch):
         self._optimiser = PackAdamW(
             self._flat, lr=[s.lr for s in searches], weight_decay=[0.0] * len(searches), betas=(0.5, 0.99)
         )
+        self._pressure = LimitPressure.of(self.space, device, ground.dtype)
         self._entropy_K = torch.tensor([s.entropy for s in searches], device=device, dtype=ground.dtype)
-        self._prior = [s.prior for s in searches]
+        self._prior, self._groups = [s.prior for s in searches], ground.groups
         self._held_out = self.weights.held_out(self.search.reward_rows)
         self._rewards = endless(self._held_out)
-        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype, aim=ground.aim)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""
@@ -89,7 +91,14 @@ class ReinforceSearcher(SupernetSearch):
         return int(self.search.warmup * self.total_steps)
 
     def _lean(self) -> None:
-        """Seed the policies with the affinity that task gradients have under routes drawn at random."""
+        """Seed the policies with the groups that tasks form: those that are known, or what their gradients say."""
+        graph, num_searches = self.space.graph, self.num_networks
+        groups = self._affine_groups() if self._groups is None else [self._groups] * num_searches
+        of_each = zip(groups, self._prior, strict=True)
+        self.policy.lean([edge_prior(graph, found, strength=strength) for found, strength in of_each])
+
+    def _affine_groups(self) -> list[tuple[int, ...]]:
+        """By the affinity that task gradients have under routes drawn at random."""
         gram_KTT: Tensor | None = None
         for index, batch in enumerate(self._held_out.epoch(0)):
             if index == AFFINITY_BATCHES:
@@ -104,9 +113,7 @@ class ReinforceSearcher(SupernetSearch):
         assert gram_KTT is not None
         graph = self.space.graph
         most = max(1, min(sum(slot.layer == layer for slot in graph.slots) for layer in range(1, graph.num_layers + 1)))
-        groups = [task_groups(affinity, most=most) for affinity in cosines(gram_KTT).tolist()]
-        of_each = zip(groups, self._prior, strict=True)
-        self.policy.lean([edge_prior(graph, found, strength=strength) for found, strength in of_each])
+        return [task_groups(affinity, most=most) for affinity in cosines(gram_KTT).tolist()]
 
     def _policy_step(self, batch: Batch) -> None:
         num_routes = self.search.routes_per_step
@@ -114,7 +121,10 @@ class ReinforceSearcher(SupernetSearch):
         with torch.no_grad():
             rewards_KM = -self._relative(self._losses(batch, self.weights.told(sample.selection), num_routes))
         gained_K = (sample.log_prob * leave_one_out(rewards_KM)).mean(1)
-        self._flat.backward(-(gained_K + self._entropy_K * self.policy.entropy()).sum())
+        loss_K = -(gained_K + self._entropy_K * self.policy.entropy())
+        if self._pressure is not None:
+            loss_K = loss_K + self._pressure(self.policy.expected())
+        self._flat.backward(loss_K.sum())
         self._optimiser.step()
 
     def _losses(self, batch: Batch, selection: Selection, num_routes: int) -> Tensor:

@@ -53,6 +53,22 @@ def task_groups(affinity: Sequence[Sequence[float]], *, most: int) -> tuple[int,
     return tuple(next(g for g, members in enumerate(ordered) if task in members) for task in range(num_tasks))
 
 
+def groups_by_affinity(affinity: Sequence[Sequence[float]], *, count: int) -> tuple[int, ...]:
+    """So many groups, numbered in the order of their first tasks, grown by joining the two of largest mean affinity."""
+    num_tasks = len(affinity)
+    groups = [[task] for task in range(num_tasks)]
+
+    def mean(one: list[int], two: list[int]) -> float:
+        return sum(affinity[i][j] + affinity[j][i] for i in one for j in two) / (len(one) * len(two))
+
+    while len(groups) > count:
+        _, a, b = max((mean(groups[a], groups[b]), a, b) for a in range(len(groups)) for b in range(a))
+        groups[b] = sorted(groups[b] + groups[a])
+        del groups[a]
+    ordered = sorted(groups)
+    return tuple(next(g for g, members in enumerate(ordered) if task in members) for task in range(num_tasks))
+
+
 def edge_prior(graph: RouteGraph, groups: Sequence[int], *, strength: float) -> EdgePrior:
     """Log-odds of edges: ``strength`` inside a group of tasks, its negative across groups.
 

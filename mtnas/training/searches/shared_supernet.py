@@ -45,6 +45,7 @@ class Ground:
         recipe: batch size, epochs and schedule of the weights.
         most_steps: weight steps at most, where the recipe's epochs have more; the schedule shrinks with them.
         aim: what routes that are tried whole are judged by; ``None`` for the mean over tasks of the judged metric.
+        groups: each task's group, by number, for searches that lean on it; ``None`` for what they see themselves.
     """
 
     space: SearchSpace
@@ -55,6 +56,7 @@ class Ground:
     recipe: Recipe
     most_steps: int | None = None
     aim: Aim | None = None
+    groups: tuple[int, ...] | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -209,19 +211,37 @@ class SharedWeights:
 class RelativeLoss:
     """Losses in units of their running mean, so that tasks of different scale count alike.
 
+    They stand in for the job's first objective: the mean over tasks for ``mean_gain``, the worst of them for
+    ``worst_gain``, one task's for a metric of that task. A loss has gradients and is defined on few rows, which metrics
+    are not. Costs are no business of it.
+
     A task without a labelled row in a batch has loss zero, which says nothing of its scale.
     """
 
-    def __init__(self, tasks: Sequence[Task], num_searches: int, device: torch.device, dtype: torch.dtype) -> None:
-        self._weights_T = torch.tensor([task.weight for task in tasks], device=device, dtype=dtype)
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        num_searches: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        aim: Aim | None = None,
+    ) -> None:
+        metric = "mean_gain" if aim is None else aim.objectives[0].metric
+        only = [f"{task.name}.{task.judged_by}" == metric for task in tasks]
+        weights = [float(own) for own in only] if any(only) else [task.weight for task in tasks]
+        self._worst = metric == "worst_gain"
+        self._weights_T = torch.tensor(weights, device=device, dtype=dtype)
         self.scale_KT = torch.zeros(num_searches, len(tasks), device=device, dtype=dtype)
 
     def __call__(self, losses_KMT: Tensor) -> Tensor:
-        """``[K, M]``: the weighted mean over tasks; the scale moves with the mean over M."""
+        """``[K, M]``: the weighted mean over tasks, or the worst; the scale moves with the mean over M."""
         mean_KT = losses_KMT.detach().mean(1)
         moved_KT = torch.where(self.scale_KT > 0, self.scale_KT.lerp(mean_KT, 0.05), mean_KT)
         self.scale_KT = torch.where(mean_KT == 0, self.scale_KT, moved_KT)
         relative = losses_KMT / self.scale_KT.unsqueeze(1).clamp(min=1e-8)
+        if self._worst:
+            return relative.amax(-1)
         return (relative * self._weights_T).sum(-1) / self._weights_T.sum()
 
 

@@ -66,6 +66,15 @@ class SparseSharingSearcher(SupernetSearch):
             self._prune(kept)
             self.weights.load_state(self._initial)
 
+    @property
+    def can_settle(self) -> bool:
+        """Never before the last round."""
+        return False
+
+    def yardstick(self, count: int) -> list[Mapping[str, Mapping[str, float]]]:
+        """Nothing: networks that were trained for one task each cannot judge other routes."""
+        return []
+
     def entropy(self) -> Tensor:
         """Of the share of edges that are kept, times their number: how much is left to prune."""
         p = self._mask[:, self._at].mean(1).clamp(1e-6, 1 - 1e-6)
@@ -82,20 +91,23 @@ class SparseSharingSearcher(SupernetSearch):
             found.append([self._route(dropped)])
         return found
 
-    def proposals(self, num_samples: int) -> list[list[Proposal]]:
-        """One route per search; its metrics are each task's in its own network."""
+    def proposals(self, num_samples: int, known: Mapping[str, Route] | None = None) -> list[list[Proposal]]:
+        """One route per search; its metrics are each task's in its own network.
+
+        Known schemes are not among them: networks that were trained for one task each cannot judge them.
+        """
         seeds = self.weights.seeds[:: len(self.tasks)]
         pairs = zip(self.candidates(0), seeds, strict=True)
-        chosen = [(self._distinct(routes) or self._from_space(seed, 1))[0] for routes, seed in pairs]
+        chosen = [self._legal(routes, seed, 1)[0] for routes, seed in pairs]
         metrics = self.weights.inherited([route for route, _ in chosen for _ in self.tasks])
         found = []
-        for k, (route, derived) in enumerate(chosen):
+        for k, (route, origin) in enumerate(chosen):
             own = {
                 task.name: {str(n): float(v[k * len(self.tasks) + t]) for n, v in metrics[task.name].items()}
                 for t, task in enumerate(self.tasks)
             }
             sound = all(isfinite(value) for of_task in own.values() for value in of_task.values())
-            found.append([Proposal(route=route, derived=derived, inherited=own)] if sound else [])
+            found.append([Proposal(route=route, origin=origin, inherited=own)] if sound else [])
         return found
 
     def own_state(self) -> dict[str, Tensor]:

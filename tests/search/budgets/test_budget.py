@@ -77,7 +77,7 @@ def test_a_limit_that_is_reached_stops_the_search_and_is_named(name: str, reache
 def test_every_field_is_the_reason_of_some_stop() -> None:
     tested = {*LIMITS, "patience", "failed_trials", "failed_share"}
     assert set(BudgetSpec.model_fields) == tested
-    assert {str(reason) for reason in StopReason} == tested | {"exhausted", "completed"}
+    assert {str(reason) for reason in StopReason} == tested | {"exhausted", "completed", "settled"}
     assert {field.name for field in fields(Spent)} == {"candidate_steps", "device_seconds"}
 
 

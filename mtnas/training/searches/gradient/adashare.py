@@ -70,6 +70,10 @@ class AdaShare(RelaxedArchitecture[AdashareSearch]):
         sharing_K = (distance_KA * self._lowness_A).sum(1) / self._lowness_A.sum()
         return self.number("sparsity") * sparsity_K + self.number("sharing") * sharing_K
 
+    def can_settle(self, course: Course) -> bool:
+        """Not before all blocks are open to the policy."""
+        return course.learned > self.search.curriculum
+
     def advance(self, course: Course) -> None:
         """Open blocks to the policy, from the top down; what is opened begins undecided."""
         share = 1.0 if self.search.curriculum == 0 else min(course.learned / self.search.curriculum, 1.0)

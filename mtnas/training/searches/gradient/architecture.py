@@ -95,6 +95,14 @@ class Architecture(ABC, Generic[SearchT]):
     def advance(self, course: Course) -> None:
         """Whatever happens at fixed moments, after a step; decided by the course and the parameters alone."""
 
+    def expected(self) -> Selection | None:
+        """Probabilities ``[K, 1, ...]`` of what routes use; None where gates decide, and limits count at the end."""
+        return None
+
+    def can_settle(self, course: Course) -> bool:
+        """Whether entropy tells what is left to decide."""
+        return True
+
     @abstractmethod
     def entropy(self) -> Tensor:
         """How undecided the searches are, ``[K]`` in nats."""

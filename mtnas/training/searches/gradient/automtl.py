@@ -1,8 +1,9 @@
 """AutoMTL (DESAN): softmax mixtures of operations and experts, fixed step by step where they are surest.
 
 "Automatic Multi-Task Learning Framework with Neural Architecture Search in Recommendations", KDD 2024; METHODS.md
-section 7: in every round the mixed operations of lowest entropy are fixed, and the others go on learning beside them,
-so that the supernet ends as one route. With an architecture split of its own, where the public code has none.
+section 7: in every round the mixed operations of lowest entropy, as a share of what it can be at most, are fixed, and
+the others go on learning beside them, so that the supernet ends as one route. With an architecture split of its own,
+where the public code has none.
 
 Legend: K pack, N choices of all junctions and slots, C alternatives of one.
 """
@@ -10,7 +11,7 @@ Legend: K pack, N choices of all junctions and slots, C alternatives of one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, log
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,10 @@ class AutoMtl(RelaxedArchitecture[AutomtlSearch]):
         """Softmax."""
         return Relaxation(temperature=self.number("temperature"), noisy=False, hard=False)
 
+    def can_settle(self, course: Course) -> bool:
+        """Not before the last round, which leaves nothing undecided."""
+        return self.search.roundings == 0
+
     def advance(self, course: Course) -> None:
         """At the end of every round, fix the choices of lowest entropy."""
         rounds, learning = self.search.roundings, course.total_steps - course.warm
@@ -37,7 +42,8 @@ class AutoMtl(RelaxedArchitecture[AutomtlSearch]):
         if course.step not in ends:
             return
         found = list(self._logits())
-        entropy_KN = torch.cat([entropy_of(logits) for logits in found], dim=1)
+        # Divided by ln C, so that a choice between many does not look less sure for having many alternatives.
+        entropy_KN = torch.cat([entropy_of(logits) / log(logits.shape[-1]) for logits in found], dim=1)
         wanted = ceil(entropy_KN.shape[1] * (ends.index(course.step) + 1) / rounds)
         # Fixed ones have entropy 0 and come first again.
         order_KN = entropy_KN.argsort(dim=1, stable=True).argsort(dim=1)

@@ -20,6 +20,7 @@ from mtnas.supernets import Selection
 from mtnas.training.feeding.rows import Batch
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.methods import make_architecture
+from mtnas.training.searches.limit_pressure import LimitPressure
 from mtnas.training.searches.shared_supernet import Ground, RelativeLoss, SharedWeights, endless, equal_groups
 from mtnas.training.searches.supernet_search import SupernetSearch
 from mtnas.training.step.noise import Noise
@@ -53,10 +54,11 @@ class GradientSearcher(SupernetSearch):
             betas=(0.5, 0.99),
             max_norm=[_STEEPEST] * len(searches),
         )
+        self._pressure = LimitPressure.of(self.space, device, ground.dtype)
         self._noise = Noise(seeds=weights.seeds, dropout=[0.0] * len(searches), device=device)
         self._held_out = weights.held_out(self.search.architecture_rows)
         self._rows = endless(self._held_out)
-        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype)
+        self._relative = RelativeLoss(ground.tasks, len(searches), device, ground.dtype, aim=ground.aim)
 
     def sample(self, num_groups: int, *, step: int) -> Selection:
         """See ``SupernetSearch``."""
@@ -68,6 +70,11 @@ class GradientSearcher(SupernetSearch):
             self._architecture_step(next(self._rows), step)
         with torch.no_grad():
             self.architecture.advance(self._course(step + 1))
+
+    @property
+    def can_settle(self) -> bool:
+        """As the method says."""
+        return self.architecture.can_settle(self._course(self.step))
 
     def entropy(self) -> Tensor:
         """Of the architectures."""
@@ -109,7 +116,11 @@ class GradientSearcher(SupernetSearch):
         num_groups = equal_groups(batch.num_rows, self.search.routes_per_step)
         selection = self.weights.told(self.architecture.selection(self._noise, num_groups, course))
         losses_KT, penalty = self.weights.objective.measure(batch, selection, self._noise)
-        loss = (self._relative(losses_KT.unsqueeze(1))[:, 0] + self.architecture.terms(course)).sum()
+        loss_K = self._relative(losses_KT.unsqueeze(1))[:, 0] + self.architecture.terms(course)
+        expected = None if self._pressure is None else self.architecture.expected()
+        if self._pressure is not None and expected is not None:
+            loss_K = loss_K + self._pressure(expected)
+        loss = loss_K.sum()
         self._flat.backward(loss if penalty is None else loss + penalty)
         self._optimiser.step()
         self.weights.charge(batch, backward=1)

@@ -40,8 +40,9 @@ class GumbelMatrix(RelaxedArchitecture[GumbelSearch]):
                 part.edge_logits.fill_(log(self.search.initial / (1 - self.search.initial)))
 
     def relaxation(self, course: Course) -> Relaxation:
-        """Straight-through, colder with every step that the logits have learned."""
-        cooled = self.number("temperature") / sqrt(max(course.step - course.warm, 0) + 1)
+        """Straight-through, colder with every update of a task that the logits have learned from."""
+        updates = max(course.step - course.warm, 0) * len(self.space.graph.tasks)
+        cooled = self.number("temperature") / sqrt(updates + 1)
         return Relaxation(temperature=cooled.maximum(self.number("temperature_floor")), noisy=True, hard=True)
 
     def terms(self, course: Course) -> Tensor:

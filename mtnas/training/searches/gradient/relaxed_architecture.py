@@ -37,8 +37,6 @@ class RelaxedArchitecture(Architecture[SearchT]):
         """See ``Architecture``."""
         super().__init__(space, searches, device, dtype)
         self.policy = RoutePolicy(space, len(searches), device, dtype=dtype, multinomial_inputs=self.multinomial_inputs)
-        ones = torch.ones(len(searches), device=device, dtype=dtype)
-        self._plain = Relaxation(temperature=ones, noisy=False, hard=False)
 
     @abstractmethod
     def relaxation(self, course: Course) -> Relaxation:
@@ -50,7 +48,7 @@ class RelaxedArchitecture(Architecture[SearchT]):
 
     def expected(self) -> Selection:
         """Probabilities ``[K, 1, ...]`` of every edge, gate, query and block."""
-        return self.policy.relaxed(self._plain, None, 1)
+        return self.policy.expected()
 
     def flat(self, weights: SharedWeights) -> FlatParameters:
         """See ``Architecture``."""

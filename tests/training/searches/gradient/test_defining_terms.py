@@ -5,6 +5,7 @@ Every test switches one term off and says in which direction the answer moves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -71,14 +72,15 @@ class TestGumbel:
         assert set(edges.detach().unique().tolist()) == {0.0, 1.0}
         assert len(edges.detach()[0].unique(dim=0)) > 1  # of which several are in a batch
 
-    def test_the_temperature_falls_with_the_root_of_the_steps(self) -> None:
+    def test_the_temperature_falls_with_the_root_of_the_updates_of_tasks(self) -> None:
         made = searched("gumbel", temperature=50.0, temperature_floor=0.5)
 
         def temperature(step: int) -> float:
             return float(relaxed(made).relaxation(Course(step=step, warm=0, total_steps=10**6)).temperature)
 
+        updates = 33 * len(made.tasks)
         assert temperature(0) == 50
-        assert temperature(99) == pytest.approx(5)
+        assert temperature(33) == pytest.approx(50 / math.sqrt(updates + 1))
         assert temperature(10**5) == 0.5
 
 
