@@ -80,7 +80,7 @@ _COMPONENTS = tuple(
         (BlockKind.CONV_7X7, BlockKind.CONV_1X7, BlockKind.CONV_5X5),
     )
 )
-_MATCHED = 0.05  # how far parameters may be off (PROTOCOL.md point 2)
+MATCHED = 0.05  # how far parameters may be off (PROTOCOL.md point 2)
 
 
 def matched(
@@ -89,7 +89,8 @@ def matched(
     """The named route at the width whose parameters come closest to ``num_params`` (PROTOCOL.md point 2).
 
     Parameters grow with the width, so the width is found by bisection. Over images the width is the channels, and
-    the first choice of components that is near enough is taken, else the nearest.
+    the first choice of components that is near enough is taken, else the nearest. Where none is within ``MATCHED``,
+    reports say so (``mtnas.run.judging.search_facts``).
 
     Raises:
         SpaceError: no such named route.
@@ -106,7 +107,7 @@ def matched(
         of_kinds = partial(_image_route, name, towers, replace(size, components=components))
         named, off = _nearest(of_kinds, inputs, num_params)
         found.append((named, off))
-        if off <= _MATCHED * num_params:
+        if off <= MATCHED * num_params:
             break
     return min(found, key=lambda built: built[1])[0]
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mtnas.routes.schemes.by_name import MATCHED
 from mtnas.run.context import Context
 from mtnas.run.judging.statistics import kendall_tau
 from mtnas.run.phases.retrain import Entrant
@@ -19,7 +20,7 @@ def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) ->
 
     ``kendall_tau``: of scores during the search against scores on ``valid`` after retraining, over all ``kendall_n``
     routes that were retrained and have both, random search's included. ``inherited_tau``: of inherited weights against
-    the same routes trained alone, over ``inherited_n``.
+    the same routes trained alone, over ``inherited_n``. ``unmatched``: baselines of another size than the finalist.
     """
     metric = context.spec.objectives[0].metric
     sign = context.spec.objectives[0].to_objective().signed
@@ -49,7 +50,19 @@ def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) ->
         "kendall_n": len(later),
         "inherited_tau": kendall_tau([a for a, _ in screened], [b for _, b in screened]),
         "inherited_n": len(screened),
+        "unmatched": _unmatched(context, found, entrants),
     }
+
+
+def _unmatched(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, float]:
+    """Baselines that no width brings near the first finalist's parameters, with their share of them.
+
+    Where tables dominate, or networks are narrow, a comparison at equal size is not to be had.
+    """
+    wanted = context.space.cost(found.finalists[0].route).num_params
+    named = [entrant for entrant in entrants if entrant.role == "baseline" and not is_random(entrant.label)]
+    shares = {entrant.label: context.cost(entrant.graph, entrant.route).num_params / wanted for entrant in named}
+    return {label: share for label, share in shares.items() if abs(share - 1) > MATCHED}
 
 
 def _defined(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
