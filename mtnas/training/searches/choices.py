@@ -19,6 +19,7 @@ from mtnas.routes.nodes import EdgeState
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout
 from mtnas.training.searches.bounded_coins import BoundedCoins
+from mtnas.training.searches.loose_coins import LooseCoins
 from mtnas.training.searches.relaxation import Relaxation
 from mtnas.training.searches.route_prior import EdgePrior
 from mtnas.training.step.noise import Noise
@@ -242,7 +243,9 @@ class CoinChoices(nn.Module):
             query = None if position is None else junction.queries[position]
             mixes[junction.name] = Mix.of(junction, states, gate=gate, query=query)
 
-    def _coins(self) -> BoundedCoins:
+    def _coins(self) -> BoundedCoins | LooseCoins:
+        if self.least <= 1 and self.least <= len(self.free) <= self.most:
+            return LooseCoins(self.edge_logits, least=self.least)
         return BoundedCoins(self.edge_logits, least=self.least, most=self.most)
 
     def _best_state(self, k: int, j: int, n: int) -> EdgeState:

@@ -42,7 +42,11 @@ class Sample:
 
 
 class RoutePolicy(nn.Module):
-    """Independent distributions over every junction's mix and every slot's block; uniform at the start."""
+    """Independent distributions over every junction's mix and every slot's block; uniform at the start.
+
+    Attributes:
+        given: junctions and slots with one alternative: no choice, nothing to draw and nothing to learn.
+    """
 
     def __init__(
         self,
@@ -68,18 +72,26 @@ class RoutePolicy(nn.Module):
         self.layout = Layout.of(space.graph)
         self.num_searches = num_searches
         self.device, self.dtype = device, dtype
-        self.mixes, self.coins, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        mixes: list[MixChoices] = []
+        coins: list[CoinChoices] = []
         for junctions in _groups(space):
             if len(junctions[0].edges) <= max(multinomial_inputs, 1) or space.most_inputs(junctions[0]) == 1:
-                self.mixes.append(MixChoices(space, junctions, self.layout, num_searches))
+                mixes.append(MixChoices(space, junctions, self.layout, num_searches))
             else:
-                self.coins.append(CoinChoices(space, junctions, self.layout, num_searches))
+                coins.append(CoinChoices(space, junctions, self.layout, num_searches))
         slots: dict[int, list[Slot]] = {}
         for slot in space.graph.slots:
             slots.setdefault(len(slot.choices), []).append(slot)
-        for members in slots.values():
-            self.blocks.append(BlockChoices(members, self.layout, num_searches))
+        blocks = [BlockChoices(members, self.layout, num_searches) for members in slots.values()]
+        given = [part for part in (*mixes, *blocks) if part.logits.shape[-1] == 1]
+        if not coins and len(given) == len(mixes) + len(blocks):
+            given = []  # a space of one route, whose policy has something to hold all the same
+        self.given = tuple(given)
+        self.mixes = nn.ModuleList(part for part in mixes if part not in given)
+        self.coins = nn.ModuleList(coins)
+        self.blocks = nn.ModuleList(part for part in blocks if part not in given)
         self.to(device, dtype)
+        self._given = self._of_given()
 
     def lean(self, priors: Sequence[EdgePrior]) -> None:
         """Add one prior per search to the logits: a mix gains the log-odds of each edge that it has."""
@@ -141,7 +153,7 @@ class RoutePolicy(nn.Module):
         for k in range(self.num_searches):
             mixes: dict[str, Mix] = {}
             blocks: dict[str, Block] = {}
-            for part in self.parts:
+            for part in (*self.given, *self.parts):
                 part.take_best(k, mixes, blocks)
             routes.append(Route.of(mixes, blocks))
         return routes
@@ -160,10 +172,24 @@ class RoutePolicy(nn.Module):
         return [[self._route(*of_group) for of_group in zip(*of_search, strict=True)] for of_search in searches]
 
     def _target(self, num_groups: int) -> Target:
-        edges, stopped, gates, queries, blocks = (
-            torch.zeros(self.num_searches, num_groups, size, device=self.device, dtype=self.dtype)
-            for size in self._sizes()
+        """What is given, for every search and group; the rest is to be filled."""
+        given, K = self._given, self.num_searches
+        return Target(
+            edges=given.edges.expand(K, num_groups, -1).clone(),
+            stopped=given.stopped.expand(K, num_groups, -1).clone(),
+            gates=given.gates.expand(K, num_groups, -1).clone(),
+            queries=given.queries.expand(K, num_groups, -1).clone(),
+            blocks=given.blocks.expand(K, num_groups, -1).clone(),
         )
+
+    def _of_given(self) -> Target:
+        """What has one alternative, ``[1, 1, ...]``; zero where something is to be drawn."""
+        edges, stopped, gates, queries, blocks = (torch.zeros(1, 1, size) for size in self._sizes())
+        found = Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
+        for part in self.given:
+            part.fill(torch.zeros(1, 1, part.logits.shape[1], dtype=torch.long), found)
+        parts = (found.edges, found.stopped, found.gates, found.queries, found.blocks)
+        edges, stopped, gates, queries, blocks = (part.to(self.device, self.dtype) for part in parts)
         return Target(edges=edges, stopped=stopped, gates=gates, queries=queries, blocks=blocks)
 
     def _selection(self, target: Target) -> Selection:

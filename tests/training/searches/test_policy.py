@@ -12,7 +12,7 @@ from torch import Tensor
 from mtnas.routes import Block, Junction, Mix, Slot
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.training.searches.choices import CoinChoices, MixChoices
+from mtnas.training.searches.choices import BlockChoices, CoinChoices, MixChoices
 from mtnas.training.searches.policy import RoutePolicy
 from mtnas.training.step.noise import Noise
 from tests.training.chi_square import p_value
@@ -44,9 +44,8 @@ def softmax(logits: Sequence[float]) -> list[float]:
 
 def chance_of_mixes(policy: RoutePolicy, junction: Junction, k: int) -> dict[Mix, float]:
     """The probability of every mix of a junction under search k."""
-    for mixes in policy.mixes:
-        assert isinstance(mixes, MixChoices)
-        if junction in mixes.junctions:
+    for mixes in (*policy.mixes, *policy.given):
+        if isinstance(mixes, MixChoices) and junction in mixes.junctions:
             logits = mixes.logits[k, mixes.junctions.index(junction)].tolist()
             return dict(zip(policy.space.mixes(junction), softmax(logits), strict=True))
     for coins in policy.coins:
@@ -80,8 +79,8 @@ def _chance_by_coins(space: SearchSpace, coins: CoinChoices, junction: Junction,
 
 
 def chance_of_blocks(policy: RoutePolicy, slot: Slot, k: int) -> dict[Block, float]:
-    for blocks in policy.blocks:
-        if slot in blocks.slots:
+    for blocks in (*policy.blocks, *policy.given):
+        if isinstance(blocks, BlockChoices) and slot in blocks.slots:
             return dict(zip(slot.choices, softmax(blocks.logits[k, blocks.slots.index(slot)].tolist()), strict=True))
     raise AssertionError(slot.name)
 
@@ -207,7 +206,7 @@ def test_gradient_of_the_log_probability_is_that_of_finite_differences(space: Se
     gradients = torch.autograd.grad(sample.log_prob.sum(), list(policy.parameters()), allow_unused=True)
     checked = 0
     for parameter, gradient in zip(policy.parameters(), gradients, strict=True):
-        for index in range(0, parameter.numel(), max(1, parameter.numel() // 4)):
+        for index in range(0, parameter.numel(), max(1, parameter.numel() // 8)):
             slope = _slope(policy, parameter, index, sample.selection)
             if slope is not None:
                 found = 0.0 if gradient is None else float(gradient.flatten()[index])
