@@ -170,7 +170,7 @@ class JunctionGroup(nn.Module):
         if first == INPUT_QUERY:
             if self.encoder_rows is not None:
                 return self._by_step(nodes.get(self.encoder_rows))
-            return None if self.steps == 1 else self._by_step(inputs.vector.unsqueeze(1))
+            return None if self.steps == 1 else self._by_step(inputs.for_copies(inputs.vector, 1).unsqueeze(1))
         if not first.startswith(JUNCTION_QUERY):
             return None
         names = [asked[position] for asked in self.queried]

@@ -105,12 +105,14 @@ class Supernet(nn.Module):
         self._hold_frozen()
         self.to(device)
 
-    def forward(self, batch: Features, selection: Selection, noise: Draws | None = None) -> tuple[Tensor, ...]:
+    def forward(
+        self, batch: Features, selection: Selection, noise: Draws | None = None, *, copies: int = 1
+    ) -> tuple[Tensor, ...]:
         """Outputs of every task's tower, in the graph's order: ``[K, B, O_t]`` each, or for its own rows alone.
 
-        ``noise`` is for training only: without it nothing is dropped.
+        ``noise`` is for training only: without it nothing is dropped. ``copies``: see :meth:`trunk`.
         """
-        return self.read_out(self.trunk(batch, selection, noise))
+        return self.read_out(self.trunk(batch, selection, noise, copies=copies))
 
     def read_out(self, mixed: Activations) -> tuple[Tensor, ...]:
         """The towers' outputs for a trunk's."""
@@ -135,14 +137,23 @@ class Supernet(nn.Module):
         selection: Selection,
         noise: Draws | None = None,
         large: Sequence[TableRows | None] | None = None,
+        *,
+        copies: int = 1,
     ) -> Trunk:
         """Outputs of all junctions ``[K, 1, B, W]`` by name, and the gates' terms for the loss.
 
         With alignment the rows are there once for every task. ``large``: for every encoder what stands in for its large
-        tables (``mtnas.training.step.large_tables``), ``None`` where nothing does.
+        tables (``mtnas.training.step.large_tables``), ``None`` where nothing does. ``copies``: as if the batch held its
+        rows so often, one copy after another, for route groups that read the same; without noise and alignment.
+
+        Raises:
+            SpaceError: a selection of another pack or graph, rows that its groups do not divide, or copies under noise
+                or alignment.
         """
         K = selection.edges.shape[0]  # an encoder without tables gives what the batch holds, once for all
-        self._check_agreement(selection, num_rows=batch.numeric.shape[1])
+        if copies > 1 and (noise is not None or self.alignment is not None):
+            raise SpaceError(expected="one copy under noise or alignment", found=f"{copies} copies", where="rows")
+        self._check_agreement(selection, num_rows=batch.numeric.shape[1] * copies)
         rows = [None] * len(self.encoders) if large is None else large
         encoded_KBW = self.encoder(batch, rows[0]).expand(K, -1, -1)
         if self.alignment is not None:
@@ -150,10 +161,11 @@ class Supernet(nn.Module):
             noise = None if noise is None else SharedDraws(noise, len(self.graph.tasks))
         tasks = self.graph.tasks if self.own_rows else ()
         nodes, mixed = Activations(tasks), Trunk(tasks)
-        inputs = Inputs(encoded_KBW, self._input_maps(selection))
-        nodes.put((self.graph.encoders[0].name,), encoded_KBW.unsqueeze(1))
+        inputs = Inputs(encoded_KBW, self._input_maps(selection), copies=copies)
+        nodes.put((self.graph.encoders[0].name,), inputs.for_copies(encoded_KBW, 1).unsqueeze(1))
         for encoder, module, stand_in in zip(self.graph.encoders[1:], self.encoders[1:], rows[1:], strict=True):
-            nodes.put((encoder.name,), module(batch, stand_in).expand(K, -1, -1).unsqueeze(1))
+            further_KBW = module(batch, stand_in).expand(K, -1, -1)
+            nodes.put((encoder.name,), inputs.for_copies(further_KBW, 1).unsqueeze(1))
         for number, layer in enumerate(self._plan.layers):
             for index in range(len(layer.junctions)):
                 group = self.gates[f"{number}_{index}"]
@@ -216,7 +228,7 @@ class Supernet(nn.Module):
             assert isinstance(bank, Bank)
             draws = None if weights.frozen else noise
             if group in self._on_inputs and selection.forward_only is None:
-                outputs = bank.on_inputs(inputs, draws).expand(-1, len(names), -1, -1)
+                outputs = inputs.for_copies(bank.on_inputs(inputs, draws), 2).expand(-1, len(names), -1, -1)
             else:
                 outputs = run_slots(bank, len(weights.instances), group, mixed, draws)
             if all(len(slot.choices) == 1 for slot in group.slots):

@@ -10,6 +10,7 @@ from torch import Tensor
 from mtnas.errors import SpaceError
 from mtnas.routes import RouteGraph
 from mtnas.supernets import Selection, Supernet
+from mtnas.training.step.noise import Noise
 from tests.routes.random_graphs import INPUTS, random_graph, random_route
 from tests.supernets.batches import RandomFeatures, random_features
 from tests.supernets.weights import randomise
@@ -142,3 +143,29 @@ def test_selection_of_another_graph_is_refused() -> None:
     assert other != graph
     with pytest.raises(SpaceError, match="selection: expected 2 candidates"):
         net(batch, Selection.from_routes(other, [[random_route(np.random.default_rng(0), other)]] * 2))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_copies_of_a_batch_are_its_rows_again_for_every_route_group(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng)
+    routes = [[random_route(rng, graph) for _ in range(3)] for _ in range(2)]
+    net = Supernet(graph, INPUTS, range(2), dtype=torch.float64)
+    randomise(net, seed=seed, scale=0.3)
+    batch = random_features(INPUTS, rows=7, seed=seed, seed_of=(0, 1))
+    found = net(batch, Selection.from_routes(graph, routes, dtype=torch.float64), copies=3)
+    for group in range(3):
+        chosen = Selection.from_routes(graph, [[of_candidate[group]] for of_candidate in routes], dtype=torch.float64)
+        for ours, theirs in zip(found, net(batch, chosen), strict=True):
+            torch.testing.assert_close(ours[:, group * 7 : (group + 1) * 7], theirs, **EXACT)
+
+
+def test_copies_are_refused_under_noise() -> None:
+    rng = np.random.default_rng(0)
+    graph = random_graph(rng)
+    net = Supernet(graph, INPUTS, [0])
+    selection = Selection.from_routes(graph, [[random_route(rng, graph)]])
+    noise = Noise(seeds=[0], dropout=[0.1], device=torch.device("cpu"))
+    batch = random_features(INPUTS, rows=7, seed=0, dtype=torch.float32)
+    with pytest.raises(SpaceError, match="copies"):
+        net(batch, selection, noise, copies=2)

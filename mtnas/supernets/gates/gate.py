@@ -71,7 +71,7 @@ class Mixing:
         """``[K, J, X, B]``: every junction's map of its query, which is not ``static``."""
         vector = self.mean() if name == MEAN_QUERY else self.queries[position]
         if vector is None:
-            return self.inputs.product(weight_KJDX).permute(0, 2, 3, 1)
+            return self.inputs.for_copies(self.inputs.product(weight_KJDX), 1).permute(0, 2, 3, 1)
         if vector.shape[1] < weight_KJDX.shape[1]:
             return wide_product(vector.squeeze(1), weight_KJDX).permute(0, 2, 3, 1)
         return (vector @ weight_KJDX).transpose(2, 3)

@@ -20,10 +20,12 @@ class Inputs:
     Args:
         vector_KBD: the encoder's output.
         maps: weights ``[K, M, D, W]`` that will be asked for, every M and W its own.
+        copies: how often every row is read, once by each route group; what follows from the vector alone is computed
+            once, and then stands there for all (:meth:`for_copies`).
     """
 
-    def __init__(self, vector_KBD: Tensor, maps: Sequence[Tensor] = ()) -> None:
-        self.vector = vector_KBD
+    def __init__(self, vector_KBD: Tensor, maps: Sequence[Tensor] = (), *, copies: int = 1) -> None:
+        self.vector, self.copies = vector_KBD, copies
         self._products: dict[int, Tensor] = {}
         if maps:
             wide = vector_KBD @ torch.cat([beside(weight) for weight in maps], dim=2)
@@ -34,6 +36,10 @@ class Inputs:
         """``[K, B, M, W]``."""
         found = self._products.get(id(weight_KMDW))
         return wide_product(self.vector, weight_KMDW) if found is None else found
+
+    def for_copies(self, x: Tensor, dim: int) -> Tensor:
+        """What was computed of the distinct rows, along the axis ``dim``, for all rows: one copy after another."""
+        return x if self.copies == 1 else torch.cat([x] * self.copies, dim)
 
 
 def wide_product(x_KBD: Tensor, weight_KMDW: Tensor) -> Tensor:

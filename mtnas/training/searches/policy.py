@@ -83,8 +83,9 @@ class RoutePolicy(nn.Module):
         for slot in space.graph.slots:
             slots.setdefault(len(slot.choices), []).append(slot)
         blocks = [BlockChoices(members, self.layout, num_searches) for members in slots.values()]
-        given = [part for part in (*mixes, *blocks) if part.logits.shape[-1] == 1]
-        if not coins and len(given) == len(mixes) + len(blocks):
+        either: list[MixChoices | BlockChoices] = [*mixes, *blocks]
+        given = [part for part in either if part.logits.shape[-1] == 1]
+        if not coins and len(given) == len(either):
             given = []  # a space of one route, whose policy has something to hold all the same
         self.given = tuple(given)
         self.mixes = nn.ModuleList(part for part in mixes if part not in given)
@@ -149,11 +150,12 @@ class RoutePolicy(nn.Module):
 
     def best(self) -> list[Route]:
         """The most probable choice everywhere, per search."""
+        parts: Sequence[Choices] = (*self.given, *self.parts)
         routes = []
         for k in range(self.num_searches):
             mixes: dict[str, Mix] = {}
             blocks: dict[str, Block] = {}
-            for part in (*self.given, *self.parts):
+            for part in parts:
                 part.take_best(k, mixes, blocks)
             routes.append(Route.of(mixes, blocks))
         return routes

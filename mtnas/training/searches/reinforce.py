@@ -21,7 +21,7 @@ from mtnas.training.feeding.rows import Batch
 from mtnas.training.searches.limit_pressure import LimitPressure
 from mtnas.training.searches.policy import RoutePolicy
 from mtnas.training.searches.route_prior import cosines, edge_prior, task_groups
-from mtnas.training.searches.shared_supernet import Ground, RelativeLoss, SharedWeights, endless, equal_groups, repeated
+from mtnas.training.searches.shared_supernet import Ground, RelativeLoss, SharedWeights, endless, equal_groups
 from mtnas.training.searches.supernet_search import SupernetSearch
 from mtnas.training.step.flat import FlatParameters
 from mtnas.training.step.losses import task_losses
@@ -129,9 +129,8 @@ class ReinforceSearcher(SupernetSearch):
 
     def _losses(self, batch: Batch, selection: Selection, num_routes: int) -> Tensor:
         """``[K, M, T]`` of the same rows under every route."""
-        of_each = repeated(batch, num_routes)
-        outputs = self.net(of_each, selection)
-        self.weights.charge(of_each)
+        outputs = self.net(batch, selection, copies=num_routes)
+        self.weights.charge(batch, copies=num_routes)
         K, B = outputs[0].shape[0], batch.num_rows
         split = [out.reshape(K * num_routes, B, out.shape[-1]) for out in outputs]
         labels = batch.for_candidates(batch.labels)

@@ -19,7 +19,7 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.supernets.selection import settings_of
 from mtnas.tasks import Task
 from mtnas.training.feeding.batches import BatchStream
-from mtnas.training.feeding.rows import Bag, Batch, TrainingData
+from mtnas.training.feeding.rows import Batch, TrainingData
 from mtnas.training.feeding.task_batches import TaskBatchStream, own_labels_of, training_batches
 from mtnas.training.measuring.evaluate import PackMetrics, evaluate
 from mtnas.training.recipe import Recipe
@@ -162,9 +162,12 @@ class SharedWeights:
         self.objective.after_step(batch, selection, self.noise, step=step)
         self.charge(batch, backward=1)  # whatever the balancer passes, as in a candidate's step
 
-    def charge(self, batch: Batch, *, backward: int = 0) -> None:
-        """Count a forward pass of the batch through every network, and so many backward ones."""
-        self.passes += learning(batch.numeric.shape[1], backward=backward)
+    def charge(self, batch: Batch, *, backward: int = 0, copies: int = 1) -> None:
+        """Count a forward pass of the batch, so many copies of it, through every network, and so many backward ones.
+
+        That copies share what no route decides makes them cheaper than they are counted.
+        """
+        self.passes += learning(batch.numeric.shape[1] * copies, backward=backward)
 
     def held_out(self, num_rows: int) -> BatchStream | TaskBatchStream:
         """Batches of so many rows of ``search``, of all tasks together, each search in its own order."""
@@ -251,19 +254,6 @@ def endless(stream: BatchStream | TaskBatchStream, first: int = 0) -> Iterator[B
     while True:
         yield from stream.epoch(epoch, first_step=step)
         epoch, step = epoch + 1, 0
-
-
-def repeated(batch: Batch, times: int) -> Batch:
-    """The batch's rows ``times`` over, one copy per route group."""
-    return Batch(
-        categorical=batch.categorical.repeat(1, times, 1),
-        numeric=batch.numeric.repeat(1, times, 1),
-        bags=tuple(
-            Bag(values=bag.values.repeat(1, times, 1), weights=bag.weights.repeat(1, times, 1)) for bag in batch.bags
-        ),
-        labels=batch.labels.repeat(1, times, 1),
-        seed_of=batch.seed_of,
-    )
 
 
 def equal_groups(num_rows: int, wanted: int) -> int:
