@@ -15,9 +15,10 @@ from starlette.concurrency import run_in_threadpool
 
 import mtnas
 from api import dashboard, errors
+from api.access import TokenBook
 from api.answers.watching import Watch
 from api.dashboard.rendering import problem_page
-from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, system, trials, verbs
+from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, session, system, trials, verbs
 from api.security import BorderGuard, check_bind
 from api.settings import Settings
 from mtnas.messages import Problem
@@ -52,9 +53,10 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"4XX": _PROBLEMS},
     )
     app.state.settings = settings
-    app.add_middleware(BorderGuard, settings=settings)
+    app.state.token_book = TokenBook(settings)
+    app.add_middleware(BorderGuard, settings=settings, book=app.state.token_book)
     errors.install(app, problem_page)
-    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, system, health):
+    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, system, session, health):
         app.include_router(module.router)
     for router in (dashboard.actions, dashboard.pages):
         app.include_router(router)

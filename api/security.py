@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access import TokenBook, needed_role, suffices, token_of
 from api.errors import http_problem
 from api.settings import Settings, is_loopback
 from mtnas.errors import SpecError
+from mtnas.store import Store
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -26,12 +27,19 @@ def check_bind(settings: Settings) -> None:
     Raises:
         SpecError: the address is not a loopback one and no token is configured.
     """
-    if not is_loopback(settings.host) and not settings.token_hashes:
+    if not is_loopback(settings.host) and not settings.token_hashes and not _has_tokens(settings):
         raise SpecError(
-            expected="a loopback address, or MTNAS_TOKEN_HASHES to be set",
+            expected="a loopback address, or tokens (mtnas token create, MTNAS_TOKEN_HASHES)",
             found=f"address {settings.host} and no tokens",
             where="MTNAS_HOST",
         )
+
+
+def _has_tokens(settings: Settings) -> bool:
+    if settings.database_url is None and not (settings.home / "mtnas.sqlite").exists():
+        return False
+    with Store.open(settings.database, artifacts=settings.artifacts) as store:
+        return any(token.revoked_at is None for token in store.tokens.list())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +55,20 @@ class Refusal:
 class BorderGuard:
     """ASGI middleware that answers what may not come in with a problem document."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, book: TokenBook) -> None:
         self._app = app
-        self._settings = settings
+        self._settings, self._book = settings, book
         self._hosts = _LOOPBACK_NAMES | {settings.host.strip("[]").lower(), *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request, hand on any other."""
+        if scope["type"] == "http":
+            await self._book.refresh(getattr(scope["app"].state, "store", None))
+            send = _with_headers(send)
         if scope["type"] == "http" and (refusal := self.refuse(scope)):
+            if refusal.status == 401 and "text/html" in Headers(scope=scope).get("accept", ""):
+                await RedirectResponse("/login", status_code=303)(scope, receive, send)
+                return
             response = http_problem(
                 refusal.status,
                 instance=scope["path"],
@@ -89,13 +103,13 @@ class BorderGuard:
             or self._refuse_origin(scope["method"], headers)
             or self._refuse_size(headers)
             or _refuse_null(scope)
-            or self._refuse_token(scope["path"], headers)
+            or self._refuse_token(scope, headers)
         )
 
     def _refuse_peer(self, scope: Scope) -> Refusal | None:
         # The server may be started with another address than the settings say; the peer's address cannot lie.
         peer = scope.get("client")
-        if self._settings.token_hashes or peer is None or is_loopback(peer[0]):
+        if not self._book.is_empty or peer is None or is_loopback(peer[0]):
             return None
         return Refusal(status=403, expected="a request from this machine", found=f"peer {peer[0]}", where="connection")
 
@@ -120,16 +134,37 @@ class BorderGuard:
             return None
         return Refusal(status=413, expected=f"at most {limit} bytes", found=f"{length} bytes", where="body")
 
-    def _refuse_token(self, path: str, headers: Headers) -> Refusal | None:
-        if not self._settings.token_hashes or path in _OPEN_PATHS:
+    def _refuse_token(self, scope: Scope, headers: Headers) -> Refusal | None:
+        if self._book.is_empty or scope["path"] in _OPEN_PATHS:
             return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(token.strip().encode()).hexdigest()
-        matches = [hmac.compare_digest(digest, known.lower()) for known in self._settings.token_hashes]
-        if scheme.lower() == "bearer" and any(matches):
+        token, needed = token_of(headers), needed_role(scope["method"])
+        role = self._book.role(token) if token else None
+        if role is None:
+            found = "another token" if token else "none"
+            return Refusal(status=401, expected="a known bearer token", found=found, where="header.authorization")
+        if suffices(role, needed):
             return None
-        found = "another token" if token else "none"
-        return Refusal(status=401, expected="a known bearer token", found=found, where="header.authorization")
+        return Refusal(
+            status=403, expected=f"a token of role {needed}", found=f"one of role {role}", where="header.authorization"
+        )
+
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+def _with_headers(send: Send) -> Send:
+    """Every answer tells browsers to guess no types, to name no pages elsewhere, and to be framed by nobody."""
+
+    async def send_more(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+        await send(message)
+
+    return send_more
 
 
 def _refuse_null(scope: Scope) -> Refusal | None:

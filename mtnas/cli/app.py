@@ -25,6 +25,11 @@ app = typer.Typer(
 )
 
 
+tokens_app = typer.Typer(help="Bearer tokens of the service.", no_args_is_help=True)
+app.add_typer(tokens_app, name="token")
+Home = Annotated[Path, typer.Option(envvar="MTNAS_HOME", help="Folder of the service's state.")]
+
+
 def main() -> None:
     """Run the command line; every expected error ends it with one line that says what, where and why."""
     try:
@@ -252,3 +257,31 @@ def export(
     from mtnas.cli import answers
 
     answers.export(route, output, url=url, token=token)
+
+
+@tokens_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
+    role: Annotated[str, typer.Option(help="read, submit or admin: each may do what those before it may.")] = "submit",
+    home: Home = Path("var"),
+) -> None:
+    """Make a token and show it, once. From the first one on, the service asks everybody for one."""
+    from mtnas.cli import tokens
+
+    tokens.create(name, role=role, home=home)
+
+
+@tokens_app.command("list")
+def list_tokens(home: Home = Path("var")) -> None:
+    """Show what tokens there are; their texts are known to nobody."""
+    from mtnas.cli import tokens
+
+    tokens.list_tokens(home=home)
+
+
+@tokens_app.command("revoke")
+def revoke_token(token_id: str, home: Home = Path("var")) -> None:
+    """Let a token open nothing any more; running services hear of it within seconds."""
+    from mtnas.cli import tokens
+
+    tokens.revoke(token_id, home=home)

@@ -122,6 +122,26 @@ class JobRecord(JobHead):
     spec: Json
 
 
+class TokenRole(StrEnum):
+    """What the bearer of a token may do; each role holds those before it."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A bearer token, of which only the hash is known."""
+
+    id: str
+    name: str
+    role: TokenRole
+    sha256: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """What differs once something has happened to a job."""

@@ -20,6 +20,7 @@ from mtnas.store.results.exports import Exports
 from mtnas.store.results.reports import Reports, TestReads
 from mtnas.store.results.routes import Graphs, Routes
 from mtnas.store.results.trials import Trials
+from mtnas.store.tokens import Tokens
 from mtnas.store.workers import Workers
 
 
@@ -41,6 +42,7 @@ class Store:
         self.exports = Exports(database)
         self.datasets = Datasets(database)
         self.workers = Workers(database)
+        self.tokens = Tokens(database)
 
     @classmethod
     def open(cls, url: str, *, artifacts: Path, patience_s: float = BUSY_TIMEOUT_S) -> Store:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     false,
 )
 
-from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, WorkState
+from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, TokenRole, WorkState
 from mtnas.store.sql.clock import UtcDateTime, now
 from mtnas.trials import TrialState
 
@@ -241,6 +241,18 @@ WORKERS = Table(
     Column("devices", JsonColumn, nullable=False),
     _created("started_at"),
     _updated("beat_at"),
+)
+
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("role", _choice(TokenRole, "role"), nullable=False),
+    Column("sha256", String, nullable=False),
+    _created("created_at"),
+    Column("revoked_at", UtcDateTime),
+    UniqueConstraint("sha256"),
 )
 
 TEST_READS = Table(

@@ -1,0 +1,50 @@
+"""Commands about bearer tokens. They work on the store itself: whoever may read its folder is its administrator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from mtnas.cli.connection import console
+from mtnas.errors import SpecError
+from mtnas.places import Places
+from mtnas.store import Store, TokenRole
+
+
+def create(name: str, *, role: str, home: Path) -> None:
+    """Make a token and show it, once.
+
+    Raises:
+        SpecError: no such role.
+    """
+    if role not in [*TokenRole]:
+        raise SpecError(expected=f"one of {', '.join(TokenRole)}", found=repr(role), where="--role")
+    with _open(home) as store:
+        record, text = store.tokens.create(name, TokenRole(role))
+    print(f"token {record.id} ({record.name}, {record.role}); it is not shown again:")
+    print(text)
+
+
+def list_tokens(*, home: Path) -> None:
+    """Show what tokens there are."""
+    with _open(home) as store:
+        records = store.tokens.list()
+    table = Table("id", "name", "role", "created", "revoked")
+    for record in records:
+        revoked = "" if record.revoked_at is None else f"{record.revoked_at:%Y-%m-%d %H:%M}"
+        table.add_row(record.id, record.name, record.role, f"{record.created_at:%Y-%m-%d %H:%M}", revoked)
+    console.print(table)
+
+
+def revoke(token_id: str, *, home: Path) -> None:
+    """Let a token open nothing any more; running services hear of it within seconds."""
+    with _open(home) as store:
+        record = store.tokens.revoke(token_id)
+    print(f"token {record.id} ({record.name}): revoked")
+
+
+def _open(home: Path) -> Store:
+    places = Places(home=home.absolute())
+    places.home.mkdir(parents=True, exist_ok=True)
+    return Store.open(places.database, artifacts=places.artifacts)
