@@ -28,6 +28,8 @@ REPORT = {
         "verdict_reason",
         "data_digest",
         "test_reads",
+        "columns",
+        "warnings",
         "tasks",
         "best",
         "rows",
@@ -264,6 +266,13 @@ def test_the_best_route_is_exported_with_its_best_seed_and_verified(done: Done) 
     trials = done.trials("retrain", done.report["best"]["label"])
     best = max(trials, key=lambda t: fmean(m["auc"] for m in t.on("valid").per_task.values()))
     assert json.dumps(manifest["provenance"]["metrics"]["test"]) == json.dumps(best.on("test").per_task)
+
+
+def test_how_columns_were_read_is_told_first_and_in_the_report(done: Done) -> None:
+    kind, payload = next((kind, payload) for kind, payload in done.journal.events if kind != "phase")
+    assert kind == "columns"
+    assert payload["columns"] == done.report["columns"]
+    assert {column["use"] for column in payload["columns"]} >= {"input", "label"}
 
 
 def test_every_trial_is_told_to_followers(done: Done) -> None:

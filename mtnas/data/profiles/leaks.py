@@ -19,6 +19,7 @@ from mtnas.data.schema import DataSchema
 _LEAST_SHARE = 0.01  # of rows that occur in training too, before it is told
 _ROOM = 1000  # so many times more combinations of values than rows: then equal rows are copies, no chance
 _MOST_ONCE = 0.5
+_BLOCK = 1 << 16
 _LEAST_ROWS = 50
 _GROUPS = frozenset({"user", "customer", "client", "patient", "person", "member", "session", "household", "account"})
 
@@ -48,14 +49,7 @@ def _copies(schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], 
     ]
     if schema.bags or schema.images or not sum(array.shape[1] for array in arrays[:2]):
         return
-    generator = np.random.default_rng(0)
-    keys = np.zeros(len(labels), np.uint64)
-    for array in arrays:
-        for column in array.T:
-            keys = keys * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64) * generator.integers(
-                1, 2**63, dtype=np.uint64
-            )
-            keys ^= keys >> np.uint64(29)
+    keys = _keys(arrays)
     held_out = np.concatenate([parts["valid"], parts["test"]])
     known = np.isin(keys[held_out], np.concatenate([keys[parts["train"]], keys[parts["search"]]]))
     share = float(known.mean())
@@ -67,6 +61,17 @@ def _copies(schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], 
         found=f"{share:.1%} that equal a training row in all inputs and labels (remove copies, or split by group)",
         where="data.split",
     )
+
+
+def _keys(arrays: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint64]:
+    """A number for each row; equal rows have equal ones, and others hardly ever do: random weights modulo 2^64."""
+    generator = np.random.default_rng(0)
+    keys = np.zeros(len(arrays[0]), np.uint64)
+    for array in arrays:
+        weights = generator.integers(0, 2**63, size=array.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        for start in range(0, len(array), _BLOCK):
+            keys[start : start + _BLOCK] += array[start : start + _BLOCK].astype(np.uint64) @ weights
+    return keys
 
 
 def _combinations(arrays: Sequence[NDArray[np.uint32]], train: NDArray[np.int64]) -> float:

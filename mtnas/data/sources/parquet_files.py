@@ -28,8 +28,11 @@ def read_parquet(data: bytes | Path, *, skip: Collection[str]) -> tuple[pa.Table
     described: Any = file.schema_arrow.pandas_metadata or {}
     index = frozenset(name for name in described.get("index_columns", ()) if isinstance(name, str) and name in names)
     for position, name in enumerate(table.column_names):
-        if pa.types.is_decimal(table.column(position).type):
-            table = table.set_column(position, name, _plain_decimals(table.column(position)))
+        column = table.column(position)
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(position, name, _plain_decimals(column))
+        elif pa.types.is_string_view(column.type):
+            table = table.set_column(position, name, column.cast(pa.string()))
     return table, index, skipped
 
 
