@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from mtnas.data.columns.value_text import MISSING_TEXTS
-from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, RangedNumbers, Width
+from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, PiecewiseNumbers, Width
 from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options
 from mtnas.data.spec_part import Part as Part
 
@@ -217,7 +217,7 @@ class DataSpec(Part):
     source: Source
     features: Literal["infer"] | Annotated[tuple[Feature, ...], Field(min_length=1), AtMost(MAX_COLUMNS)] = "infer"
     exclude: Annotated[tuple[ColumnName, ...], AtMost(MAX_COLUMNS)] = ()
-    numeric: NumericSpec = RangedNumbers()
+    numeric: NumericSpec = PiecewiseNumbers()
     categorical: CategoricalSpec = CategoricalSpec()
     split: Split | None = None
     search_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125

@@ -36,7 +36,7 @@ from mtnas.data.schema import (
 from mtnas.errors import DataError
 
 _LEAST_COVERAGE = 0.5
-_DEFAULT_NUMERIC, _DEFAULT_CATEGORICAL = RangedNumbers(), CategoricalSpec()
+_DEFAULT_NUMERIC, _DEFAULT_CATEGORICAL = PiecewiseNumbers(), CategoricalSpec()
 
 
 def fit_schema(

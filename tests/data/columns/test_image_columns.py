@@ -47,11 +47,11 @@ def test_an_array_of_images_becomes_numbers_from_0_to_1_behind_the_others(tmp_pa
     data = load(DataSpec(source=source), TASKS, access=access_to(tmp_path))
     assert data.schema.images[0].shape == (3, 4, 5)
     assert data.images.dtype == np.uint8
-    assert data.inputs.num_numeric == 1 + 60
+    assert data.inputs.num_numeric == 2 + 60  # a number and its place between knots, then pixels
     batch = ResidentData.of(data, torch.device("cpu")).gather(torch.tensor([[5, 0]]))
     expected = np.moveaxis(images[[5, 0]], 3, 1).reshape(2, -1) / 255
-    np.testing.assert_allclose(batch.numeric[0, :, 1:].numpy(), expected, rtol=1e-6)
-    np.testing.assert_array_equal(batch.numeric[0, :, :1].numpy(), data.numeric[[5, 0]])
+    np.testing.assert_allclose(batch.numeric[0, :, 2:].numpy(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(batch.numeric[0, :, :2].numpy(), data.numeric[[5, 0]])
     again = load(DataSpec(source=source), TASKS, access=access_to(tmp_path))
     np.testing.assert_array_equal(again.images, data.images)
     assert again.digest == data.digest
@@ -131,10 +131,11 @@ def test_missing_images_are_zeros() -> None:
     np.testing.assert_array_equal(found, np.stack([images[0].ravel(), np.zeros(4), images[2].ravel()]))
 
 
+@pytest.mark.parametrize("bins", [0, 4])
 @pytest.mark.parametrize("rows", [1, 7])
-def test_the_export_encodes_images_as_training_does(rows: int) -> None:
+def test_the_export_encodes_images_as_training_does(rows: int, bins: int) -> None:
     table = pa.table({"image": image_column(pixels(rows, 2, 3, 4)), "weight": np.arange(float(rows))})
-    features = (Feature(column="weight", kind="numeric", bins=0), Feature(column="image", kind="image"))
+    features = (Feature(column="weight", kind="numeric", bins=bins), Feature(column="image", kind="image"))
     schema = DataSchema.from_json(json.loads(json.dumps(fit_schema(table, features, np.arange(rows)).to_json())))
     documents = (preprocessing_json(schema, bag_arguments=[]), vocabularies_json(schema))
     preprocessing = Preprocessing(*(json.loads(json.dumps(document)) for document in documents))

@@ -14,6 +14,7 @@ from mtnas.data import DataSchema, encode_rows
 from mtnas.data.data_spec import Feature
 from mtnas.data.encoding.encode import EncodedRows
 from mtnas.data.encoding.fitting import fit_schema
+from mtnas.data.encoding_spec import RangedNumbers
 from mtnas.errors import DataError
 from tests.data.people import FEATURES, people, replaced
 
@@ -83,7 +84,8 @@ def test_shapes_are_those_of_the_schemas_inputs() -> None:
     assert offsets.dtype == np.int64
     assert values.dtype == np.int32
     assert offsets[-1] == len(values)
-    assert shape.num_numeric == 2 + 1 + 2  # two numbers, one of them ever missing, one vector of two
+    # two numbers, one of them ever missing, one vector of two, the places of the two numbers
+    assert shape.num_numeric == 2 + 1 + 2 + 2
 
 
 def test_no_rows_encode_to_no_rows() -> None:
@@ -131,7 +133,8 @@ def test_a_column_complete_in_training_has_no_indicator() -> None:
 @settings(deadline=None)
 def test_any_finite_numbers_encode_to_finite_numbers_and_to_ascending_ranges(values: list[float], bins: int) -> None:
     table = pa.table({"x": values})
-    schema = fit_schema(table, (Feature(column="x", kind="numeric", bins=bins),), np.arange(len(values)))
+    features = (Feature(column="x", kind="numeric", bins=bins),)
+    schema = fit_schema(table, features, np.arange(len(values)), numeric=RangedNumbers())
     rows = encode_rows(schema, table)
     assert np.isfinite(rows.numeric).all()
     json.dumps(schema.to_json(), allow_nan=False)
@@ -143,14 +146,16 @@ def test_any_finite_numbers_encode_to_finite_numbers_and_to_ascending_ranges(val
 
 def test_few_values_have_a_range_each_and_a_missing_one_has_range_zero() -> None:
     table = pa.table({"x": [0.0, 5.0, 7.0, None, 5.0]})
-    schema = fit_schema(table, (Feature(column="x", kind="numeric", bins=8),), np.arange(5))
+    features = (Feature(column="x", kind="numeric", bins=8),)
+    schema = fit_schema(table, features, np.arange(5), numeric=RangedNumbers())
     assert encode_rows(schema, table).categorical[:, 0].tolist() == [1, 2, 3, 0, 2]
 
 
 def test_where_most_rows_hold_zero_the_others_still_spread_over_the_ranges() -> None:
     values = [0.0] * 900 + [float(number) for number in range(1, 101)]
     table = pa.table({"x": values})
-    schema = fit_schema(table, (Feature(column="x", kind="numeric", bins=12),), np.arange(1000))
+    features = (Feature(column="x", kind="numeric", bins=12),)
+    schema = fit_schema(table, features, np.arange(1000), numeric=RangedNumbers())
     counts = np.bincount(encode_rows(schema, table).categorical[:, 0])
     assert counts[1] == 900
     assert len(counts) <= 13
