@@ -76,7 +76,7 @@ class CategoricalSpec(Part):
     ``width`` of the embeddings; ``vocabulary`` takes the power of two nearest to 1.6 * values^.56, from 2 to 64.
     """
 
-    one_hot: Annotated[int, Field(ge=0, le=255)] = 0
+    one_hot: Annotated[int, Field(ge=0, le=255)] = 9
     width: Width | Literal["vocabulary"] = 8
 
     def width_for(self, num_values: int) -> int:
