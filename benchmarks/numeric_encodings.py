@@ -92,7 +92,10 @@ def main() -> None:
         )
 
 
-READING = ""
+READING = (
+    "Curves of 48 segments beat ranges on flights and equal them on Census-Income; indicators for up to nine values add "
+    "to that on both. Quantiles help the curves, but no more beside indicators. These are the defaults."
+)
 
 
 def known_scores() -> dict[tuple[str, str], dict[float, list[float]]]:
