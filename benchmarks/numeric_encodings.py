@@ -93,8 +93,8 @@ def main() -> None:
 
 
 READING = (
-    "Curves of 48 segments beat ranges on flights and equal them on Census-Income; indicators for up to nine values add "
-    "to that on both. Quantiles help the curves, but no more beside indicators. These are the defaults."
+    "Curves of 48 segments beat ranges on flights and equal them on Census-Income; indicators for up to nine values "
+    "add to that on both. Quantiles help the curves, but not beside indicators. These are the defaults."
 )
 
 
