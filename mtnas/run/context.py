@@ -84,6 +84,7 @@ class Context:
             optimiser=spec.training.optimiser,
             clip_norm=spec.training.clip_norm,
             average=spec.training.average,
+            patience=spec.training.patience,
             evaluate_every=spec.training.evaluate_every,
             balancer=spec.training.balancer,
             auxiliary=spec.training.auxiliary,

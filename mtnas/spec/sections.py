@@ -118,9 +118,11 @@ class TrainingSpec(Part):
     ``weight_decay``: grids are tuned on ``valid`` for every entrant, and grow by at most ``extend`` values a side while
     the best lies on their edge. ``optimiser``: what moves hidden matrices. ``clip_norm`` bounds the norm of each
     candidate's gradient. ``average``: decay of the moving average of weights that is evaluated and kept instead of
-    them. Searches over shared weights take neither ``muon`` nor averages. ``gate``: settings of gates by name, such as
-    ``temperature`` (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a
-    CPU and minutes a shape; there it is half as fast as the kernels that the service installs.
+    them; so halving does not judge candidates by what a high learning rate makes of them. ``patience``: looks at
+    ``valid`` without an improvement after which a candidate ends. Searches over shared weights take neither ``muon``,
+    averages nor patience. ``gate``: settings of gates by name, such as ``temperature``
+    (``mtnas.routes.gate_settings``). ``compiled``: by ``torch.compile``, which takes a compiler on a CPU and minutes a
+    shape; there it is half as fast as the kernels that the service installs.
     """
 
     batches: Literal["auto", "mixed", "per_task"] = "auto"
@@ -128,14 +130,15 @@ class TrainingSpec(Part):
     epochs: Annotated[int, Field(ge=1)] | Auto = "auto"
     least_steps: Annotated[int, Field(ge=1)] = 400
     lr: float | GridChoice = GridChoice(grid=(1e-3, 3e-3, 1e-2))
-    weight_decay: Annotated[float, Field(ge=0)] | GridChoice = 0.3
+    weight_decay: Annotated[float, Field(ge=0)] | GridChoice = 1.0
     extend: Annotated[int, Field(ge=0, le=8)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     gate: Annotated[dict[Name, float], AtMost(64)] = Field(default_factory=dict)
     schedule: Literal["one_cycle", "flat_cosine", "constant"] = "one_cycle"
-    optimiser: Literal["adamw", "muon"] = "adamw"
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    optimiser: Literal["adamw", "muon"] = "muon"
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    average: Annotated[float, Field(gt=0, lt=1)] | None = 0.99
+    patience: Annotated[int, Field(ge=1)] | None = None
     balancer: BalancerSpec = EqualBalancer()
     auxiliary: AuxiliarySpec | None = None
     alignment: AlignmentSpec | None = None

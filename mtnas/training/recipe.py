@@ -29,6 +29,8 @@ class Recipe:
         clip_norm: bound on the Euclidean norm of each candidate's gradient; ``None`` does not clip.
         average: decay a step of the moving average of weights that is evaluated instead of them; candidates alone
             have it, not searches. ``None`` evaluates the weights.
+        patience: looks without an improvement after which a candidate ends; ``None`` trains all to the end. Candidates
+            of jobs have it (``mtnas.training.patience``), not searches.
         evaluate_every: steps between looks at ``valid``; None looks at the end of every epoch.
         balancer: how the tasks' losses or gradients become one direction.
         auxiliary: small towers beside the tasks' own, while training.
@@ -46,6 +48,7 @@ class Recipe:
     optimiser: OptimiserKind = "adamw"
     clip_norm: float | None = None
     average: float | None = None
+    patience: int | None = None
     evaluate_every: int | None = None
     balancer: BalancerSpec = field(default_factory=EqualBalancer)
     auxiliary: AuxiliarySpec | None = None

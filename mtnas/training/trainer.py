@@ -152,6 +152,11 @@ class PackTrainer:
         return self.recipe.epochs * self._stream.num_batches
 
     @property
+    def look_every(self) -> int:
+        """Steps between looks; the last look stands at the end."""
+        return self.recipe.evaluate_every or self._stream.num_batches
+
+    @property
     def best_steps(self) -> list[int]:
         """Steps after which every candidate had its best score so far; 0 for one that never had any."""
         found: list[int] = self._best_steps.tolist()
@@ -165,7 +170,7 @@ class PackTrainer:
                 the state, as if there had been no stop. ``None`` trains to the end.
         """
         end = self.total_steps if until is None else min(until, self.total_steps)
-        every = self.recipe.evaluate_every or self._stream.num_batches
+        every = self.look_every
         began = time.monotonic()
         while self._step < end:
             epoch, first = divmod(self._step, self._stream.num_batches)

@@ -272,7 +272,10 @@ TESTED_ELSEWHERE = {"gate", "balancer"}  # tests of gates; tests/run/test_search
 class TestHyperParameters:
     def test_no_setting_is_forgotten_here(self) -> None:
         assert {field.name for field in fields(Settings)} == SETTINGS_CHANGES.keys() | TESTED_ELSEWHERE
-        assert {field.name for field in fields(Recipe)} == RECIPE_CHANGES.keys() | {"compiled"}  # test_compiled.py
+        assert {field.name for field in fields(Recipe)} == RECIPE_CHANGES.keys() | {
+            "compiled",  # test_compiled.py
+            "patience",  # test_patience.py
+        }
 
     @pytest.mark.parametrize("name", SETTINGS_CHANGES)
     def test_every_setting_changes_the_weights(self, name: str) -> None:

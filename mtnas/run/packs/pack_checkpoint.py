@@ -11,13 +11,16 @@ from torch import Tensor
 
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.training.pack_state import STEP, join, keep
+from mtnas.training.patience import PatientTrainer
 from mtnas.training.searches.supernet_search import SupernetSearch
 from mtnas.training.trainer import PackTrainer
 
 SECONDS = "seconds"
 
 
-def resumed(task: PackTask, work: PackTrainer | SupernetSearch, num_shares: int = 1) -> tuple[int, Tensor]:
+def resumed(
+    task: PackTask, work: PackTrainer | PatientTrainer | SupernetSearch, num_shares: int = 1
+) -> tuple[int, Tensor]:
     """Go on from the task's checkpoint, if it has one; the step, and the seconds that each share of the pack had cost.
 
     A candidate of a trained pack has a share of its own, since halving may change its company; a search has one.
@@ -30,7 +33,7 @@ def resumed(task: PackTask, work: PackTrainer | SupernetSearch, num_shares: int 
     return int(state[STEP]), seconds
 
 
-def state_of(work: PackTrainer | SupernetSearch, spent: Tensor, started: float) -> bytes:
+def state_of(work: PackTrainer | PatientTrainer | SupernetSearch, spent: Tensor, started: float) -> bytes:
     """A checkpoint of the work as it is.
 
     Args:

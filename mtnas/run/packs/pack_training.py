@@ -13,7 +13,9 @@ from mtnas.run.packs.pack_checkpoint import resumed, state_of, to_bytes
 from mtnas.run.packs.pack_events import Outcome, PackCheckpoint, PackEvent, PackProgress, TrainResult
 from mtnas.run.packs.pack_task import PackTask, TrainWork, rows_for
 from mtnas.supernets import freeze
+from mtnas.training.feeding.rows import TrainingData
 from mtnas.training.measuring.evaluate import of_candidate
+from mtnas.training.patience import PatientTrainer
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import BEST_STEP, LATENCY, Evaluation, Place
 
@@ -26,17 +28,7 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         return
     rows = rows_for(task, data)
     routes = [candidate.route for candidate in work.candidates]
-    trainer = PackTrainer(
-        graph=work.graph,
-        inputs=data.inputs,
-        routes=routes,
-        settings=[candidate.settings for candidate in work.candidates],
-        tasks=task.tasks,
-        data=rows,
-        recipe=task.recipe,
-        parts=work.parts,
-        trained=work.trained,
-    )
+    trainer = _trainer(task, work, data, rows)
     begun, spent_K = resumed(task, trainer, len(routes))
     end = trainer.total_steps if work.until is None else min(work.until, trainer.total_steps)
     saved, step = time.monotonic(), begun
@@ -65,8 +57,13 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
     spent_K = spent_K + (time.monotonic() - started) / len(routes)
     timed = {} if work.timing is None else time_routes(trainer.net, routes, work.timing, rows)
     outcomes, best_steps = [], trainer.best_steps
+    taken = trainer.steps_taken(end) if isinstance(trainer, PatientTrainer) else [end] * len(routes)
     for k, route in enumerate(routes):
-        costs = {"device_seconds": float(spent_K[k]), "candidate_steps": float(end), BEST_STEP: float(best_steps[k])}
+        costs = {
+            "device_seconds": float(spent_K[k]),
+            "candidate_steps": float(taken[k]),
+            BEST_STEP: float(best_steps[k]),
+        }
         costs |= {LATENCY: timed[k]} if k in timed else {}
         evaluations = tuple(
             Evaluation(part=part, per_task=of_candidate(metrics, k), costs=costs) for part, metrics in found.items()
@@ -75,6 +72,28 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         weights = _frozen_bytes(trainer, route, k) if work.keep_weights and failure is None else None
         outcomes.append(Outcome(evaluations=evaluations, failure=failure, weights=weights))
     yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes), step_seconds=trainer.step_seconds)
+
+
+def _trainer(task: PackTask, work: TrainWork, data: EncodedData, rows: TrainingData) -> PackTrainer | PatientTrainer:
+    """The pack's candidates, untrained."""
+
+    def build(places: Sequence[int]) -> PackTrainer:
+        candidates = [work.candidates[place] for place in places]
+        return PackTrainer(
+            graph=work.graph,
+            inputs=data.inputs,
+            routes=[candidate.route for candidate in candidates],
+            settings=[candidate.settings for candidate in candidates],
+            tasks=task.tasks,
+            data=rows,
+            recipe=task.recipe,
+            parts=work.parts,
+            trained=work.trained,
+        )
+
+    if task.recipe.patience is None:
+        return build(range(len(work.candidates)))
+    return PatientTrainer(build, num_candidates=len(work.candidates), patience=task.recipe.patience)
 
 
 def _is_over(task: PackTask) -> bool:
@@ -97,6 +116,6 @@ def _why_diverged(evaluations: Sequence[Evaluation]) -> str | None:
     return None
 
 
-def _frozen_bytes(trainer: PackTrainer, route: Route, candidate: int) -> bytes:
+def _frozen_bytes(trainer: PackTrainer | PatientTrainer, route: Route, candidate: int) -> bytes:
     frozen = freeze(trainer.net, route, candidate=candidate)
     return to_bytes({name: tensor.detach().clone() for name, tensor in frozen.state_dict().items()})
