@@ -41,20 +41,31 @@ class Counted:
 
 @contextmanager
 def counted(made: SupernetSearch) -> Iterator[Counted]:
-    """Counts at the door of the network, where every pass begins."""
-    found = Counted()
+    """Counts at the door of the network, where every pass begins, a row as often as route groups read it."""
+    found, copies = Counted(), [1]
 
     def count(_module: Any, _arguments: Any, encoded_KBW: torch.Tensor) -> None:
         if torch.is_grad_enabled():
-            found.with_gradient += encoded_KBW.shape[1]
+            found.with_gradient += encoded_KBW.shape[1] * copies[0]
         else:
-            found.without += encoded_KBW.shape[1]
+            found.without += encoded_KBW.shape[1] * copies[0]
 
-    hook = made.net.encoder.register_forward_hook(count)
+    def begin(_module: Any, _arguments: Any, named: dict[str, Any]) -> None:
+        copies[0] = named.get("copies", 1)
+
+    def end(*_: Any) -> None:
+        copies[0] = 1
+
+    hooks = [
+        made.net.register_forward_pre_hook(begin, with_kwargs=True),
+        made.net.encoder.register_forward_hook(count),
+        made.net.register_forward_hook(end),
+    ]
     try:
         yield found
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def charged(made: SupernetSearch) -> float:
