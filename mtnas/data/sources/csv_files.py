@@ -18,6 +18,7 @@ from mtnas.errors import DataError
 
 _BLOCK_BYTES = 1 << 23  # pyarrow's default of 1 MiB costs a quarter more on 100 MB files
 _HEADER_BYTES = 1 << 20
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def read_csv(
         pa.ArrowInvalid: it cannot be parsed.
     """
     names = csv_header(data, options, place=place)
+    _check_delimiter(names, options, place=place)
     kept = [name for name in names if name not in skip and (only is None or name in only)]
     parse = pc_csv.ParseOptions(delimiter=options.delimiter, newlines_in_values=True)
     convert = pc_csv.ConvertOptions(
@@ -130,6 +132,15 @@ def csv_header(data: bytes | Path, options: CsvOptions, *, place: str) -> Sequen
         return next((row for row in rows if row), ())
     except csv.Error as error:
         raise DataError(expected="a header", found=str(error), where=place) from error
+
+
+def _check_delimiter(names: Sequence[str], options: CsvOptions, *, place: str) -> None:
+    """Refuse a header that another delimiter plainly divides."""
+    if len(names) == 1 and options.column_names is None:
+        other = max(_DELIMITERS, key=names[0].count)
+        if names[0].count(other):
+            found = f"one name, {names[0][:80]!r} (set data.source.delimiter to {other!r})"
+            raise DataError(expected=f"names divided by {options.delimiter!r}", found=found, where=place)
 
 
 def _other_encoding(data: bytes | Path, options: CsvOptions, *, place: str) -> DataError:

@@ -198,3 +198,39 @@ def test_paths_that_lead_outside_or_to_nothing_are_refused(tmp_path: Path) -> No
     for path in ("link", "link/*.csv", "../outside", "../outside/*.csv", str(outside), f"{outside}/*", "empty", "no*"):
         with pytest.raises(DataAccessError):
             read(root, path)
+
+
+@pytest.mark.parametrize(("delimiter", "named"), [(";", ","), ("\t", ","), ("|", ","), (",", ";")])
+def test_another_delimiter_is_named(tmp_path: Path, delimiter: str, named: str) -> None:
+    labelled({"c": ["a", "b"]}).to_csv(tmp_path / "d.csv", index=False, sep=delimiter)
+    with pytest.raises(DataError, match=r"data\.source\.delimiter") as caught:
+        read(tmp_path, delimiter=named)
+    assert repr(delimiter) in caught.value.found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"a,y",
+        b"a,y\n",
+        b'a,y\n"1,0\n2,1\n',
+        b"a,y\n1,0,3\n",
+        b"a,y\n1\n",
+        b"a,y\n\x00,1\n",
+        b"a,y\n\xff\xfe,1\n",
+        b"\xff,y\n1,0\n",
+        b"PAR1 is the name,y\n1,0\n",
+        b"\x1f\x8b not gzip",
+        b"a,y\n" + b"9" * 5000 + b",0\n1,1\n",
+        b"a,y\n1e999,0\n1,1\n",
+        b"\r\r\r",
+        b"a,a,y\n1,2,0\n",
+        b"a,y,,\n1,0,,\n",
+    ],
+)
+def test_a_file_that_cannot_be_used_ends_in_an_error_of_the_data(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "d.csv").write_bytes(content)
+    with pytest.raises(DataError):
+        loaded(tmp_path)
