@@ -117,7 +117,12 @@ def value_kind_of(column: Column) -> ValueKind:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return value_kind_of(pa.chunked_array([], kind.value_type))
-    return _VALUE_KINDS.get(storage_of(column), "text")
+    return kind_of_storage(storage_of(column))
+
+
+def kind_of_storage(storage: Storage) -> ValueKind:
+    """Of what kind values are that are stored so."""
+    return _VALUE_KINDS.get(storage, "text")
 
 
 def codes_of(column: Column, *, name: str) -> Codes:

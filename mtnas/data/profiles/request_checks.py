@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 
 from mtnas.data.class_values import two_values
-from mtnas.data.columns.column import SEVERAL_VALUES, Storage
+from mtnas.data.columns.column import SEVERAL_VALUES, Storage, kind_of_storage
+from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import (
     CatalogueSource,
     ColumnSplit,
@@ -247,9 +248,10 @@ def _check_split(
     values = [text for text, _ in column.top]
     if len(values) != column.distinct:
         return  # the profile does not show every value
+    known = Places(values, kind_of_storage(column.storage), Spelling())
     for part, named in (("train", split.train), ("valid", split.valid), ("test", split.test)):
         for value in named:
-            if value not in values:
+            if not known.find(value):
                 expected = f"values of column {split.column!r} ({', '.join(sorted(values))})"
                 yield Problem(expected=expected, found=repr(value), where=f"data.split.{part}")
 

@@ -13,9 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mtnas.data import check_against_profile, profile
 from mtnas.data.columns.value_text import Places, Spelling
-from mtnas.data.data_spec import Feature
-from tests.data.reading.as_people_bring_it import assert_served_alike, labelled, loaded, module, read
+from mtnas.data.data_spec import DataSpec, Feature, FileSource
+from tests.data.reading.as_people_bring_it import (
+    TASKS,
+    access,
+    assert_served_alike,
+    labelled,
+    loaded,
+    module,
+    read,
+)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +171,17 @@ def test_a_parquet_text_keeps_its_zeros_and_is_found_as_the_number_too(tmp_path:
     assert set(data.schema.categorical[0].values) == {"007", "012", "100"}
     for rows in (frame, frame.assign(zip=frame.zip.astype(int)), pq.read_table(tmp_path / "d.parquet")):
         np.testing.assert_array_equal(module(data)(rows)["categorical"], data.categorical)
+
+
+def test_a_split_names_values_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    labelled({"held": ["True", "False", "False"], "year": ["02020", "2021", "2022"]}).to_csv(
+        tmp_path / "d.csv", index=False
+    )
+    split = {"kind": "column", "column": "held", "train": ("False",), "test": ("True",), "halve_test": True}
+    data = loaded(tmp_path, spec={"split": split})
+    assert len(data.parts["valid"]) + len(data.parts["test"]) == 67
+    found = profile(FileSource(paths=("d.csv",)), access=access(tmp_path))
+    request = DataSpec(source=FileSource(paths=("d.csv",)), split=split)  # type: ignore[arg-type]
+    assert not [problem for problem in check_against_profile(request, TASKS, found) if problem.severity == "error"]
+    split = {"kind": "column", "column": "year", "train": ("2020",), "valid": ("2021.0",), "test": ("2022",)}
+    assert all(rows.size for rows in loaded(tmp_path, spec={"split": split}).parts.values())
