@@ -44,6 +44,7 @@ def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) ->
         "failed": sum(trial.state is TrialState.FAILED for trial in trials),
         "infeasible": sum(trial.is_infeasible for trial in trials),
         "space_size": context.space.size_text(),
+        "experimental": getattr(context.spec.search, "EXPERIMENTAL", False),
         "moved": found.moved,
         "known_schemes": list(known_schemes(context.space)),
         "kendall_tau": kendall_tau([a for a, _ in later], [b for _, b in later]),

@@ -27,14 +27,14 @@ class SharedWeightsSearch(Part):
 
     ``epochs``: passes of the shared weights over ``train``; where it is not given, the job's, but as many as it takes
     to decide: ``least_steps`` steps of whatever chooses the routes, however few rows there are. ``settle``: end once no
-    search has anything left to decide (entropy), before the steps are over. ``searches``: searches with seeds of their
-    own, side by side in one pack. ``vary``: values of some numbers; one search for every
-    combination, times ``searches``. ``routes_per_step``: routes in one step of the weights, each on its share of the
-    batch. ``warmup``: share of the steps before anything but weights learns. ``co_training``: share of those routes
-    that are drawn at random from the whole space, so that components which the search has turned from go on learning
-    and may come back (routing with co-training; METHODS.md section 7). ``screen``: how many of the routes that it
-    proposes, the known schemes of the space among them, are trained alone before finalists are chosen by what they
-    reach on ``search``; 0 chooses by the inherited weights.
+    search of the pack has anything left to decide (entropy), before the steps are over. ``searches``: searches with
+    seeds of their own, side by side in one pack. ``vary``: values of some numbers; one search for every combination,
+    times ``searches``. ``routes_per_step``: routes in one step of the weights, each on its share of the batch.
+    ``warmup``: share of the steps before anything but weights learns. ``co_training``: share of those routes that are
+    drawn at random from the whole space, so that components which the search has turned from go on learning and may
+    come back (routing with co-training; METHODS.md section 7). ``screen``: how many of the routes that it proposes, the
+    known schemes of the space among them, are trained alone before finalists are chosen by what they reach on
+    ``search``; 0 chooses by the inherited weights.
     """
 
     epochs: Annotated[int, Field(ge=1)] | None = None
@@ -51,6 +51,9 @@ class SharedWeightsSearch(Part):
 
     NUMBERS: ClassVar[frozenset[str]] = frozenset()
     """What ``vary`` may name."""
+
+    EXPERIMENTAL: ClassVar[bool] = False
+    """Whether it has not been shown to find more than chance does at its defaults: the report then says so."""
 
     GATE: ClassVar[tuple[str, ...]] = ()
     """Which of its settings are those of gates (``mtnas.routes.gate_settings``)."""
@@ -124,7 +127,7 @@ class ReinforceSearch(SharedWeightsSearch):
 
 
 class OneShotSearch(SharedWeightsSearch):
-    """Fair paths through one supernet, then evolution over routes that are judged by its weights.
+    """Experimental. Fair paths through one supernet, then evolution over routes that are judged by its weights.
 
     While the weights learn, every choice of every junction and slot is drawn equally often (strict fairness: Chu et
     al., ICCV 2021, https://arxiv.org/abs/1907.01845). Then ``evaluations`` routes are measured on ``search`` with the
@@ -133,6 +136,7 @@ class OneShotSearch(SharedWeightsSearch):
     """
 
     kind: Literal["one_shot"] = "one_shot"
+    EXPERIMENTAL = True
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     evaluations: Annotated[int, Field(ge=1)] = 256
     population: Annotated[int, Field(ge=2)] = 32
@@ -140,7 +144,7 @@ class OneShotSearch(SharedWeightsSearch):
 
 
 class SparseSharingSearch(SharedWeightsSearch):
-    """Every task prunes a base network by magnitude, on its own (Sparse Sharing: Sun et al., AAAI 2020,
+    """Experimental. Every task prunes a base network by magnitude, on its own (Sparse Sharing: Sun et al., AAAI 2020,
     https://arxiv.org/abs/1911.05034).
 
     ``rounds``: how often components are pruned and the weights wound back. ``keep``: share of a task's connections
@@ -148,6 +152,7 @@ class SparseSharingSearch(SharedWeightsSearch):
     """
 
     kind: Literal["sparse_sharing"] = "sparse_sharing"
+    EXPERIMENTAL = True
     rounds: Annotated[int, Field(ge=1)] = 4
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
 
@@ -184,13 +189,14 @@ class DartsSearch(GradientSearch):
 
     kind: Literal["darts"] = "darts"
     temperature: Positive = 1.0
-    entropy: Weight = 0.0
+    entropy: Weight = 0.02
 
     NUMBERS = frozenset({"lr", "temperature", "entropy"})
 
 
 class GumbelSearch(GradientSearch):
-    """Gumbel-Matrix: a coin per connection, straight-through (https://arxiv.org/abs/1910.04915; METHODS.md section 3).
+    """Experimental. Gumbel-Matrix: a coin per connection, straight-through (https://arxiv.org/abs/1910.04915;
+    METHODS.md section 3).
 
     ``initial``: probability that a connection is used at the start. ``temperature``: tau = max(``temperature_floor``,
     ``temperature`` / sqrt(updates + 1)), where every step updates all tasks. ``budget``: share of its components that a
@@ -199,12 +205,13 @@ class GumbelSearch(GradientSearch):
     """
 
     kind: Literal["gumbel"] = "gumbel"
-    initial: Annotated[float, Field(gt=0, lt=1)] = 0.97
-    temperature: Positive = 50.0
+    EXPERIMENTAL = True
+    initial: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    temperature: Positive = 12.0
     temperature_floor: Positive = 0.5
     budget: Share = 0.5
-    budget_weight: Weight = 0.0
-    entropy: Weight = 0.0
+    budget_weight: Weight = 0.3
+    entropy: Weight = 0.02
     entropy_power: Weight = 2.0
 
     NUMBERS = frozenset({"lr", "temperature", "temperature_floor", "budget", "budget_weight", "entropy"})
@@ -219,15 +226,15 @@ class BranchingSearch(GradientSearch):
     """
 
     kind: Literal["branching"] = "branching"
-    temperature: Positive = 5.0
-    temperature_floor: Positive = 0.5
-    cost: Weight = 0.05
+    temperature: Positive = 3.0
+    temperature_floor: Positive = 0.3
+    cost: Weight = 0.005
 
     NUMBERS = frozenset({"lr", "temperature", "temperature_floor", "cost"})
 
 
 class AdashareSearch(GradientSearch):
-    """Select or skip per task and block, from the top down (AdaShare: Sun et al., NeurIPS 2020,
+    """Experimental. Select or skip per task and block, from the top down (AdaShare: Sun et al., NeurIPS 2020,
     https://arxiv.org/abs/1911.12423).
 
     ``temperature`` falls geometrically to ``temperature_floor``. ``sparsity``: weight of the mean log-probability that
@@ -237,7 +244,8 @@ class AdashareSearch(GradientSearch):
     """
 
     kind: Literal["adashare"] = "adashare"
-    temperature: Positive = 5.0
+    EXPERIMENTAL = True
+    temperature: Positive = 2.0
     temperature_floor: Positive = 0.5
     sparsity: Weight = 0.01
     sharing: Weight = 0.01
@@ -247,13 +255,15 @@ class AdashareSearch(GradientSearch):
 
 
 class AutomtlSearch(GradientSearch):
-    """Mixed operations, fixed one after another where they are surest (AutoMTL / DESAN, KDD 2024; METHODS.md 7).
+    """Experimental. Mixed operations, fixed one after another where they are surest (AutoMTL / DESAN, KDD 2024;
+    METHODS.md section 7).
 
     ``temperature``: of the softmax. ``roundings``: how often, evenly over the learning steps, the undecided choices
     of lowest entropy are fixed; the last time all that are left. 0 leaves all of them open to the end.
     """
 
     kind: Literal["automtl"] = "automtl"
+    EXPERIMENTAL = True
     temperature: Positive = 1.0
     roundings: Annotated[int, Field(ge=0)] = 4
 
@@ -261,24 +271,26 @@ class AutomtlSearch(GradientSearch):
 
 
 class SnrSearch(GradientSearch):
-    """Hard concrete gates on all connections (SNR, AAAI 2019; METHODS.md section 2).
+    """Experimental. Hard concrete gates on all connections (SNR, AAAI 2019; METHODS.md section 2).
 
     ``temperature``, ``stretch_low``, ``stretch_high``: beta, gamma and zeta of the gates. ``l0``: weight of the
     expected number of open connections.
     """
 
     kind: Literal["snr"] = "snr"
+    EXPERIMENTAL = True
+    lr: Positive = 0.1
     temperature: Positive = 0.9
     stretch_low: Annotated[float, Field(lt=0)] = -0.1
     stretch_high: Annotated[float, Field(gt=1)] = 1.1
-    l0: Weight = 1e-3
+    l0: Weight = 0.03
 
     NUMBERS = frozenset({"lr", "temperature", "stretch_low", "stretch_high", "l0"})
     GATE = ("temperature", "stretch_low", "stretch_high", "l0")
 
 
 class DselectKSearch(GradientSearch):
-    """DSelect-k gates on all connections (Hazimeh et al., NeurIPS 2021, https://arxiv.org/abs/2106.03760).
+    """Experimental. DSelect-k gates on all connections (Hazimeh et al., NeurIPS 2021, https://arxiv.org/abs/2106.03760).
 
     ``k``: most sources of a junction. ``smooth_step``: width of the smooth step. ``dselect_entropy``,
     ``dselect_mass``: weights of the selectors' entropy and of the mass of codes that name no source. ``per_example``:
@@ -286,6 +298,7 @@ class DselectKSearch(GradientSearch):
     """
 
     kind: Literal["dselect_k"] = "dselect_k"
+    EXPERIMENTAL = True
     k: Annotated[int, Field(ge=1)] = 2
     smooth_step: Positive = 1.0
     dselect_entropy: Weight = 1e-3

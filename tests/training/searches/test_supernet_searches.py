@@ -22,7 +22,8 @@ from tests.training.problem import arrays, with_labels
 from tests.training.search_rounds import EXACT, SEARCHES, SETTINGS, finished, learned, search, space_of
 
 GRADIENTS = [name for name, spec in SEARCHES.items() if isinstance(spec, GradientSearch)]
-COMMON = {"kind", "epochs", "searches", "vary"}
+# Of the job, but for the last: test_screening.py, test_settling.py.
+COMMON = {"kind", "epochs", "searches", "vary", "least_steps", "screen", "settle"}
 EVERYWHERE: Mapping[str, Any] = {
     "routes_per_step": 2,
     "warmup": 0.5,
@@ -43,7 +44,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
         "entropy_power": 0.5,
     },
     "branching": {"temperature": 2.0, "temperature_floor": 1.0, "cost": 1.0},
-    "adashare": {"temperature": 2.0, "temperature_floor": 1.0, "sparsity": 0.5, "sharing": 0.5, "curriculum": 0.0},
+    "adashare": {"temperature": 4.0, "temperature_floor": 1.0, "sparsity": 0.5, "sharing": 0.5, "curriculum": 0.0},
     "automtl": {"temperature": 3.0, "roundings": 2},
     "snr": {"temperature": 0.5, "stretch_low": -0.3, "stretch_high": 1.4, "l0": 0.3},
     "dselect_k": {"k": 1, "smooth_step": 2.0, "dselect_entropy": 0.5, "dselect_mass": 0.5, "per_example": True},
