@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from mtnas.data.columns.value_text import MISSING_TEXTS
 from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, PiecewiseNumbers, Width
@@ -131,10 +131,20 @@ class Feature(Part):
     bins: Bins | None = None
 
 
+def as_columns(value: Any) -> Any:
+    """One column's name as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 class RatioSplit(Part):
-    """Rows at random; the rest after ``valid`` and ``test`` is for training."""
+    """Rows at random; the rest after ``valid`` and ``test`` is for training.
+
+    ``stratify``: columns, such as rare labels, whose every value (or combination of values) is in all parts in the
+    same proportion. The parts of such a split depend on all rows: rows that come later may move others.
+    """
 
     kind: Literal["ratio"] = "ratio"
+    stratify: Annotated[tuple[ColumnName, ...], AtMost(16), BeforeValidator(as_columns)] = ()
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

@@ -65,7 +65,12 @@ def check_labels(labels: NDArray[np.float64], tasks: Sequence[Task], parts: Part
                 raise DataError(expected="labelled rows", found="none", where=where)
             if present.min() == present.max() and (part == "train" or task.kind is TaskKind.BINARY):
                 found = f"{present[0]:g} in all {present.size} labelled rows"
-                raise DataError(expected="a label that varies", found=found, where=where)
+                expected = "a label that varies" + ("" if part == "train" else f" ({_hint(task)})")
+                raise DataError(expected=expected, found=found, where=where)
+
+
+def _hint(task: Task) -> str:
+    return f"data.split.stratify: [{task.label}] puts every value in every part"
 
 
 def label_warnings(

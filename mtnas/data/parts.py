@@ -1,7 +1,8 @@
 """The four disjoint parts of PROTOCOL.md point 1: train, search, valid, test.
 
 Random choices depend on the seed and on the row's own number (or its group), never on how many rows there are: rows
-appended later do not move a row to another part, so a test row stays a test row.
+appended later do not move a row to another part, so a test row stays a test row. Only a stratified split, which keeps
+shares exactly, cannot promise that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 # Years first, all of one width; hours and a zone may follow.
 _CLOCK = r"[ T][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?(Z|[+-][0-9:]+)?"
 _ISO = rf"^[0-9]{{4}}(-(0[1-9]|1[0-2])|-?W[0-5][0-9])?(-[0-9]{{1,2}}({_CLOCK})?)?$"
+MOST_STRATA = 1000
+
 _PLACE_DRAWS, _SEARCH_DRAWS, _SAMPLE_DRAWS = 0, 1, 2  # which stream of random numbers
 
 
@@ -48,8 +51,11 @@ def split_rows(split: Split, table: pa.Table, *, search_share: float) -> Parts:
     """
     match split:
         case RatioSplit():
-            parts = _by_ratio(split, table.num_rows)
             searching = _draws(split.seed, _SEARCH_DRAWS, table.num_rows) < search_share
+            if split.stratify:
+                parts, searching = _by_strata(split, table, search_share=search_share)
+            else:
+                parts = _by_ratio(split, table.num_rows)
         case ColumnSplit():
             parts = _by_column(split, table)
             searching = _draws(split.seed, _SEARCH_DRAWS, table.num_rows) < search_share
@@ -95,6 +101,42 @@ def check_parts(parts: Parts) -> None:
 
 def _by_ratio(split: RatioSplit, num_rows: int) -> dict[str, Mask]:
     return _by_draw(_draws(split.seed, _PLACE_DRAWS, num_rows), valid=split.valid, test=split.test)
+
+
+def _by_strata(split: RatioSplit, table: pa.Table, *, search_share: float) -> tuple[dict[str, Mask], Mask]:
+    """The parts, and which rows are held back for architecture decisions: each a share of every stratum.
+
+    A stratum of four rows or more has one in every part at least; of fewer, training rows come first.
+    """
+    columns = [codes_of(column_of(table, name, where="data.split.stratify"), name=name) for name in split.stratify]
+    for name, codes in zip(split.stratify, columns, strict=True):
+        if len(codes.texts) > MOST_STRATA:
+            expected, found = f"at most {MOST_STRATA} different values to stratify by", str(len(codes.texts))
+            raise DataError(expected=expected, found=found, where=f"data.split.stratify, column {name!r}")
+    keys = np.stack([codes.indices for codes in columns], axis=1)
+    _, strata = np.unique(keys, axis=0, return_inverse=True)
+    draws = _draws(split.seed, _PLACE_DRAWS, table.num_rows)
+    order = np.lexsort((draws, strata.ravel()))
+    sizes = np.bincount(strata.ravel())
+    masks = {part: np.zeros(table.num_rows, bool) for part in PARTS}
+    for rows in np.split(order, np.cumsum(sizes)[:-1]):
+        counts = _shares(len(rows), valid=split.valid, test=split.test, search=search_share)
+        for part, members in zip(("test", "valid", "search", "train"), np.split(rows, np.cumsum(counts)), strict=True):
+            masks[part][members] = True
+    searching = masks.pop("search")
+    masks["train"] = masks["train"] | searching
+    return masks, searching
+
+
+def _shares(num_rows: int, *, valid: float, test: float, search: float) -> tuple[int, int, int]:
+    """Rows of ``test``, ``valid`` and ``search`` in a stratum; the others train."""
+    left = num_rows - 1  # one trains
+    counts = []
+    for share in (test, valid, search * (1 - valid - test)):
+        count = min(left, max(1, round(share * num_rows)))
+        counts.append(count)
+        left -= count
+    return counts[0], counts[1], counts[2]
 
 
 def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:

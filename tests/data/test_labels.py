@@ -188,6 +188,7 @@ def test_a_label_that_is_constant_or_absent_in_a_part_is_refused(part: str, valu
         check_labels(labels, [task(TaskKind.BINARY)], parts)
     assert repr(part) in caught.value.where
     assert "tasks[0].label" in caught.value.where
+    assert ("data.split.stratify: [y]" in caught.value.expected) == (part == "test")
 
 
 def test_mean_and_deviation_are_of_the_labelled_training_rows() -> None:

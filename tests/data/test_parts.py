@@ -21,6 +21,7 @@ SPLITS: tuple[Split, ...] = (
     GroupSplit(column="person", valid=0.2, test=0.2, seed=3),
     TimeSplit(column="day", valid=0.2, test=0.2),
     ColumnSplit(column="half", train=("a", "b"), test=("c",), halve_test=True),
+    RatioSplit(valid=0.2, test=0.2, seed=3, stratify=("rich", "job")),
 )
 
 
@@ -161,3 +162,31 @@ def test_shares_must_leave_something_to_train() -> None:
     for kind in (RatioSplit, TimeSplit, GroupSplit):
         with pytest.raises(ValidationError, match="below 1"):
             kind.model_validate({"valid": 0.5, "test": 0.5} | ({} if kind is RatioSplit else {"column": "x"}))
+
+
+@given(rare=st.integers(4, 12), seed=st.integers(0, 50))
+@settings(max_examples=20, deadline=None)
+def test_a_stratified_split_has_rare_values_in_every_part(rare: int, seed: int) -> None:
+    values = np.array([1] * rare + [0] * (300 - rare))
+    table = pa.table({"y": np.random.default_rng(seed).permutation(values)})
+    parts = split_rows(RatioSplit(stratify=("y",), seed=seed), table, search_share=0.125)
+    labels = table["y"].to_numpy()
+    counts = {part: int(labels[rows].sum()) for part, rows in parts.items()}
+    assert min(counts.values()) >= 1
+    assert counts["train"] >= rare // 2 - 1
+    assert abs(len(parts["test"]) - 30) <= 1
+    assert (
+        split_rows(RatioSplit(stratify="y", seed=seed), table, search_share=0.125)["test"].tolist()
+        == parts[  # type: ignore[arg-type]
+            "test"
+        ].tolist()
+    )
+
+
+def test_missing_values_are_a_stratum_and_too_many_values_are_refused() -> None:
+    table = pa.table({"y": [None, 1] * 20, "x": list(range(40))})
+    parts = split_rows(RatioSplit(stratify=("y",)), table, search_share=0.125)
+    assert all(table["y"].take(rows).null_count for rows in parts.values())
+    many = pa.table({"x": list(range(1001))})
+    with pytest.raises(DataError, match="at most 1000 different values"):
+        split_rows(RatioSplit(stratify=("x",)), many, search_share=0.125)

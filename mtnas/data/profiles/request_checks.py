@@ -94,6 +94,9 @@ def check_columns(
         yield from unknown(name, f"data.exclude[{index}]")
     if isinstance(spec.split, ColumnSplit | TimeSplit | GroupSplit):
         yield from unknown(spec.split.column, "data.split.column")
+    if isinstance(spec.split, RatioSplit):
+        for name in spec.split.stratify:
+            yield from unknown(name, "data.split.stratify")
     if isinstance(spec.features, str):
         return
     used: set[str] = set()
