@@ -71,6 +71,8 @@ class Task:
         loss: of a regression; ``huber`` and ``quantile`` (the pinball loss) are moved less by outliers than squares.
         delta: where the Huber loss turns linear, in deviations of the label.
         quantile: which quantile the quantile loss and the pinball metric are about; 0.5 is the median.
+        weight_column: says how much every row counts, in losses and figures; ``None`` counts all alike.
+        soft: whether a binary label holds probabilities; known once the data was read.
         unit: how the label became the targets of the training; known once the data was read.
         rates: the mean of a binary label, or the share of every class, in the training rows; empty until known.
             Towers start there.
@@ -91,6 +93,8 @@ class Task:
     loss: Loss = Loss.SQUARED
     delta: float = 1.0
     quantile: float = 0.5
+    weight_column: str | None = None
+    soft: bool = False
     unit: Unit = OWN_UNIT
     rates: tuple[float, ...] = ()
 

@@ -13,6 +13,7 @@ from mtnas.data.encoding_spec import Bins, CategoricalSpec, NumericSpec, Piecewi
 from mtnas.data.lengths import AtMost, ColumnName, FilePath, Name, Options
 from mtnas.data.spec_part import Part as Part
 
+WEIGHT_COLUMN = Field(default=None, validation_alias=AliasChoices("weight_column", "sample_weight"))
 MAX_COLUMNS = 10_000
 
 
@@ -222,6 +223,8 @@ class DataSpec(Part):
     data ``None`` means ``RatioSplit()``. ``search_share`` is the part of the training rows held back for
     architecture decisions (PROTOCOL.md point 1). ``max_rows`` takes a sample, the same in every job; a row keeps
     the part that it has in the whole. ``numeric`` and ``categorical``: how numbers and categories become inputs.
+    ``weight_column`` (or ``sample_weight``): how much each row counts for every task, in losses and in the figures of
+    every part; rows of weight 0 are not labelled.
     """
 
     source: Source
@@ -230,6 +233,7 @@ class DataSpec(Part):
     numeric: NumericSpec = PiecewiseNumbers()
     categorical: CategoricalSpec = CategoricalSpec()
     split: Split | None = None
+    weight_column: ColumnName | None = WEIGHT_COLUMN
     search_share: Annotated[float, Field(ge=0.05, le=0.5)] = 0.125
     max_rows: Annotated[int, Field(ge=1)] | None = None
 

@@ -32,6 +32,8 @@ class EncodedData:
         images: uint8 ``[N, P]``, all images of a row one after another; divided by 255 they follow the numeric inputs.
         labels: float32 ``[N, T]``: what networks are trained on, a regression's in ``schema.labels[t].unit``; NaN = not
             labelled for that task.
+        weights: float32 ``[N, T]``: how much a labelled row counts for a task, 1 on average over ``train``; ``None``
+            where all count alike.
         parts: ascending row numbers (int64) of ``train``, ``search``, ``valid``, ``test``: disjoint. Rows in none
             were left out by the split.
         digest: sha256 of source, encoding, labels and split; equal digests mean equal arrays.
@@ -53,6 +55,7 @@ class EncodedData:
     warnings: tuple[Problem, ...] = ()
     columns: tuple[ColumnUse, ...] = ()
     cache: Path | None = None
+    weights: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         shape = self.inputs
@@ -70,6 +73,8 @@ class EncodedData:
             "labels": self.labels.shape,
             "bag offsets": (len(self.bags), *(self.bags[0][0].shape if self.bags else (self.num_rows + 1,))),
         }
+        if self.weights is not None:
+            expected["weights"], found["weights"] = self.labels.shape, self.weights.shape
         if expected != found or tuple(self.parts) != PARTS:
             raise DataError(
                 expected=f"{expected}, parts {PARTS}", found=f"{found}, {tuple(self.parts)}", where="arrays"

@@ -50,6 +50,45 @@ def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.floa
     return labels, tuple(classes)
 
 
+def read_weights(
+    table: pa.Table, tasks: Sequence[Task], labels: NDArray[np.float64], *, column: str | None
+) -> NDArray[np.float64] | None:
+    """How much every row counts for every task, ``[N, T]``; ``None`` where no task has weights.
+
+    Args:
+        table: all rows.
+        tasks: with weight columns of their own, or none.
+        labels: of the same rows; a labelled row needs a weight.
+        column: of tasks without one of their own.
+
+    Raises:
+        DataError: a labelled row without a weight, or a negative one; the message names the row.
+    """
+    names = [task.weight_column or column for task in tasks]
+    if not any(names):
+        return None
+    weights = np.ones_like(labels)
+    for index, name in enumerate(names):
+        if name is None:
+            continue
+        values = finite_numbers_of(column_of(table, name, where="weight_column"), name=name)
+        wrong = ~np.isnan(labels[:, index]) & ~(values >= 0)
+        if wrong.any():
+            row = int(wrong.argmax())
+            found = "none" if np.isnan(values[row]) else f"{values[row]:g}"
+            raise DataError(expected="weights of at least 0", found=found, where=f"column {name!r}, row {row + 1}")
+        weights[:, index] = values
+    return weights
+
+
+def scaled_weights(
+    weights: NDArray[np.float64], labels: NDArray[np.float64], train: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Weights of mean 1 over every task's labelled rows ``train``, so that their unit does not act as a step size."""
+    known = np.where(np.isnan(labels[train]), np.nan, weights[train])
+    return np.asarray(weights / np.nanmean(known, axis=0), dtype=np.float32)
+
+
 def check_labels(labels: NDArray[np.float64], tasks: Sequence[Task], parts: Parts) -> None:
     """Refuse a task that has no label, or only one value of it, in some part.
 
@@ -65,12 +104,13 @@ def check_labels(labels: NDArray[np.float64], tasks: Sequence[Task], parts: Part
                 raise DataError(expected="labelled rows", found="none", where=where)
             if present.min() == present.max() and (part == "train" or task.kind is TaskKind.BINARY):
                 found = f"{present[0]:g} in all {present.size} labelled rows"
-                expected = "a label that varies" + ("" if part == "train" else f" ({_hint(task)})")
+                expected = "a label that varies" + ("" if part == "train" else f" ({_hint(tasks)})")
                 raise DataError(expected=expected, found=found, where=where)
 
 
-def _hint(task: Task) -> str:
-    return f"data.split.stratify: [{task.label}] puts every value in every part"
+def _hint(tasks: Sequence[Task]) -> str:
+    labels = ", ".join(dict.fromkeys(task.label for task in tasks if task.kind is not TaskKind.REGRESSION))
+    return f"data.split.stratify: [{labels}] puts every value in every part"
 
 
 def label_warnings(
@@ -138,6 +178,8 @@ def _described(labels: NDArray[np.float64], task: Task, classes: tuple[str, ...]
         kind=task.kind,
         classes=classes,
         positive=task.positive,
+        weight_column=task.weight_column,
+        soft=task.kind is TaskKind.BINARY and not np.isin(known, (0, 1)).all(),
         mean=mean,
         scale=float(known.std()) or 1.0,
         unit=Unit.fitted(known, task.transform) if task.kind is TaskKind.REGRESSION else OWN_UNIT,

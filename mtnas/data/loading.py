@@ -19,7 +19,16 @@ from mtnas.data.encoding.cache import read_encoded, write_encoded
 from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.encoding.fitting import fit_schema
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
-from mtnas.data.labels import check_labels, describe_labels, keep_units, label_warnings, read_labels, targets_of
+from mtnas.data.labels import (
+    check_labels,
+    describe_labels,
+    keep_units,
+    label_warnings,
+    read_labels,
+    read_weights,
+    scaled_weights,
+    targets_of,
+)
 from mtnas.data.parts import sample_rows, split_rows
 from mtnas.data.profiles.giveaways import Giveaway, find_giveaways
 from mtnas.data.profiles.inference import infer_features
@@ -109,7 +118,9 @@ def _digest(spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encodin
 def _label_options(task: Task) -> list[str]:
     """What else decides a task's labels, where it is not the default."""
     transform = [] if task.transform is Transform.NONE else [task.transform.value]
-    return transform if task.positive is None else [*transform, f"positive {task.positive}"]
+    positive = [] if task.positive is None else [f"positive {task.positive}"]
+    weights = [] if task.weight_column is None else [f"weights {task.weight_column}"]
+    return [*transform, *positive, *weights]
 
 
 def _encode(
@@ -127,11 +138,15 @@ def _encode(
     else:
         check_encoding(spec, tasks, encoding, labels=source.labels)
     labels, classes = read_labels(table, tasks)
+    weights = read_weights(table, tasks, labels, column=spec.weight_column)
+    if weights is not None:
+        labels[weights == 0] = np.nan
     assert spec.split is not None
     parts = split_rows(spec.split, table, search_share=spec.search_share)
     if spec.max_rows is not None and spec.max_rows < table.num_rows:
         rows, parts = sample_rows(parts, num_rows=table.num_rows, max_rows=spec.max_rows)
         table, labels = table.take(rows), labels[rows]
+        weights = None if weights is None else weights[rows]
     check_labels(labels, tasks, parts)
     described = describe_labels(labels, tasks, classes, parts["train"])
     if encoding is None:
@@ -161,6 +176,7 @@ def _encode(
         bags=encoded.bags,
         images=encoded.images,
         labels=targets_of(labels, schema.labels),
+        weights=None if weights is None else scaled_weights(weights, labels, parts["train"]),
         parts=parts,
         digest=digest,
         truth=read.truth,

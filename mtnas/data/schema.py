@@ -137,9 +137,11 @@ class LabelColumn:
         classes: texts of the classes; class ``i`` is ``classes[i]``. Of a binary label what stands for 0 and for 1;
             empty for plain zeros and ones, probabilities and regressions.
         positive: which value the task says is 1.
+        weight_column: the task's own column of row weights.
         mean: mean over the labelled training rows; the base rate of a binary label.
         scale: deviation over the labelled training rows, in the label's own unit.
         unit: how a regression's label was encoded; of data encoded by earlier versions, the label's own.
+        soft: whether a binary label holds probabilities.
         rates: share of every class in the labelled training rows, the mean of a binary label; empty for regressions.
     """
 
@@ -147,20 +149,22 @@ class LabelColumn:
     kind: TaskKind
     classes: tuple[str, ...] = ()
     positive: str | None = None
+    weight_column: str | None = None
     mean: float = 0.0
     scale: float = 1.0
     unit: Unit = OWN_UNIT
     rates: tuple[float, ...] = ()
+    soft: bool = False
 
     def is_of(self, task: Task) -> bool:
         """Whether it is what this task is trained on."""
-        wanted = (task.label, task.kind, task.transform, task.positive)
-        return (self.name, self.kind, self.unit.transform, self.positive) == wanted
+        wanted = (task.label, task.kind, task.transform, task.positive, task.weight_column)
+        return (self.name, self.kind, self.unit.transform, self.positive, self.weight_column) == wanted
 
     def completing(self, task: Task) -> Task:
         """The task with all that the data says of it."""
         num_classes = len(self.classes) if task.kind is TaskKind.MULTICLASS and self.classes else task.num_classes
-        return replace(task, unit=self.unit, rates=self.rates, num_classes=num_classes)
+        return replace(task, unit=self.unit, rates=self.rates, num_classes=num_classes, soft=self.soft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,10 +332,12 @@ class DataSchema:
                     kind=TaskKind(item["kind"]),
                     classes=tuple(item["classes"]),
                     positive=item.get("positive"),
+                    weight_column=item.get("weight_column"),
                     mean=item["mean"],
                     scale=item["scale"],
                     unit=_unit(item.get("unit")),
                     rates=tuple(item.get("rates", ())),
+                    soft=item.get("soft", False),
                 )
                 for item in document["labels"]
             ),

@@ -16,7 +16,7 @@ from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.feeding.rows import TrainingData
 from mtnas.training.step.components import shared_mask
-from mtnas.training.step.losses import labelled_tasks, task_losses
+from mtnas.training.step.losses import batch_losses, labelled_tasks
 
 
 def affinity(
@@ -63,7 +63,7 @@ def affinity(
         with torch.no_grad():
             for i, gradient_P in enumerate(gradients_TP * shared_P):
                 flat.weights[0] -= lr * gradient_P / torch.linalg.vector_norm(gradient_P).clamp(min=1e-30)
-                after_T = task_losses(net(batch, selection), batch.for_candidates(batch.labels), tasks)[0]
+                after_T = batch_losses(net(batch, selection), batch, tasks)[0]
                 total_TT[i] += torch.where(both_TT[i], 1 - after_T / before_T.clamp(min=1e-30), 0.0).double()
                 flat.weights.copy_(kept)
     return [[None if isnan(value) else value for value in row] for row in (total_TT / seen_TT).tolist()]

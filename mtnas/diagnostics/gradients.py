@@ -16,7 +16,7 @@ from mtnas.tasks import Task
 from mtnas.training.feeding.batches import BatchStream
 from mtnas.training.feeding.rows import Batch, TrainingData
 from mtnas.training.step.flat import FlatParameters
-from mtnas.training.step.losses import task_losses
+from mtnas.training.step.losses import batch_losses
 
 
 def some_batches(data: TrainingData, part: str, *, num_batches: int, batch_size: int, seed: int) -> Iterator[Batch]:
@@ -42,7 +42,7 @@ def task_gradients(
     net: Supernet, flat: FlatParameters, selection: Selection, batch: Batch, tasks: Sequence[Task]
 ) -> tuple[Tensor, Tensor]:
     """Gradients ``[T, P]`` and losses ``[T]`` of a lone candidate, nothing dropped."""
-    losses_KT = task_losses(net(batch, selection), batch.for_candidates(batch.labels), tasks)
+    losses_KT = batch_losses(net(batch, selection), batch, tasks)
     gradients = [
         flat.gather(torch.autograd.grad(loss, flat.parameters, retain_graph=True, allow_unused=True))[0]
         for loss in losses_KT[0]

@@ -20,8 +20,8 @@ from torch import Tensor
 from mtnas.diagnostics.gradients import lone_buffers, some_batches
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
-from mtnas.training.feeding.rows import TrainingData
-from mtnas.training.step.losses import task_losses
+from mtnas.training.feeding.rows import Batch, TrainingData
+from mtnas.training.step.losses import batch_losses
 
 MOST_EXHAUSTIVE = 8
 """Tasks of which every group and every partition is looked at: 255 and 4,140."""
@@ -99,14 +99,14 @@ def best_partition(
 class _Linear:
     """Outputs of all tasks on some rows, as functions of w."""
 
-    def __init__(self, labels: Tensor, outputs: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
-        self._labels, self._outputs, self._slopes = labels, outputs, slopes
+    def __init__(self, batch: Batch, outputs: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
+        self._batch, self._outputs, self._slopes = batch, outputs, slopes
         self.start_D = slopes[0].new_zeros(slopes[0].shape[-1])
 
     def losses(self, w_D: Tensor, tasks: Sequence[Task]) -> Tensor:
         """``[T]``."""
         moved = [out + slope @ w_D for out, slope in zip(self._outputs, self._slopes, strict=True)]
-        return task_losses(moved, self._labels, tasks)[0]
+        return batch_losses(moved, self._batch, tasks)[0]
 
 
 def _linear(
@@ -130,7 +130,7 @@ def _linear(
             for column, one, two in zip(columns, ahead, net(batch, selection), strict=True):
                 column.append((one - two) / 2)
         flat.weights.copy_(kept)
-    return _Linear(batch.for_candidates(batch.labels), outputs, [torch.stack(column, dim=-1) for column in columns])
+    return _Linear(batch, outputs, [torch.stack(column, dim=-1) for column in columns])
 
 
 def _trained(rows: _Linear, tasks: Sequence[Task], group: Group) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtnas.data.data_spec import Part
+from mtnas.data.data_spec import WEIGHT_COLUMN, Part
 from mtnas.data.lengths import AtMost, ColumnName, Document, Name, Options
 from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
 from mtnas.routes.building.extend import with_tasks
@@ -24,7 +24,8 @@ from mtnas.units import Transform
 class TaskSpec(Part):
     """One task as a user writes it; see ``mtnas.tasks.Task`` for the meaning of the fields.
 
-    ``num_classes`` may be left out: classes are then the values that occur.
+    ``num_classes`` may be left out: classes are then the values that occur. ``weight_column`` (or ``sample_weight``) is
+    the column of row weights where it is another than ``data.weight_column``.
     """
 
     name: Name
@@ -39,6 +40,7 @@ class TaskSpec(Part):
     loss: Loss = Loss.SQUARED
     delta: float = 1.0
     quantile: float = 0.5
+    weight_column: ColumnName | None = WEIGHT_COLUMN
 
     def to_task(self) -> Task:
         """The value object, with the label column defaulting to the task's name."""
@@ -55,6 +57,7 @@ class TaskSpec(Part):
             loss=self.loss,
             delta=self.delta,
             quantile=self.quantile,
+            weight_column=self.weight_column,
         )
 
     @property

@@ -103,6 +103,7 @@ def read_encoded(digest: str, *, cache: Path) -> EncodedData | None:
         bags=tuple((arrays[f"bag_{i}_offsets"], arrays[f"bag_{i}_values"]) for i in range(len(schema.bags))),
         images=arrays["images"] if "images" in arrays else np.empty((len(arrays["labels"]), 0), np.uint8),
         labels=arrays["labels"],
+        weights=arrays.get("weights"),
         parts={part: arrays[f"part_{part}"] for part in PARTS},
         digest=digest,
         truth=description["truth"],
@@ -119,6 +120,8 @@ def _arrays(data: EncodedData) -> dict[str, NDArray[Any]]:
         "labels": data.labels,
         "images": data.images,
     }
+    if data.weights is not None:
+        arrays["weights"] = data.weights
     for index, (offsets, values) in enumerate(data.bags):
         arrays[f"bag_{index}_offsets"] = offsets
         arrays[f"bag_{index}_values"] = values

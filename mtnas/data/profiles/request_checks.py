@@ -90,6 +90,10 @@ def check_columns(
 
     for index, task in enumerate(tasks):
         yield from unknown(task.label, f"tasks[{index}].label")
+        if task.weight_column is not None:
+            yield from unknown(task.weight_column, f"tasks[{index}].weight_column")
+    if spec.weight_column is not None:
+        yield from unknown(spec.weight_column, "data.weight_column")
     for index, name in enumerate(spec.exclude):
         yield from unknown(name, f"data.exclude[{index}]")
     if isinstance(spec.split, ColumnSplit | TimeSplit | GroupSplit):
@@ -124,7 +128,8 @@ def check_not_empty(columns: Sequence[ColumnProfile], *, num_rows: int, never: C
 def never_inputs(spec: DataSpec, tasks: Sequence[Task], *, labels: Collection[str]) -> frozenset[str]:
     """Columns that inference must leave out: labels, what the user excludes, and the column that splits the rows."""
     split = {spec.split.column} if isinstance(spec.split, ColumnSplit | TimeSplit | GroupSplit) else set()
-    return frozenset({*labels, *spec.exclude, *(task.label for task in tasks)} | split)
+    weights = {name for name in (spec.weight_column, *(task.weight_column for task in tasks)) if name is not None}
+    return frozenset({*labels, *spec.exclude, *(task.label for task in tasks)} | split | weights)
 
 
 def wanted_of(spec: DataSpec, tasks: Sequence[Task] = ()) -> Wanted:

@@ -77,7 +77,8 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
         TrainingError: the library's trees cannot be read.
     """
     task = work.task
-    labels = data.labels[:, data.schema.label_of(task)]
+    column = data.schema.label_of(task)
+    labels, weights = data.labels[:, column], None if data.weights is None else data.weights[:, column]
     rows, valid = (
         found[~np.isnan(labels[found])]
         for found in (np.concatenate([data.parts[part] for part in work.parts]), data.parts["valid"])
@@ -90,8 +91,16 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
     best: tuple[float, int, TreeSettings, Any] | None = None
     for settings in work.settings:
         model = _model(work, settings, inputs.categorical, seed)
-        model.fit(features[rows], labels[rows], X_val=features[stopping], y_val=labels[stopping])
-        curve = sign * _curve(task, model, features[looked_at], labels[looked_at])
+        fitted, stopped = _counted(task, rows, labels, weights), _counted(task, stopping, labels, weights)
+        model.fit(
+            features[fitted.rows],
+            fitted.targets,
+            fitted.weights,
+            X_val=features[stopped.rows],
+            y_val=stopped.targets,
+            sample_weight_val=stopped.weights,
+        )
+        curve = sign * _curve(task, model, features, labels, weights, looked_at)
         trees = int(np.argmax(curve)) + 1
         if best is None or curve[trees - 1] > best[0]:
             best = float(curve[trees - 1]), trees, settings, model
@@ -102,7 +111,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
     expected = next(itertools.islice(_stages(task, model, checked), trees - 1, None))
     forest = forest_of(model, task, inputs, iterations=trees, rows=checked, expected=expected)
     outputs = {part: forest.outputs(torch.from_numpy(features[data.parts[part]])) for part in work.evaluate_on}
-    metrics = {part: _metrics(task, out, labels[data.parts[part]]) for part, out in outputs.items()}
+    metrics = {part: _metrics(task, out, labels, weights, data.parts[part]) for part, out in outputs.items()}
     return Boosted(
         settings=settings,
         iterations=trees,
@@ -110,6 +119,28 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
         outputs=outputs,
         forest=forest,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Counted:
+    """Rows, what trees shall say of them, and how much each counts (``None``: all alike)."""
+
+    rows: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+
+
+def _counted(
+    task: Task, rows: NDArray[np.int64], labels: NDArray[np.float32], weights: NDArray[np.float32] | None
+) -> _Counted:
+    """A row with a probability as its label is there twice: as a one to that share, and as a zero to the rest."""
+    own = None if weights is None else weights[rows]
+    if not task.soft:
+        return _Counted(rows=rows, targets=labels[rows], weights=own)
+    shares = np.concatenate([labels[rows], 1 - labels[rows]])
+    counts = shares if own is None else shares * np.tile(own, 2)
+    targets = np.repeat(np.array([1, 0], np.float32), len(rows))
+    return _Counted(rows=np.tile(rows, 2), targets=targets, weights=counts)
 
 
 def _model(work: TreesWork, settings: TreeSettings, categorical: list[int], seed: int) -> Any:
@@ -138,8 +169,17 @@ def _stages(task: Task, model: Any, features: NDArray[np.float32]) -> Iterator[N
         yield from model.staged_decision_function(features)
 
 
-def _curve(task: Task, model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The task's figure on ``valid`` after one tree, two, and so on."""
+def _curve(
+    task: Task,
+    model: Any,
+    features: NDArray[np.float32],
+    labels: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """The task's figure on these rows of ``valid`` after one tree, two, and so on."""
+    features, labels = features[rows], labels[rows]
+    counts = None if weights is None else torch.from_numpy(weights[rows])
     places, figures = outputs_of(model, task), []
     blank = before_trees(model, task).float()
     stages, targets = _stages(task, model, features), torch.from_numpy(labels)
@@ -147,11 +187,18 @@ def _curve(task: Task, model: Any, features: NDArray[np.float32], labels: NDArra
         outputs = blank.repeat(len(several), len(labels), 1)
         for stage, raw in enumerate(several):
             outputs[stage, :, places] = torch.from_numpy(raw.reshape(len(labels), -1)).float()
-        found = evaluate_task(task, outputs, targets)
+        found = evaluate_task(task, outputs, targets, counts)
         figures.append(found[task.judged_by].numpy())
     return np.concatenate(figures)
 
 
-def _metrics(task: Task, outputs_NO: Tensor, labels: NDArray[np.float32]) -> dict[str, float]:
-    found = evaluate_task(task, outputs_NO[None], torch.from_numpy(labels))
+def _metrics(
+    task: Task,
+    outputs_NO: Tensor,
+    labels: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    rows: NDArray[np.int64],
+) -> dict[str, float]:
+    counts = None if weights is None else torch.from_numpy(weights[rows])
+    found = evaluate_task(task, outputs_NO[None], torch.from_numpy(labels[rows]), counts)
     return {str(name): float(value[0]) for name, value in found.items()}

@@ -30,7 +30,8 @@ def data_bytes(data: EncodedData, *, streamed: bool) -> int:
     """What the rows take beside a pack: all of them, or labels and row numbers, of parts and of an epoch's order."""
     if not streamed:
         return data.num_bytes
-    return data.labels.nbytes + 4 * sum(rows.nbytes for rows in data.parts.values())
+    weights = 0 if data.weights is None else data.weights.nbytes
+    return weights + data.labels.nbytes + 4 * sum(rows.nbytes for rows in data.parts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,15 @@ class Encoded(Protocol):
 
 
 @runtime_checkable
+class HoldsWeights(Protocol):
+    """Encoded data whose rows may count differently."""
+
+    @property
+    def weights(self) -> npt.NDArray[np.float32] | None:
+        """``[N, T]``."""
+
+
+@runtime_checkable
 class HoldsImages(Protocol):
     """Encoded data with images beside its other columns."""
 
@@ -76,6 +85,7 @@ class Batch:
         bags: one per multi-valued feature.
         labels: ``[S, B, T]``, NaN where not labelled; where rows belong to tasks (``task_batches``), features have T
             rows for each of them.
+        weights: ``[S, B, T]``, how much a labelled row counts; ``None`` where all count alike.
         seed_of: int64 ``[K]``, which of the S orders a candidate reads; ``None`` when S is 1.
     """
 
@@ -84,6 +94,7 @@ class Batch:
     bags: tuple[Bag, ...]
     labels: Tensor
     seed_of: Tensor | None
+    weights: Tensor | None = None
 
     @property
     def num_rows(self) -> int:
@@ -125,11 +136,13 @@ class TrainingData(ABC):
 
     Attributes:
         labels: ``[N, T]``.
+        weights: ``[N, T]``, how much a labelled row counts; ``None`` where all count alike.
         parts: int64 row numbers by part.
     """
 
     labels: Tensor
     parts: Mapping[str, Tensor]
+    weights: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
@@ -158,6 +171,10 @@ class TrainingData(ABC):
     def labels_of(self, parts: Sequence[str]) -> Tensor:
         """Labels ``[n, T]`` in the order in which :func:`mtnas.training.feeding.batches.rows_in_order` yields them."""
         return self.labels.index_select(0, self.rows_of(parts))
+
+    def weights_of(self, parts: Sequence[str]) -> Tensor | None:
+        """Weights ``[n, T]`` in the same order."""
+        return None if self.weights is None else self.weights.index_select(0, self.rows_of(parts))
 
     @property
     @abstractmethod
@@ -203,6 +220,7 @@ class ResidentData(TrainingData):
             categorical=_tensor(data.categorical).to(device),
             numeric=_tensor(data.numeric).to(device, dtype),
             labels=_tensor(data.labels).to(device, dtype),
+            weights=row_weights(data, device, dtype),
             parts={name: _tensor(rows).to(device) for name, rows in data.parts.items()},
             bags=tuple(
                 ResidentBag(
@@ -222,7 +240,7 @@ class ResidentData(TrainingData):
 
     def gather(self, rows_SB: Tensor, seed_of: Tensor | None = None) -> Batch:
         """The batch of these rows, without waiting for the device."""
-        flat = rows_SB.flatten()
+        flat, weights = rows_SB.flatten(), self.weights
         numeric = self.numeric.index_select(0, flat)
         if self.images is not None:
             pixels = self.images.index_select(0, flat).to(numeric.dtype).div_(BRIGHTEST)
@@ -232,8 +250,16 @@ class ResidentData(TrainingData):
             numeric=numeric.view(*rows_SB.shape, numeric.shape[1]),
             bags=tuple(bag.gather(rows_SB, self.numeric.dtype) for bag in self.bags),
             labels=self.labels.index_select(0, flat).view(*rows_SB.shape, self.labels.shape[1]),
+            weights=None if weights is None else weights.index_select(0, flat).view(*rows_SB.shape, weights.shape[1]),
             seed_of=seed_of,
         )
+
+
+def row_weights(data: Encoded, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    """The weights of encoded rows on a device, if they have any."""
+    if not isinstance(data, HoldsWeights) or data.weights is None:
+        return None
+    return torch.from_numpy(np.array(data.weights)).to(device, dtype)
 
 
 def _tensor(array: npt.NDArray[Any]) -> Tensor:

@@ -20,7 +20,15 @@ import torch
 from torch import Tensor
 
 from mtnas.data.sources.row_files import read_rows
-from mtnas.training.feeding.rows import Batch, Encoded, HoldsImages, ResidentBag, ResidentData, TrainingData
+from mtnas.training.feeding.rows import (
+    Batch,
+    Encoded,
+    HoldsImages,
+    ResidentBag,
+    ResidentData,
+    TrainingData,
+    row_weights,
+)
 
 AHEAD = 2  # batches that are read while another is used
 _BAGS_AT_ONCE = 2**20
@@ -51,6 +59,7 @@ class StreamedData(TrainingData):
         """
         return cls(
             labels=torch.from_numpy(np.array(data.labels)).to(device, dtype),
+            weights=row_weights(data, device, dtype),
             parts={name: torch.from_numpy(np.array(rows)).to(device) for name, rows in data.parts.items()},
             source=data,
             longest=tuple(_longest(offsets) for offsets, _ in data.bags),
@@ -103,6 +112,7 @@ class StreamedData(TrainingData):
         device = self.device
         resident = ResidentData(
             labels=self.labels.index_select(0, rows_SB.flatten()),
+            weights=None if self.weights is None else self.weights.index_select(0, rows_SB.flatten()),
             parts={},
             categorical=torch.from_numpy(block.categorical).to(device, non_blocking=True),
             numeric=torch.from_numpy(block.numeric).to(device, self.dtype, non_blocking=True),

@@ -126,7 +126,9 @@ def gather_own(data: TrainingData, batches: Iterable[Tensor], seed_of: Tensor | 
     """The batches of these rows ``[S, B, T]``, ``rows_SBT[..., t]`` being rows of task t."""
     for batch in data.gather_each((rows_SBT.flatten(1) for rows_SBT in batches), seed_of):
         S, _, T = batch.labels.shape
-        yield replace(batch, labels=batch.labels.view(S, -1, T, T).diagonal(dim1=2, dim2=3))
+        own, weights = batch.labels.view(S, -1, T, T).diagonal(dim1=2, dim2=3), batch.weights
+        weights = None if weights is None else weights.view(S, -1, T, T).diagonal(dim1=2, dim2=3)
+        yield replace(batch, labels=own, weights=weights)
 
 
 def own_rows_in_order(data: TrainingData, *, parts: Sequence[str], batch_size: int) -> Iterator[Batch]:
@@ -147,6 +149,11 @@ def own_rows_in_order(data: TrainingData, *, parts: Sequence[str], batch_size: i
 def own_labels_of(data: TrainingData, parts: Sequence[str]) -> Tensor:
     """Labels ``[N, T]`` in the order of :func:`own_rows_in_order`."""
     return _padded(data, parts)[1]
+
+
+def own_weights_of(data: TrainingData, parts: Sequence[str]) -> Tensor | None:
+    """Weights ``[N, T]`` in the order of :func:`own_rows_in_order`, if rows have any."""
+    return None if data.weights is None else data.weights.gather(0, _padded(data, parts)[0])
 
 
 def _padded(data: TrainingData, parts: Sequence[str]) -> tuple[Tensor, Tensor]:

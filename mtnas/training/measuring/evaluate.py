@@ -16,7 +16,7 @@ from mtnas.supernets.products import products
 from mtnas.tasks import Task
 from mtnas.training.feeding.batches import rows_in_order
 from mtnas.training.feeding.rows import TrainingData
-from mtnas.training.feeding.task_batches import own_labels_of, own_rows_in_order
+from mtnas.training.feeding.task_batches import own_labels_of, own_rows_in_order, own_weights_of
 from mtnas.training.measuring.metrics import evaluate_task, in_own_unit
 
 # At most, and fewer where rows make more numbers than these; on a CPU, for K = 4 or 8, half the time of 4,096.
@@ -54,9 +54,10 @@ def evaluate(
 ) -> PackMetrics:
     """Metrics ``[K]`` by task and metric name; deterministic, and NaN where a part holds no labels."""
     labels_NT = own_labels_of(data, parts) if net.own_rows else data.labels_of(parts)
+    weights_NT = own_weights_of(data, parts) if net.own_rows else data.weights_of(parts)
     outputs = predict(net, selection, data, parts)
     return {
-        task.name: evaluate_task(task, out, labels_NT[:, t])
+        task.name: evaluate_task(task, out, labels_NT[:, t], None if weights_NT is None else weights_NT[:, t])
         for t, (task, out) in enumerate(zip(tasks, outputs, strict=True))
     }
 

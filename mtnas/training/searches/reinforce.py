@@ -133,10 +133,12 @@ class ReinforceSearcher(SupernetSearch):
         self.weights.charge(batch, copies=num_routes)
         K, B = outputs[0].shape[0], batch.num_rows
         split = [out.reshape(K * num_routes, B, out.shape[-1]) for out in outputs]
-        labels = batch.for_candidates(batch.labels)
+        labels, weights = batch.for_candidates(batch.labels), batch.weights
+        weights = None if weights is None else batch.for_candidates(weights)
         if labels.shape[0] > 1:
             labels = labels.repeat_interleave(num_routes, 0)
-        return task_losses(split, labels, self.tasks).view(K, num_routes, -1)
+            weights = None if weights is None else weights.repeat_interleave(num_routes, 0)
+        return task_losses(split, labels, self.tasks, weights).view(K, num_routes, -1)
 
 
 def leave_one_out(rewards_KM: Tensor) -> Tensor:

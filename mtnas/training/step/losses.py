@@ -19,7 +19,9 @@ from mtnas.training.feeding.rows import Batch
 _UNLABELLED = -100
 
 
-def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task]) -> Tensor:
+def task_losses(
+    outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[Task], weights_LBT: Tensor | None = None
+) -> Tensor:
     """Mean loss per candidate and task over the labelled rows of a batch; never waits for the device.
 
     Binary tasks have cross-entropy with logits, multiclass ones cross-entropy, regressions the squared, Huber or
@@ -30,6 +32,9 @@ def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[T
         outputs: per task ``[K, B, task.num_outputs]``.
         labels_LBT: ``[1, B, T]`` or ``[K, B, T]``; NaN where a row has no label.
         tasks: in the order of ``outputs`` and of the labels' last axis.
+        weights_LBT: how much each labelled row counts, like the labels; ``None`` counts all alike. Weights have mean 1
+            over the training rows, and a batch's losses are divided by its labelled rows, whatever these weigh, so that
+            the mean over batches is the weighted mean over rows.
 
     Returns:
         ``[K, T]``, at least float32.
@@ -42,16 +47,23 @@ def task_losses(outputs: Sequence[Tensor], labels_LBT: Tensor, tasks: Sequence[T
     for position, task in enumerate(tasks):
         groups.setdefault((task.kind, task.num_outputs, task.loss, task.delta, task.quantile), []).append(position)
     if len(groups) == 1:
-        return _group_losses(tasks[0], torch.stack(tuple(outputs), dim=2), labels_LBT)
+        return _group_losses(tasks[0], torch.stack(tuple(outputs), dim=2), labels_LBT, weights_LBT)
     columns = labels_LBT.unbind(2)
     losses: list[Tensor] = [labels_LBT] * len(tasks)
     for positions in groups.values():
         outputs_KBGC = torch.stack([outputs[position] for position in positions], dim=2)
         labels_LBG = torch.stack([columns[position] for position in positions], dim=2)
-        losses_KG = _group_losses(tasks[positions[0]], outputs_KBGC, labels_LBG)
+        weights_LBG = None if weights_LBT is None else weights_LBT[:, :, positions]
+        losses_KG = _group_losses(tasks[positions[0]], outputs_KBGC, labels_LBG, weights_LBG)
         for position, loss_K in zip(positions, losses_KG.unbind(1), strict=True):
             losses[position] = loss_K
     return torch.stack(losses, dim=1)
+
+
+def batch_losses(outputs: Sequence[Tensor], batch: Batch, tasks: Sequence[Task]) -> Tensor:
+    """:func:`task_losses` with a batch's labels and weights."""
+    weights = None if batch.weights is None else batch.for_candidates(batch.weights)
+    return task_losses(outputs, batch.for_candidates(batch.labels), tasks, weights)
 
 
 def labelled_tasks(batch: Batch) -> Tensor:
@@ -59,7 +71,7 @@ def labelled_tasks(batch: Batch) -> Tensor:
     return ~batch.for_candidates(batch.labels).isnan().all(dim=1)
 
 
-def _group_losses(task: Task, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tensor:
+def _group_losses(task: Task, outputs_KBGC: Tensor, labels_LBG: Tensor, weights_LBG: Tensor | None) -> Tensor:
     """Losses ``[K, G]`` of tasks that are like this one in kind, width and loss."""
     outputs_KBGC = outputs_KBGC.to(torch.promote_types(outputs_KBGC.dtype, torch.float32))
     labelled_LBG = ~labels_LBG.isnan()
@@ -77,8 +89,11 @@ def _group_losses(task: Task, outputs_KBGC: Tensor, labels_LBG: Tensor) -> Tenso
             )
         case TaskKind.REGRESSION:
             losses_KBG = _errors(task, labels_LBG.nan_to_num(0.0) - outputs_KBGC.squeeze(3))
-    weights_LBG = labelled_LBG.to(losses_KBG.dtype)
-    return (losses_KBG * weights_LBG).sum(1) / weights_LBG.sum(1).clamp(min=1.0)
+    counts_LBG = labelled_LBG.to(losses_KBG.dtype)
+    num_labelled = counts_LBG.sum(1).clamp(min=1.0)
+    if weights_LBG is not None:
+        counts_LBG = counts_LBG * weights_LBG
+    return (losses_KBG * counts_LBG).sum(1) / num_labelled
 
 
 def _errors(task: Task, missed: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from mtnas.training.step.balancing.random_weights import RandomWeights
 from mtnas.training.step.components import shared_mask
 from mtnas.training.step.flat import FlatParameters
 from mtnas.training.step.large_tables import LargeTables
-from mtnas.training.step.losses import labelled_tasks, task_losses
+from mtnas.training.step.losses import batch_losses, labelled_tasks
 from mtnas.training.step.noise import Noise
 from mtnas.training.step.reweighting import reweighted
 from mtnas.training.step.small_towers import SmallTowers
@@ -115,15 +115,14 @@ class Objective:
 
         ``large``: what stands in for each encoder's large tables (``LargeTables.read``).
         """
-        labels = batch.for_candidates(batch.labels)
         casts = self._bfloat16 and not rounds_by_itself(self._device)
         with self._products(), torch.autocast(self._device.type, torch.bfloat16, enabled=casts):
             trunk = self._trunk(batch, selection, noise, large)
             outputs = self._net.read_out(trunk)
             small = None if self._small is None else self._small(self._net, trunk)
-        losses_KT = task_losses(outputs, labels, self._tasks)
+        losses_KT = batch_losses(outputs, batch, self._tasks)
         if small is not None:
-            losses_KT = losses_KT + self._gamma_K1 * task_losses(small, labels, self._tasks)
+            losses_KT = losses_KT + self._gamma_K1 * batch_losses(small, batch, self._tasks)
         return losses_KT, trunk.penalty(selection)
 
     def backward(
