@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mtnas.supernets.products import processor
+
 if TYPE_CHECKING:
     import altair
 
@@ -48,7 +50,7 @@ def publish(
     made = {
         "command": command,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": device or f"cpu, {torch.get_num_threads()} thread(s)",
+        "device": device or f"{processor()}; {torch.get_num_threads()} thread(s)",
     }
     document: dict[str, Any] = {
         "title": title,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtnas.supernets.products import onednn_keeps_float32, products, small_products
+from mtnas.supernets.products import bfloat16_pays, onednn_keeps_float32, processor, products, small_products
 
 CPU = torch.device("cpu")
 
@@ -67,3 +67,14 @@ def test_small_products_inside_the_block_leave_its_library_chosen() -> None:
         inside = torch.backends.mkldnn.matmul.fp32_precision
         small_products(torch.ones(2, 2, 2), torch.ones(2, 2, 2))
         assert torch.backends.mkldnn.matmul.fp32_precision == inside
+
+
+def test_bfloat16_pays_where_the_library_rounds_and_nobody_has_to_cast() -> None:
+    with products(torch.float32, CPU, rounded=True):
+        rounds = errors() > 1e-5
+    assert bfloat16_pays(CPU) == rounds
+
+
+def test_the_processor_is_named_with_what_torch_uses_of_it() -> None:
+    assert ("AVX-512" in processor()) == torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    assert ("AMX" in processor()) == torch.cpu._is_amx_tile_supported()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.errors import DataError, SpaceError, SpecError
@@ -19,6 +20,7 @@ from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.spaces import SearchSpace
 from mtnas.spec import JobSpec
+from mtnas.supernets.products import bfloat16_pays, processor
 from mtnas.tasks import Task, TaskKind
 
 
@@ -53,6 +55,9 @@ def prepare(
     journal.event("columns", {"columns": [column.to_json() for column in data.columns]})
     for warning in data.warnings:
         journal.event("warning", {"where": warning.where, "text": str(warning)})
+    if spec.training.precision == "bfloat16" and not bfloat16_pays(torch.device(device)):
+        text = f"float32 is faster than bfloat16 on this processor ({processor()})"
+        journal.event("warning", {"where": "training.precision", "text": text})
     parts = {name: len(rows) for name, rows in data.parts.items()}
     journal.event("prepared", {"data_digest": data.digest, "rows": parts, "inputs": data.inputs.width})
     return Context(
