@@ -153,8 +153,9 @@ def _other_encoding(data: bytes | Path, options: CsvOptions, *, place: str) -> D
         line = content.count(b"\n", 0, error.start) + 1
         high = bytes(byte for byte in content if byte >= 0x80)
         likely = "cp1252" if any(0x80 <= byte < 0xA0 for byte in high) else "latin-1"
-        word = content[max(error.start - 15, 0) : error.start + 15].splitlines()
-        shown = max(word, key=len).decode(likely, errors="replace")
+        before = content[max(error.start - 15, 0) : error.start].split(b"\n")[-1]
+        after = content[error.start : error.start + 15].split(b"\n")[0]
+        shown = (before + after).decode(likely, errors="replace").strip()
         found = f"other bytes in line {line} (in {likely} they read {shown!r}; set data.source.encoding)"
     return DataError(expected="text in UTF-8", found=found, where=place)
 

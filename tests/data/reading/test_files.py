@@ -23,7 +23,7 @@ TEXT = "cité,y\nà Nîmes,0\nœuvre,1\n"
 
 
 def test_latin_1_is_named_with_its_line_and_what_it_reads(tmp_path: Path) -> None:
-    for content in ("cité,y\n1,0\n", "town,y\nok,1\nNîmes,0\n"):
+    for content in ("cité,y\nlong text here,0\n", "town,y\nok,1\nNîmes,0\n"):
         (tmp_path / "d.csv").write_bytes(content.encode("latin-1"))
         with pytest.raises(DataError, match=r"d\.csv.*UTF-8.*latin-1.*data\.source\.encoding") as caught:
             read(tmp_path)
