@@ -82,9 +82,7 @@ def label_scales(data: TrainingData, tasks: Sequence[Task], parts: Sequence[str]
     Without axes, and found without waiting for the device.
     """
     labels_TN = data.labels_of(parts).unbind(1)
-    return {
-        task.name: _deviation(in_own_unit(labels_N, task.unit)) for task, labels_N in zip(tasks, labels_TN, strict=True)
-    }
+    return {task.name: _deviation(in_own_unit(labels_TN[t], task.unit)) for t, task in enumerate(tasks)}
 
 
 def _deviation(labels_N: Tensor) -> Tensor:
