@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mtnas.routes import Tower
+from mtnas.routes import NumberMaps, Tower
 from mtnas.routes.schemes.by_name import NAMED_ROUTES, NamedRoute, Size
 from mtnas.training.recipe import Recipe
 from mtnas.training.trainer import PackTrainer
@@ -29,6 +29,7 @@ from mtnas.training_options import (
 )
 from mtnas.trials import Settings
 from tests.training.problem import (
+    INPUTS,
     TASKS,
     arrays,
     differences,
@@ -49,6 +50,10 @@ SETTINGS = (
 )
 BATCHES = 256 // 32
 SHORT = Recipe(batch_size=32, epochs=2, precision="float64")
+MAPPED = (
+    NumberMaps(columns=(0, 1), width=3, segments=(2, 3), places=(2, 3)),
+    NumberMaps(columns=(0, 1), width=3, frequencies=2),
+)
 OPTIONS: dict[str, Recipe] = {
     "plain": SHORT,
     "uncertainty": replace(SHORT, balancer=UncertaintyBalancer()),
@@ -104,6 +109,18 @@ class TestEquality:
         together = trained(trainer(graph, routes, SETTINGS[:3], recipe))
         for k in range(3):
             alone = trained(trainer(graph, routes[k : k + 1], SETTINGS[k : k + 1], recipe))
+            assert max(differences(alone, of_candidate(together, k))) < 1e-9
+
+    @pytest.mark.parametrize("numbers", MAPPED, ids=["curves", "waves"])
+    def test_mapped_numbers_keep_candidates_apart_and_are_trained(self, numbers: NumberMaps) -> None:
+        inputs = replace(INPUTS, one_hot=(1,), numbers=numbers)
+        graph, routes = routes_of_one_shape(3)
+        pack = trainer(graph, routes, SETTINGS[:3], SHORT, inputs=inputs)
+        before = weights_of(pack)
+        together = trained(pack)
+        assert all((together[name] != before[name]).any() for name in before if "numbers" in name)
+        for k in range(3):
+            alone = trained(trainer(graph, routes[k : k + 1], SETTINGS[k : k + 1], SHORT, inputs=inputs))
             assert max(differences(alone, of_candidate(together, k))) < 1e-9
 
     def test_metrics_in_a_pack_are_those_of_the_candidate_alone(self) -> None:
