@@ -52,6 +52,16 @@ class Forest:
     output_of: Tensor
     baseline: Tensor
 
+    @property
+    def num_params(self) -> int:
+        """Numbers that the trees have learned: a threshold per split and a value per leaf; a set counts as one."""
+        return len(self.value) + len(self.baseline)
+
+    @property
+    def comparisons(self) -> int:
+        """What a row costs at most: one comparison per level of every tree."""
+        return self.depth * len(self.roots)
+
     def outputs(self, matrix_NF: Tensor) -> Tensor:
         """Float32 ``[N, O]``."""
         return torch.cat([self._outputs(rows) for rows in torch.split(matrix_NF, ROWS_AT_ONCE)])

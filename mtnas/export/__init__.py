@@ -1,5 +1,6 @@
 """Exports: a trained route as a folder that runs with torch, safetensors and numpy alone."""
 
+from mtnas.export.ensemble_writer import Member, TreeMember, export_ensemble
 from mtnas.export.load_module import LoadedModule, load_module
 from mtnas.export.manifest import Manifest, Provenance
 from mtnas.export.verify import CheckResult, run_check, verify_export
@@ -9,7 +10,10 @@ __all__ = [
     "CheckResult",
     "LoadedModule",
     "Manifest",
+    "Member",
     "Provenance",
+    "TreeMember",
+    "export_ensemble",
     "export_module",
     "load_module",
     "run_check",

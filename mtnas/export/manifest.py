@@ -57,6 +57,14 @@ class ExportedRoute(Part):
     graph_digest: str
 
 
+class ExportedMember(Part):
+    """A member of an ensemble: its shares by task. ``route_digest`` is null for trees."""
+
+    label: str
+    route_digest: str | None
+    shares: Mapping[str, float]
+
+
 class Provenance(Part):
     """Where the weights come from. ``metrics`` by task; a figure that is not finite becomes null."""
 
@@ -84,12 +92,17 @@ class Provenance(Part):
 
 
 class Manifest(Part):
-    """Everything about an export that is not weights. ``files``: sha256 by name, of all files but the manifest."""
+    """Everything about an export that is not weights.
+
+    ``files``: sha256 by name, of all files but the manifest. ``members``: of an ensemble, in the order of its module;
+    its ``route`` has the ensemble's digest and the text of its heaviest network.
+    """
 
     format: Literal[1] = 1
     tasks: tuple[ExportedTask, ...]
     columns: tuple[ExportedColumn, ...]
     route: ExportedRoute
+    members: tuple[ExportedMember, ...] = ()
     num_params: int
     macs: int
     dtype: str

@@ -49,6 +49,54 @@ fine-tune it, move it to a device, or hand it to `torch.export`.
 | `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |
 """
 
+ENSEMBLE = """# Ensemble `{digest}`
+
+{num_params:,} parameters, {macs:,} multiply-accumulates a row, of all members together. It needs torch, safetensors and
+numpy, and nothing else.
+
+| task | kind | prediction | label column |
+|---|---|---|---|
+{tasks}
+
+Probabilities are averaged over the members, and so are values of regressions:
+
+| member | route | share by task |
+|---|---|---|
+{members}
+
+## Use
+
+```python
+from model import load  # with this folder on the import path; or from <package>.model inside a package
+
+model, preprocessing = load()
+# one list a column; None is a missing value, and unknown categories are welcome
+{rows}
+predictions = model.predict(preprocessing(rows))
+print(predictions[{first_task}])
+```
+
+`model(**model.tensors(preprocessing(rows)))` gives the logits of the mean probabilities. `model.member(route, place)`
+gives one network by itself, both counted from 0, as a plain `nn.Module`.
+
+## Check
+
+`python check.py` compares every file with its sha256 in `manifest.json` and the ensemble's outputs for
+`example_rows.json` with `expected_outputs.safetensors`; its exit code is 0 when all agree.
+
+## Files
+
+| file | holds |
+|---|---|
+| `model.py`, `ensemble.py`, `ensemble.json` | the ensemble, and the shares of its members |
+| `route_1.py` ... | the networks of each route |
+| `model.safetensors` | weights, those of one route stacked, and the tables of trees |
+| `preprocessing.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
+| `route.svg` | a drawing of the network with the largest share |
+| `manifest.json` | tasks, columns, members, cost, provenance, sha256 of every file |
+| `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |
+"""
+
 MOST_SHOWN = 4000
 MOST_CLASSES = 50
 PREDICTIONS = {
@@ -65,6 +113,24 @@ def readme(manifest: Manifest, rows: Mapping[str, Sequence[Any]]) -> str:
         num_params=manifest.num_params,
         macs=manifest.macs,
         tasks="\n".join(_row(task) for task in manifest.tasks),
+        rows=_rows(rows),
+        first_task=literal(manifest.tasks[0].name),
+    )
+
+
+def ensemble_readme(manifest: Manifest, rows: Mapping[str, Sequence[Any]]) -> str:
+    """The text of an ensemble's ``README.md``."""
+    members = [
+        f"| {member.label} | {'' if member.route_digest is None else f'`{member.route_digest[:12]}`'} | "
+        f"{', '.join(f'{_inline(name)} {share:.3g}' for name, share in member.shares.items())} |"
+        for member in manifest.members
+    ]
+    return ENSEMBLE.format(
+        digest=manifest.route.digest[:12],
+        num_params=manifest.num_params,
+        macs=manifest.macs,
+        tasks="\n".join(_row(task) for task in manifest.tasks),
+        members="\n".join(members),
         rows=_rows(rows),
         first_task=literal(manifest.tasks[0].name),
     )

@@ -78,7 +78,7 @@ def export_module(
         raise ExportError(expected="no folder, or one that holds an export", found="something else", where=folder.name)
     wiring = Wiring.of(graph, route, tasks, schema, aligned=frozen.alignment is not None, settings=gate)
     weights = named_weights(frozen, wiring.naming, gate)
-    used = _cost(graph, route, frozen)
+    used = cost_of(graph, route, frozen)
     if used.num_params != sum(tensor.numel() for tensor in weights.values()):
         found = str(sum(tensor.numel() for tensor in weights.values()))
         raise ExportError(expected=f"{used.num_params} parameters", found=found, where="weights")
@@ -86,16 +86,16 @@ def export_module(
     contents = {
         "model.py": model_source(wiring, digest=digest).encode(),
         "model.safetensors": save(weights),
-        "preprocessing.json": _json(preprocessing_json(schema, bag_arguments=wiring.naming.bag_arguments)),
-        "vocabularies.json": _json(vocabularies_json(schema)),
+        "preprocessing.json": as_json(preprocessing_json(schema, bag_arguments=wiring.naming.bag_arguments)),
+        "vocabularies.json": as_json(vocabularies_json(schema)),
         "route.svg": to_svg(graph, route, title=f"route {digest[:12]}").encode(),
-        "example_rows.json": _json(examples),
+        "example_rows.json": as_json(examples),
         "expected_outputs.safetensors": save(expected_outputs(frozen, schema, rows, gate)),
         **{name: (files("mtnas.export.standalone") / name).read_bytes() for name in STANDALONE},
         VALUES: (files("mtnas.data.columns") / VALUES).read_bytes(),
     }
     manifest = Manifest(
-        tasks=tuple(_exported(task, schema) for task in wiring.tasks),
+        tasks=tuple(exported_task(task, schema) for task in wiring.tasks),
         columns=columns_of(schema),
         route=ExportedRoute(text=_reachable_text(graph, route), digest=digest, graph_digest=graph.digest),
         num_params=used.num_params,
@@ -108,7 +108,7 @@ def export_module(
     contents["README.md"] = readme(manifest, examples).encode()
     digests = {name: sha256(content).hexdigest() for name, content in sorted(contents.items())}
     manifest = manifest.model_copy(update={"files": digests})
-    _write(folder, contents | {MANIFEST: _json(manifest.to_json())})
+    write_folder(folder, contents | {MANIFEST: as_json(manifest.to_json())})
     return manifest
 
 
@@ -129,14 +129,16 @@ def _check_arguments(
         raise ExportError(expected=f"tasks with outputs {towers}", found=str(outputs), where="tasks")
 
 
-def _cost(graph: RouteGraph, route: Route, frozen: Supernet) -> Cost:
+def cost_of(graph: RouteGraph, route: Route, frozen: Supernet) -> Cost:
+    """What the network costs, matrices of an alignment included."""
     found = cost(graph, route, frozen.inputs)
     if frozen.alignment is None:
         return found
     return aligned_cost(found, num_tasks=len(graph.tasks), input_width=frozen.inputs.width)
 
 
-def _exported(task: Task, schema: DataSchema) -> ExportedTask:
+def exported_task(task: Task, schema: DataSchema) -> ExportedTask:
+    """What the manifest says of a task."""
     classes = next((label.classes for label in schema.labels if label.is_of(task)), ())
     return ExportedTask(
         name=task.name,
@@ -157,11 +159,12 @@ def _reachable_text(graph: RouteGraph, route: Route) -> str:
     return route.only(junctions=reached.junctions, slots=reached.slots).text
 
 
-def _json(document: Any) -> bytes:
+def as_json(document: Any) -> bytes:
+    """A JSON file."""
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     """All files into a draft beside the folder, which then takes its place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")

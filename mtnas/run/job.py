@@ -11,6 +11,7 @@ from mtnas.run.earlier_job import Earlier
 from mtnas.run.executor import Executor
 from mtnas.run.journal import Journal
 from mtnas.run.phases.baselines import baselines
+from mtnas.run.phases.ensemble import ensemble
 from mtnas.run.phases.export import export
 from mtnas.run.phases.prepare import prepare
 from mtnas.run.phases.report import report
@@ -52,6 +53,7 @@ def run_job(
     known = baselines(context)
     found = search(context, known)
     entrants = retrain(context, known, found)
-    result = report(context, known, found, entrants)
-    export(context, entrants, access=access)
+    together = ensemble(context, entrants)
+    result = report(context, known, found, entrants, together)
+    export(context, entrants, together, access=access)
     return result

@@ -285,9 +285,22 @@ class ResourcesSpec(Part):
 
 
 class ExportSpec(Part):
-    """What to export when the search ends."""
+    """What to export when the search ends: the best finalists, and an ensemble of what was trained anyway.
+
+    Attributes:
+        top: how many finalists; with none, nothing is exported.
+        ensemble: ``greedy`` chooses among the networks that were retrained, baselines too, on ``valid``; an entrant of
+            the report of its own. ``none`` keeps one network.
+        ensemble_for: whether every ``task`` has weights of its own, or the whole ``job`` has the same.
+        tree_members: whether boosted trees, where the protocol grows them, may be members.
+        most_members: members at most, a member counted as often as it was chosen.
+    """
 
     top: Annotated[int, Field(ge=0)] = 1
+    ensemble: Literal["none", "greedy"] = "greedy"
+    ensemble_for: Literal["task", "job"] = "task"
+    tree_members: bool = True
+    most_members: Annotated[int, Field(ge=1, le=256)] = 32
     formats: Annotated[tuple[Literal["module"], ...], AtMost(8)] = ("module",)
 
 

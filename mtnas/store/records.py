@@ -58,6 +58,7 @@ class RouteRole(StrEnum):
     SEARCH = "search"
     FINALIST = "finalist"
     BEST = "best"
+    ENSEMBLE = "ensemble"
 
 
 class WorkState(StrEnum):

@@ -87,6 +87,10 @@ class PatientTrainer:
         """See :class:`PackTrainer`."""
         return self._together().best_metrics(parts)
 
+    def best_outputs(self, parts: Sequence[str]) -> dict[str, Tensor]:
+        """See :class:`PackTrainer`."""
+        return self._together().best_outputs(parts)
+
     def state(self) -> dict[str, Tensor]:
         """Of all candidates, with the step that each was ended at (0 while it goes on)."""
         pieces = dict(self._aside)

@@ -18,7 +18,7 @@ from mtnas.supernets import Selection, Supernet, start_from
 from mtnas.tasks import Task
 from mtnas.training.feeding.rows import Batch, TrainingData
 from mtnas.training.feeding.task_batches import training_batches
-from mtnas.training.measuring.evaluate import PackMetrics, evaluate, label_scales, score
+from mtnas.training.measuring.evaluate import PackMetrics, evaluate, label_scales, predict, score
 from mtnas.training.pack_state import STEP
 from mtnas.training.recipe import Recipe
 from mtnas.training.step.alignment_stages import AlignmentStages
@@ -214,6 +214,14 @@ class PackTrainer:
         seen = {self.valid: self._best_metrics} if self._best_metrics else {}
         with self.holding_best():
             return {part: seen[part] if part in seen else self.evaluate(part) for part in parts}
+
+    def best_outputs(self, parts: Sequence[str]) -> dict[str, Tensor]:
+        """By part, float32 outputs ``[K, N, all outputs]`` of every candidate's best weights so far, on the CPU."""
+        with self.holding_best():
+            return {
+                part: torch.cat(predict(self.net, self.selection, self.data, (part,)), dim=2).float().cpu()
+                for part in parts
+            }
 
     def state(self) -> dict[str, Tensor]:
         """All that a later run needs to go on exactly from here; ``pack_state`` cuts it and puts several together."""

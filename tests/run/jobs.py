@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {
     "search": {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 32, **SHORT},
     "training": TRAINING,
     "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 2, "finalists": 2},
-    "export": {"top": 0},
+    "export": {"top": 0, "ensemble": "none"},  # tests/run/phases/test_ensemble.py and test_ensemble_export.py have one
 }
 # What these are charged, in candidate-steps: a step has 64 rows, a forward pass alone is a third.
 STEPS = 3  # one epoch of 204 rows

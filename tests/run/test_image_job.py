@@ -43,7 +43,7 @@ IMAGE_JOB: dict[str, Any] = {
     "training": {"batch_size": 8, "epochs": 1, "lr": 0.01, "dropout": 0.0},
     "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "boosted_trees": False, "random_search": False},
     "budget": {"trials": 2},
-    "export": {"top": 1},
+    "export": {"top": 1, "ensemble": "none"},
 }
 
 
@@ -100,7 +100,7 @@ def test_searches_over_shared_weights_work_on_images_of_tasks(
     training = IMAGE_JOB["training"] | {"epochs": 3}
     spec = spec_of(base=IMAGE_JOB, search=search, protocol=protocol, training=training, export={"top": 0})
     rows = rows_of(run(spec, MemoryJournal(tmp_path), access))
-    assert list(rows) == ["single_task", "full_sharing", "finalist-1"]
+    assert list(rows) == ["single_task", "full_sharing", "finalist-1", "ensemble"]
     assert rows["full_sharing"]["num_params"] == pytest.approx(rows["finalist-1"]["num_params"], rel=0.05)
 
 

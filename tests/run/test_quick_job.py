@@ -37,9 +37,10 @@ REPORT = {
         "comparisons",
     ),
     *("hypotheses", "non_inferior", "negative_transfer", "recommendation", "words"),
-    *("search", "training", "tuning", "latency", "places", "provenance", "diagnostics"),
+    *("search", "training", "tuning", "ensemble", "latency", "places", "provenance", "diagnostics"),
 }
 BASELINES = ["single_task", "shared_bottom", "mmoe"]
+ONE = {"top": 1, "ensemble": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Done:
 def done(access: DataAccess, tmp_path_factory: pytest.TempPathFactory) -> Done:
     protocol = {"level": "quick", "baselines": BASELINES, "seeds": 3, "finalists": 2}
     objectives = [{"metric": "mean_gain", "direction": "max"}, {"metric": "num_params", "direction": "min"}]
-    spec = spec_of(protocol=protocol, objectives=objectives, export={"top": 1})
+    spec = spec_of(protocol=protocol, objectives=objectives, export=ONE)
     journal = MemoryJournal(tmp_path_factory.mktemp("exports"))
     return Done(spec=spec, report=run(spec, journal, access), journal=journal)
 

@@ -15,13 +15,14 @@ from mtnas.training.measuring.gains import task_gains
 from tests.run.jobs import SMALL, STEPS, run, spec_of, timeless
 
 PROTOCOL = {"level": "standard", "baselines": ["single_task", "shared_bottom"], "seeds": 2, "finalists": 1}
+EXPORT = {"top": 0, "ensemble": "greedy"}
 
 
 @pytest.fixture(scope="module")
 def done(access: DataAccess) -> tuple[Mapping[str, Any], MemoryJournal]:
     journal = MemoryJournal()
     search = SMALL["search"] | {"searches": 3}
-    return run(spec_of(protocol=PROTOCOL, search=search), journal, access), journal
+    return run(spec_of(protocol=PROTOCOL, search=search, export=EXPORT), journal, access), journal
 
 
 def test_random_search_has_the_whole_charge_of_the_search(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
@@ -52,16 +53,18 @@ def test_the_best_random_route_is_a_rival_with_the_same_tuning_and_seeds(
     assert seconds[1:] == ["random"]
 
 
-def test_weights_of_rivals_are_not_kept(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
-    _, journal = done
+def test_weights_of_rivals_are_kept_for_the_ensemble_alone(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
+    report, journal = done
+    members = {member["trial"] for member in report["ensemble"]["members"]}
     kept = {name for name in journal._checkpoints if name.startswith("weights/")}
     retrained = [trial for trial in journal.trials() if trial.phase == "retrain"]
-    assert kept == {f"weights/{trial.number}" for trial in retrained if trial.label == "finalist-1"}
+    wanted = {trial.number for trial in retrained if trial.label == "finalist-1"} | (members - {None})
+    assert kept == {f"weights/{number}" for number in wanted}
 
 
 def test_boosted_trees_have_a_row_like_the_others(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
     report, journal = done
-    *networks, trees = report["rows"]
+    *networks, trees, _ = report["rows"]
     assert trees["label"] == "boosted_trees"
     assert trees.keys() == networks[0].keys()
     assert trees["route_digest"] is None
@@ -80,13 +83,13 @@ def test_boosted_trees_have_a_row_like_the_others(done: tuple[Mapping[str, Any],
 
 def test_trees_are_grown_once_per_job(done: tuple[Mapping[str, Any], MemoryJournal], access: DataAccess) -> None:
     report, journal = done
-    again = run(spec_of(protocol=PROTOCOL, search=SMALL["search"] | {"searches": 3}), journal, access)
+    again = run(spec_of(protocol=PROTOCOL, search=SMALL["search"] | {"searches": 3}, export=EXPORT), journal, access)
     assert again["rows"] == report["rows"]
     assert timeless(again) == timeless(report)
 
 
 def test_parts_of_the_protocol_can_be_left_out(access: DataAccess) -> None:
     protocol = PROTOCOL | {"boosted_trees": False, "random_search": False}
-    report = run(spec_of(protocol=protocol), MemoryJournal(), access)
-    assert [row["label"] for row in report["rows"]] == ["single_task", "shared_bottom", "finalist-1"]
+    report = run(spec_of(protocol=protocol, export=EXPORT), MemoryJournal(), access)
+    assert [row["label"] for row in report["rows"]] == ["single_task", "shared_bottom", "finalist-1", "ensemble"]
     assert len(report["comparisons"]) == 1

@@ -43,13 +43,15 @@ class PackCheckpoint:
 class Outcome:
     """What became of one candidate: evaluations, or why there are none; weights of the frozen route if kept.
 
-    ``cut`` holds the costs (as in ``Evaluation``) of a candidate that was cut off at ``PackTask.stop_at``. ``lost``:
-    the processes that trained it died, so the failure may be the machine's.
+    ``outputs`` are those of a possible member of an ensemble, as safetensors bytes: by part, float32
+    ``[N, all outputs]``, task by task. ``cut`` holds the costs (as in ``Evaluation``) of a candidate that was
+    cut off at ``PackTask.stop_at``. ``lost``: the processes that trained it died, so the failure may be the machine's.
     """
 
     evaluations: tuple[Evaluation, ...] = ()
     failure: str | None = None
     weights: bytes | None = None
+    outputs: bytes | None = None
     cut: Mapping[str, float] | None = None
     lost: bool = False
 

@@ -32,6 +32,7 @@ class TrainWork:
         parts: rows to train on.
         evaluate_on: parts to evaluate the best weights on.
         keep_weights: whether to give the frozen weights back.
+        keep_outputs: whether to give the outputs on ``evaluate_on`` back, for an ensemble.
         until: the step of a rung of successive halving to stop at; a checkpoint of that step then comes before the
             result, whose figures are those of the best weights so far. ``None`` trains to the end.
         timing: whose routes to time when they are trained, at no cost in ``device_seconds``.
@@ -43,6 +44,7 @@ class TrainWork:
     parts: tuple[str, ...]
     evaluate_on: tuple[str, ...]
     keep_weights: bool = False
+    keep_outputs: bool = False
     until: int | None = None
     timing: Timing | None = None
     trained: Trained | None = None

@@ -56,6 +56,7 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         yield PackCheckpoint(key=task.key, state=state_of(trainer, spent_K, started))
     spent_K = spent_K + (time.monotonic() - started) / len(routes)
     timed = {} if work.timing is None else time_routes(trainer.net, routes, work.timing, rows)
+    outputs = trainer.best_outputs(work.evaluate_on) if work.keep_outputs else {}
     outcomes, best_steps = [], trainer.best_steps
     taken = trainer.steps_taken(end) if isinstance(trainer, PatientTrainer) else [end] * len(routes)
     for k, route in enumerate(routes):
@@ -70,7 +71,8 @@ def train_pack(task: PackTask, work: TrainWork, data: EncodedData, place: Place)
         )
         failure = _why_diverged(evaluations)
         weights = _frozen_bytes(trainer, route, k) if work.keep_weights and failure is None else None
-        outcomes.append(Outcome(evaluations=evaluations, failure=failure, weights=weights))
+        kept = to_bytes({part: found[k] for part, found in outputs.items()}) if outputs and failure is None else None
+        outcomes.append(Outcome(evaluations=evaluations, failure=failure, weights=weights, outputs=kept))
     yield TrainResult(key=task.key, place=place, outcomes=tuple(outcomes), step_seconds=trainer.step_seconds)
 
 

@@ -19,9 +19,11 @@ def packs_of(context: Context, planned: Sequence[Planned], orders: Orders) -> li
     parallel ends at about the same time. (One GPU has its packs one after another, and wants them large.)
     """
     fair = -(-len(planned) // context.spec.resources.max_packs) if context.device == "cpu" else len(planned)
-    groups: dict[tuple[str, str, bool], list[Planned]] = {}
+    groups: dict[tuple[str, str, bool, bool], list[Planned]] = {}
     for trial in planned:
-        groups.setdefault((*_kind(context, trial), orders.keep_weights(trial)), []).append(trial)
+        groups.setdefault((*_kind(context, trial), orders.keep_weights(trial), orders.as_member(trial)), []).append(
+            trial
+        )
     packs = []
     for group in groups.values():
         lone = needs_lone_candidate(recipe_of(context, group[0]).balancer)

@@ -49,6 +49,7 @@ class Orders:
         evaluate_on: parts to evaluate on.
         values: figures of a trial from its evaluations.
         keep_weights: whose weights to keep.
+        as_member: who may become a member of an ensemble: its weights and its outputs are kept.
         stop_at: moment (seconds since 1970) at which trials that are not trained by then are cut off.
     """
 
@@ -56,6 +57,7 @@ class Orders:
     evaluate_on: tuple[str, ...]
     values: Values
     keep_weights: Callable[[Planned], bool] = lambda _: False
+    as_member: Callable[[Planned], bool] = lambda _: False
     stop_at: float | None = None
 
 

@@ -23,6 +23,7 @@ def train(
     evaluate_on: tuple[str, ...],
     values: Values,
     keep_weights: Callable[[Planned], bool] = lambda _: False,
+    as_member: Callable[[Planned], bool] = lambda _: False,
     stretch: Stretch = WHOLE,
     may_all_fail: bool = False,
     stop_at: float | None = None,
@@ -36,6 +37,7 @@ def train(
         evaluate_on: parts to evaluate on.
         values: figures of a trial from its evaluations.
         keep_weights: whose weights to keep.
+        as_member: who may become a member of an ensemble; what an extended job has trained only if it kept the outputs.
         stretch: what share of the phase this is.
         may_all_fail: whether the caller can go on without any that could be trained.
         stop_at: moment (seconds since 1970) at which trials that are not trained by then are cut off.
@@ -43,12 +45,19 @@ def train(
     Raises:
         SearchError: none of them could be trained.
     """
-    orders = Orders(parts=parts, evaluate_on=evaluate_on, values=values, keep_weights=keep_weights, stop_at=stop_at)
+    orders = Orders(
+        parts=parts,
+        evaluate_on=evaluate_on,
+        values=values,
+        keep_weights=keep_weights,
+        as_member=as_member,
+        stop_at=stop_at,
+    )
     done = {trial.number: trial for trial in context.journal.trials()}
     waiting = [trial for trial in planned if trial.number not in done]
     if waiting:
         announce(context, waiting)
-        waiting = _without_known(context, waiting, keep_weights)
+        waiting = _without_known(context, waiting, keep_weights, as_member)
         done = {trial.number: trial for trial in context.journal.trials()}
         own = [p for p in planned if p.number not in done or "from" not in done[p.number].notes]
         share = stretch.part(1 - len(waiting) / len(planned), 1)
@@ -77,6 +86,8 @@ def trial_of(context: Context, member: Planned, outcome: Outcome, place: Place |
         return replace(trial, state=TrialState.FAILED, failure=outcome.failure, notes=notes)
     if outcome.weights is not None:
         context.journal.save_checkpoint(f"weights/{member.number}", outcome.weights)
+    if outcome.outputs is not None:
+        context.journal.save_checkpoint(f"outputs/{member.number}", outcome.outputs)
     found = context.cost(member.graph, member.candidate.route)
     costs = {"num_params": float(found.num_params), "macs": float(found.macs)}
     costs |= context.timed.costs(trial.route_digest, outcome.evaluations)
@@ -103,7 +114,12 @@ def check_any_trained(trials: Sequence[Trial]) -> None:
         )
 
 
-def _without_known(context: Context, planned: list[Planned], keep_weights: Callable[[Planned], bool]) -> list[Planned]:
+def _without_known(
+    context: Context,
+    planned: list[Planned],
+    keep_weights: Callable[[Planned], bool],
+    as_member: Callable[[Planned], bool],
+) -> list[Planned]:
     """Take over what the extended job has trained already; gives the trials that are left to train."""
     left, taken = [], []
     for member in planned:
@@ -117,6 +133,10 @@ def _without_known(context: Context, planned: list[Planned], keep_weights: Calla
                 left.append(member)
                 continue
             context.journal.save_checkpoint(f"weights/{member.number}", weights)
+        offered = [(kind, context.earlier.checkpoint(f"{kind}/{trial.number}")) for kind in ("weights", "outputs")]
+        for kind, kept in offered if as_member(member) else ():
+            if kept is not None:
+                context.journal.save_checkpoint(f"{kind}/{member.number}", kept)
         notes = {**trial.notes, "from": {"job": context.earlier.job_id, "number": trial.number}}
         taken.append(replace(trial, number=member.number, label=member.label, notes=notes))
     if taken:

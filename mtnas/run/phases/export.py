@@ -9,24 +9,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 import mtnas
 from mtnas.data import DataAccess, example_rows
 from mtnas.errors import ExportError
-from mtnas.export import export_module, verify_export
+from mtnas.export import Member, TreeMember, export_ensemble, export_module, verify_export
 from mtnas.routes import narrow
 from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
-from mtnas.run.phases.report import best_trial
+from mtnas.run.phases.ensemble import TREES, Ensemble, Mixed, members_of
+from mtnas.run.phases.ensemble_row import forests_of, heaviest_of
 from mtnas.run.phases.retrain import Entrant
+from mtnas.run.phases.route_rows import best_trial
 from mtnas.supernets import Supernet
+from mtnas.training.trained_network import Trained
 from mtnas.trials import Trial
 
 
-def export(context: Context, entrants: Sequence[Entrant], *, access: DataAccess) -> None:
-    """Export the first finalists, as many as the specification asks for."""
+def export(
+    context: Context, entrants: Sequence[Entrant], together: Ensemble | None = None, *, access: DataAccess
+) -> None:
+    """Export the first finalists, as many as the specification asks for, and the ensemble."""
     finalists = [entrant for entrant in entrants if entrant.role == "finalist"][: context.spec.export.top]
     if not finalists:
         return
@@ -34,18 +38,63 @@ def export(context: Context, entrants: Sequence[Entrant], *, access: DataAccess)
     for entrant in finalists:
         if not context.journal.has_export(entrant.digest):
             _export_one(context, entrant, access)
+    if together is not None and not context.journal.has_export(together.mixed.digest):
+        _export_ensemble(context, entrants, finalists[0], together.mixed, access)
+
+
+def _export_ensemble(
+    context: Context, entrants: Sequence[Entrant], winner: Entrant, mixed: Mixed, access: DataAccess
+) -> None:
+    found = members_of(mixed, entrants)
+    heaviest = heaviest_of(mixed, entrants, otherwise=winner)
+    members = [
+        Member(
+            label=entrant.label,
+            frozen=_frozen(context, entrant, trial),
+            route=entrant.route,
+            graph=entrant.graph,
+            gate=trial.candidate.settings.gate,
+            shares={t: shares[str(trial.number)] for t, shares in mixed.weights.items() if str(trial.number) in shares},
+        )
+        for entrant, trial in found
+    ]
+    forests = forests_of(context, mixed)
+    with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
+        folder = Path(scratch) / "module"
+        manifest = export_ensemble(
+            folder,
+            digest=mixed.digest,
+            members=members,
+            trees={t: TreeMember(forest=forest, share=mixed.weights[t][TREES]) for t, forest in forests.items()},
+            drawn=(heaviest.graph, heaviest.route),
+            schema=context.data.schema,
+            tasks=context.tasks,
+            rows=example_rows(context.spec.data, access=access),
+            provenance=_provenance(context, mixed.metrics, [trial.candidate.settings.seed for _, trial in found]),
+        )
+        verify_export(folder)
+        context.journal.add_export(mixed.digest, folder, manifest.model_dump(mode="json"))
+
+
+def _frozen(context: Context, entrant: Entrant, trial: Trial) -> Supernet:
+    """A trained network from its kept weights.
+
+    Raises:
+        ExportError: they were not kept.
+    """
+    weights = context.journal.checkpoint(f"weights/{trial.number}")
+    if weights is None:
+        raise ExportError(expected="weights of a trained trial", found="none", where=f"export of {entrant.label}")
+    trained = Trained(graph=narrow(entrant.graph, entrant.route), weights=weights)
+    return trained.network(context.data.inputs)
 
 
 def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
     number = best_trial(context, entrant)
     trial = next((t for t in entrant.trials if t.number == number), None)
-    weights = context.journal.checkpoint(f"weights/{number}") if trial is not None else None
-    if trial is None or weights is None:
+    if trial is None:
         raise ExportError(expected="weights of a trained trial", found="none", where=f"export of {entrant.label}")
-    tensors = safetensors.torch.load(weights)
-    aligned = any(name.startswith("alignment.") for name in tensors)
-    frozen = Supernet(narrow(entrant.graph, entrant.route), context.data.inputs, [0], aligned=aligned)
-    frozen.load_state_dict(tensors)
+    frozen = _frozen(context, entrant, trial)
     with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
         folder = Path(scratch) / "module"
         manifest = export_module(
@@ -56,20 +105,22 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
             schema=context.data.schema,
             tasks=context.tasks,
             rows=example_rows(context.spec.data, access=access),
-            provenance=_provenance(context, trial),
+            provenance=_provenance(
+                context, {e.part: e.per_task for e in trial.evaluations}, [trial.candidate.settings.seed]
+            ),
             gate=trial.candidate.settings.gate,
         )
         verify_export(folder)
         context.journal.add_export(entrant.digest, folder, manifest.model_dump(mode="json"))
 
 
-def _provenance(context: Context, trial: Trial) -> Mapping[str, Any]:
+def _provenance(context: Context, metrics: Mapping[str, Any], seeds: Sequence[int]) -> Mapping[str, Any]:
     spec = canonical_json(context.spec.model_dump(mode="json"))
     return {
         "created_at": datetime.now(UTC),
         "spec_digest": sha256(spec.encode()).hexdigest(),
         "data_digest": context.data.digest,
-        "seeds": (trial.candidate.settings.seed,),
-        "metrics": {evaluation.part: dict(evaluation.per_task) for evaluation in trial.evaluations},
+        "seeds": tuple(dict.fromkeys(seeds)),
+        "metrics": {part: dict(per_task) for part, per_task in metrics.items()},
         "versions": {"mtnas": mtnas.__version__, "torch": torch.__version__},
     }

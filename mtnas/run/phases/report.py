@@ -13,7 +13,6 @@ import torch
 
 import mtnas
 from mtnas.run.context import Context
-from mtnas.run.journal import RouteRow
 from mtnas.run.judging.boosting import LABEL as TREES
 from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
@@ -22,24 +21,32 @@ from mtnas.run.judging.search_facts import search_facts
 from mtnas.run.judging.statistics import paired, summary
 from mtnas.run.judging.training_facts import training_facts
 from mtnas.run.judging.verdict import Standing, judge
-from mtnas.run.phases.baselines import REFERENCE, Baselines
+from mtnas.run.phases.baselines import Baselines
+from mtnas.run.phases.ensemble import Ensemble
+from mtnas.run.phases.ensemble_row import ENSEMBLE, ensemble_facts, ensemble_row
+from mtnas.run.phases.gains_by_seed import Gains, gains_by_seed, gains_of
 from mtnas.run.phases.retrain import Entrant
-from mtnas.run.phases.search import Found, best_first, is_random
-from mtnas.training.measuring.gains import mean_gain, task_gains, worst_gain
+from mtnas.run.phases.route_rows import best_trial, write_routes
+from mtnas.run.phases.search import Found, is_random
 from mtnas.trials import LATENCY, Trial, TrialState
 
 
-def report(context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
+def report(
+    context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant], together: Ensemble | None = None
+) -> dict[str, Any]:
     """Write the report and the routes of the answer; returns the report."""
     context.start_phase("report")
     reads = context.journal.count_test_read(context.data.digest)
-    gains = _gains(context, entrants)
+    gains = gains_by_seed(context, entrants)
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
     trees = grown_trees(context)
     if trees is not None:
-        gains[TREES] = _gains_of(context, entrants, trees.metrics["test"])
+        gains[TREES] = gains_of(context, entrants, trees.metrics["test"])
         rows.append(boosted_row(context, trees, gains[TREES]))
+    if together is not None:
+        gains[ENSEMBLE] = gains_of(context, entrants, together.mixed.metrics["test"])
+        rows.append(ensemble_row(context, entrants, together.mixed, gains[ENSEMBLE]))
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result: dict[str, Any] = {
         "level": context.spec.protocol.level,
@@ -54,7 +61,8 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
         ],
         "best": {"label": winner.label, "route_digest": winner.digest, "text": winner.route.text},
         "rows": rows,
-        "front": front_facts(context.spec, [row for row in rows if row["route_digest"] is not None]),
+        "ensemble": None if together is None else ensemble_facts(context, entrants, winner, together),
+        "front": front_facts(context.spec, rows[: len(entrants)]),
         "comparisons": _comparisons(context, entrants, winner, gains, trees),
         "search": search_facts(context, found, entrants),
         "tuning": {
@@ -79,37 +87,9 @@ def report(context: Context, known: Baselines, found: Found, entrants: Sequence[
     }
     trial = best_trial(context, winner)
     result["diagnostics"] = diagnose(context, winner, trial=trial, gains=gains[winner.label])
-    _write_routes(context, entrants, rows, winner)
+    write_routes(context, entrants, rows, winner, together)
     context.journal.put_report(result)
     return result
-
-
-Gains = dict[int, dict[str, float]]
-
-
-def _gains(context: Context, entrants: Sequence[Entrant]) -> dict[str, Gains]:
-    """Per entrant and seed: every task's gain on ``test`` over single-task training with the same seed."""
-    reference = {_seed(t): t for e in entrants if e.label == REFERENCE for t in e.trials if _complete(t)}
-    gains: dict[str, Gains] = {}
-    for entrant in entrants:
-        of_seed: Gains = {}
-        for trial in entrant.trials:
-            single = reference.get(_seed(trial))
-            if _complete(trial) and single is not None:
-                of_task = task_gains(context.tasks, trial.on("test").per_task, single.on("test").per_task)
-                of_seed[_seed(trial)] = of_task | {"mean_gain": mean_gain(of_task), "worst_gain": worst_gain(of_task)}
-        gains[entrant.label] = of_seed
-    return gains
-
-
-def _gains_of(context: Context, entrants: Sequence[Entrant], on_test: Mapping[str, Mapping[str, float]]) -> Gains:
-    """Gains of something without seeds, over single-task training with each seed."""
-    singles = [t for e in entrants if e.label == REFERENCE for t in e.trials if _complete(t)]
-    gains: Gains = {}
-    for single in singles:
-        of_task = task_gains(context.tasks, on_test, single.on("test").per_task)
-        gains[_seed(single)] = of_task | {"mean_gain": mean_gain(of_task), "worst_gain": worst_gain(of_task)}
-    return gains
 
 
 def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | None) -> dict[str, Any]:
@@ -241,52 +221,6 @@ def _places(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     return [
         dict(zip(names, place, strict=True)) | {"trials": count} for place, count in sorted(counts.items(), key=str)
     ]
-
-
-def _write_routes(
-    context: Context, entrants: Sequence[Entrant], rows: Sequence[dict[str, Any]], winner: Entrant
-) -> None:
-    journal, digest = context.journal, context.data.digest
-    journal.add_graphs({entrant.graph.digest: entrant.graph.to_json() for entrant in entrants})
-    searched: dict[str, dict[str, float]] = {}
-    # A route that was tried several times is told of by its best trial, as its row was when the trial ended.
-    for trial in reversed(best_first(context, [trial for trial in journal.trials() if trial.phase == "search"])):
-        searched[trial.route_digest] = {f"search.{name}": value for name, value in trial.values.items()}
-    answer = {}
-    rank = 0
-    for entrant, row in zip(entrants, rows, strict=False):  # boosted trees have a row and no route
-        rank += entrant.role == "finalist"
-        values = {f"test.{task}.{cells['metric']}": cells["test"]["mean"] for task, cells in row["per_task"].items()}
-        values |= {"mean_gain": row["mean_gain"]["mean"], "worst_gain": row["worst_gain"]["mean"]}
-        values |= {"valid_score": row["valid_score"]}
-        values |= {} if row["latency_us"] is None else {LATENCY: row["latency_us"]}
-        if entrant.digest in searched:
-            values |= searched[entrant.digest]
-        answer[entrant.digest] = RouteRow(
-            digest=entrant.digest,
-            graph_digest=entrant.graph.digest,
-            text=entrant.route.text,
-            num_params=row["num_params"],
-            macs=row["macs"],
-            role="best" if entrant is winner else entrant.role,
-            label=entrant.label,
-            phase="retrain",
-            values=values,
-            rank=rank if entrant.role == "finalist" else None,
-            details={
-                "lr": entrant.tuned.lr,
-                "settings": row["settings"],
-                "seeds": row["seeds"],
-                "weights_of_trial": best_trial(context, entrant),
-            },
-        )
-    journal.add_routes(list(answer.values()), data_digest=digest)
-
-
-def best_trial(context: Context, entrant: Entrant) -> int | None:
-    """Number of the seed that is best on ``valid``: the one whose weights are exported."""
-    complete = [trial for trial in entrant.trials if _complete(trial)]
-    return max(complete, key=context.valid_score).number if complete else None
 
 
 def _curve(scores: Mapping[float, float]) -> dict[str, float | None]:

@@ -92,6 +92,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         evaluate_on=("valid", "test"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
         keep_weights=lambda trial: trial.label in searched and not is_random(trial.label),
+        as_member=lambda trial: may_be_member(context, trial),
         stretch=WHOLE.part(tuning, 1),
     )
     keep_encoding(context.journal, context.data.schema)
@@ -113,6 +114,18 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         reason = f"failed trials, one with: {finalists[0].trials[0].failure}"
         raise SearchError(expected="a finalist that can be trained", found=reason, where="phase 'retrain'")
     return [entrant for entrant in entrants if entrant.role != "finalist"] + finalists
+
+
+def may_be_member(context: Context, trial: Planned) -> bool:
+    """Whether a network may answer as part of the job's ensemble: it keeps to the limits that routes keep to.
+
+    Where tasks are added to a system, only what holds the system's frozen weights may.
+    """
+    if context.spec.export.ensemble == "none" or (context.base is not None and trial.graph != context.space.graph):
+        return False
+    limits, cost = context.spec.constraints, context.cost(trial.graph, trial.candidate.route)
+    bounds = ((limits.max_params, cost.num_params), (limits.max_macs, cost.macs))
+    return all(most is None or found <= most for most, found in bounds)
 
 
 def _tune_finalists(

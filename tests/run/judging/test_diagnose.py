@@ -26,7 +26,7 @@ SPEC = {
     "search": {"kind": "reinforce", "epochs": 1, "reward_rows": 32},
     "training": {"batch_size": 64, "epochs": 2, "lr": 0.01, "dropout": 0.1},
     "protocol": {"level": "quick", "seeds": 2, "finalists": 1, "baselines": ["shared_bottom"], "boosted_trees": False},
-    "export": {"top": 0},
+    "export": {"top": 0, "ensemble": "none"},
     "diagnostics": {"conflicts": True, "affinity": True},
 }
 TOGETHER = [

@@ -15,8 +15,10 @@ import torch
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.data_spec import DataSpec
+from mtnas.ensembles.forest import Forest
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
+from mtnas.run.judging.tree_settings import TreeSettings
 from mtnas.run.judging.trees import TreesWork
 from mtnas.run.packs import pack_training
 from mtnas.run.packs.execute import execute
@@ -215,13 +217,14 @@ def test_full_memory_is_an_error_of_ours(error: Exception, data: EncodedData, mo
 
 
 def test_trees_are_work_like_any_other(data: EncodedData) -> None:
-    work = TreesWork(task=TASKS[1], lrs=(0.1,), iterations=5)
+    work = TreesWork(task=TASKS[1], settings=(TreeSettings(lr=0.1),), iterations=5)
     events = list(execute(PackTask(key="trees", work=work, tasks=TASKS, recipe=RECIPE), data))
     assert isinstance(events[0], PackStarted)
     end = events[-1]
     assert isinstance(end, TreesResult)
-    assert (end.task, end.lr) == ("t1", 0.1)
-    assert end.metrics.keys() == {"valid", "test"}
+    assert (end.task, end.settings["lr"]) == ("t1", 0.1)
+    assert end.metrics.keys() == safetensors.torch.load(end.outputs).keys() == {"valid", "test"}
+    assert len(Forest.from_bytes(end.forest).roots) == end.settings["iterations"] <= 5
 
 
 def test_packs_of_different_trials_have_different_names() -> None:

@@ -1,0 +1,200 @@
+"""The export of an ensemble: several routes, stacked seeds, trees for some tasks, on every kind of column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mtnas.data import DataSchema, encode_rows
+from mtnas.ensembles.forest import CODES, Forest
+from mtnas.ensembles.mixture import chances, mixture
+from mtnas.ensembles.tree_inputs import TreeInputs
+from mtnas.errors import ExportError
+from mtnas.export import Manifest, Member, TreeMember, export_ensemble, verify_export
+from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
+from mtnas.supernets import freeze
+from tests.export.cases import PROVENANCE, TASKS, Trained, import_export, mixed_schema, mixed_table, towers, trained
+
+SCHEMES = ("mmoe", "mmoe", "cross_stitch", "single_task")
+SHARES = {"late": (0.25, 0.25, 0.0, 0.25), "class": (0.5, 0.0, 0.25, 0.25), "price": (0.1, 0.2, 0.3, 0.4)}
+TREE_SHARES = {"late": 0.25}
+
+
+def networks(schema: DataSchema) -> list[Trained]:
+    found = []
+    for seed, scheme in enumerate(SCHEMES):
+        named = NAMED_ROUTES[scheme](towers(), Size(layers=1, experts=2, width=6))
+        found.append(trained(named.graph, named.route, schema=schema, seed=seed))
+    return found
+
+
+def forest(schema: DataSchema, *, trees: int = 7, depth: int = 3, seed: int = 0) -> Forest:
+    """Complete trees that ask every kind of column, with random thresholds, sets and values."""
+    rng = np.random.default_rng(seed)
+    inputs = TreeInputs(
+        vocabularies=schema.inputs.vocabularies[: len(schema.categorical)],
+        num_numeric=schema.inputs.num_numeric,
+        elements=((0, 1, 2),),
+    )
+    inner, size = 2**depth - 1, 2 ** (depth + 1) - 1
+    own = np.arange(trees * size).reshape(trees, size)
+    places, leaf = np.arange(size), np.arange(size) >= inner
+    starts = own[:, :1]
+    feature = np.where(leaf, 0, rng.integers(inputs.width, size=(trees, size)))
+    by_set = ~leaf & np.isin(feature, inputs.categorical)
+    members = np.full((trees, size), -1)
+    members[by_set] = np.arange(by_set.sum())
+    return Forest(
+        inputs=inputs,
+        depth=depth,
+        feature=torch.from_numpy(feature.reshape(-1)),
+        threshold=torch.from_numpy(np.where(leaf, np.inf, rng.normal(size=(trees, size))).reshape(-1)).float(),
+        left=torch.from_numpy(np.where(leaf, own, starts + 2 * places + 1).reshape(-1)),
+        right=torch.from_numpy(np.where(leaf, own, starts + 2 * places + 2).reshape(-1)),
+        members=torch.from_numpy(members.reshape(-1)),
+        value=torch.from_numpy(np.where(leaf, rng.normal(size=(trees, size)), 0.0).reshape(-1)),
+        sets=torch.from_numpy(rng.random((int(by_set.sum()), CODES)) < 0.5),
+        roots=torch.from_numpy(own[:, 0].copy()),
+        output_of=torch.zeros(trees, dtype=torch.int64),
+        baseline=torch.tensor([0.3], dtype=torch.float64),
+    )
+
+
+def exported(
+    folder: Path, *, trees: bool = True, only: tuple[int, ...] = (0, 1, 2, 3)
+) -> tuple[Manifest, dict[str, Tensor]]:
+    """An export, and what its members' own supernets and trees say together."""
+    schema, table = mixed_schema(), mixed_table()
+    cases, grown = networks(schema), forest(schema)
+    members = [
+        Member(
+            label=SCHEMES[place],
+            frozen=freeze(cases[place].supernet, cases[place].route),
+            route=cases[place].route,
+            graph=cases[place].graph,
+            gate={},
+            shares={task: shares[place] for task, shares in SHARES.items() if shares[place]},
+        )
+        for place in range(len(cases))
+    ]
+    manifest = export_ensemble(
+        folder,
+        digest="e" * 64,
+        members=members,
+        trees={"late": TreeMember(forest=grown, share=TREE_SHARES["late"])} if trees else {},
+        drawn=(cases[0].graph, cases[0].route),
+        schema=schema,
+        tasks=TASKS,
+        rows=table,
+        provenance=PROVENANCE,
+    )
+    rows = encode_rows(schema, table)
+    matrix = grown.inputs.matrix(categorical=rows.categorical, numeric=rows.numeric, bags=rows.bags, images=rows.images)
+    said = [case.outputs() for case in cases]
+    expected = {}
+    for task in TASKS:
+        heard = [(said[place][task.name], share) for place, share in enumerate(SHARES[task.name]) if share]
+        if task.name in TREE_SHARES:
+            heard.append((grown.outputs(torch.from_numpy(matrix)), TREE_SHARES[task.name]))
+        expected[task.name] = mixture(task, torch.stack([o for o, _ in heard]), [s for _, s in heard])
+    return manifest, expected
+
+
+def answers(folder: Path) -> tuple[Any, Mapping[str, Any], dict[str, Tensor]]:
+    model, preprocessing = import_export(folder).load()
+    inputs = preprocessing(json.loads((folder / "example_rows.json").read_text()))
+    with torch.no_grad():
+        return model, inputs, model(**model.tensors(inputs))
+
+
+def test_it_says_what_its_members_say_together(tmp_path: Path) -> None:
+    manifest, expected = exported(tmp_path / "ensemble")
+    model, inputs, found = answers(tmp_path / "ensemble")
+    assert list(found) == [task.name for task in TASKS]
+    for name, output in expected.items():
+        torch.testing.assert_close(found[name], output, rtol=1e-5, atol=1e-5)
+    predictions = model.predict(inputs)
+    torch.testing.assert_close(predictions["late"], chances(TASKS[0], expected["late"]).float()[:, 0])
+    torch.testing.assert_close(predictions["class"].sum(dim=1), torch.ones(len(predictions["class"])))
+    grown = forest(mixed_schema())
+    assert manifest.num_params == sum(p.numel() for p in model.parameters()) + grown.num_params
+    assert [member.label for member in manifest.members] == [*SCHEMES, "boosted_trees"]
+
+
+def test_networks_of_one_route_are_stacked(tmp_path: Path) -> None:
+    exported(tmp_path / "ensemble")
+    model, _, _ = answers(tmp_path / "ensemble")
+    assert [route.weights[0].shape[0] for route in model.routes] == [2, 1, 1]
+
+
+def test_every_member_can_be_taken_out_alone(tmp_path: Path) -> None:
+    exported(tmp_path / "ensemble")
+    model, inputs, _ = answers(tmp_path / "ensemble")
+    expected = [case.outputs() for case in networks(mixed_schema())]
+    places = [(0, 0), (0, 1), (1, 0), (2, 0)]
+    for (route, place), outputs in zip(places, expected, strict=True):
+        network = model.member(route, place)
+        assert sum(p.numel() for p in network.parameters()) > 0
+        with torch.no_grad():
+            found = network(**model.tensors(inputs))
+        for name, output in outputs.items():
+            torch.testing.assert_close(found[name], output, rtol=1e-5, atol=1e-5)
+
+
+def test_its_own_check_passes_without_mtnas_and_fails_on_other_weights(tmp_path: Path) -> None:
+    exported(tmp_path / "ensemble")
+    verify_export(tmp_path / "ensemble")
+    plan = json.loads((tmp_path / "ensemble" / "ensemble.json").read_text())
+    plan["tasks"][0]["shares"] = plan["tasks"][0]["shares"][::-1]
+    (tmp_path / "ensemble" / "ensemble.json").write_text(json.dumps(plan))
+    with pytest.raises(ExportError, match=r"ensemble\.json"):
+        verify_export(tmp_path / "ensemble")
+
+
+def test_trees_alone_are_an_ensemble_too(tmp_path: Path) -> None:
+    schema, grown = mixed_schema(), forest(mixed_schema())
+    case = networks(schema)[3]
+    tasks = TASKS[:1]
+    graph = NAMED_ROUTES["single_task"](towers(tasks), Size(layers=1, experts=2, width=6))
+    export_ensemble(
+        tmp_path / "trees",
+        digest="e" * 64,
+        members=[],
+        trees={"late": TreeMember(forest=grown, share=1.0)},
+        drawn=(graph.graph, graph.route),
+        schema=schema,
+        tasks=tasks,
+        rows=case.table,
+        provenance=PROVENANCE,
+    )
+    _, _, found = answers(tmp_path / "trees")
+    rows = encode_rows(schema, case.table)
+    matrix = grown.inputs.matrix(categorical=rows.categorical, numeric=rows.numeric, bags=rows.bags, images=rows.images)
+    torch.testing.assert_close(found["late"], grown.outputs(torch.from_numpy(matrix)), rtol=1e-5, atol=1e-5)
+
+
+def test_shares_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"add up to 1, found 0\.75"):
+        exported(tmp_path / "ensemble", trees=False)
+
+
+def test_equal_members_give_equal_bytes(tmp_path: Path) -> None:
+    first, _ = exported(tmp_path / "first")
+    second, _ = exported(tmp_path / "second")
+    assert first == second
+
+
+def test_a_forest_survives_its_bytes() -> None:
+    before = forest(mixed_schema())
+    after = Forest.from_bytes(before.to_bytes())
+    assert after.inputs == before.inputs
+    assert all(tensor.equal(after.tensors()[name]) for name, tensor in before.tensors().items())
+    assert replace(before, depth=1).comparisons < before.comparisons
