@@ -53,7 +53,7 @@ def run(pack: PackTrainer) -> dict[str, float]:
     scales = label_scales(pack.data, pack.tasks, ("test",))
     return {
         "rmse": float(found["price"]["rmse"]),
-        "share": float(found["price"]["rmse"]) / scales["price"],
+        "share": float(found["price"]["rmse"]) / float(scales["price"]),
         "auc": float(found["sold"]["auc"]),
         "score": float(score(pack.tasks, found, scales)),
     }
