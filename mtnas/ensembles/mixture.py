@@ -47,28 +47,32 @@ def mixture(task: Task, outputs_MNO: Tensor, weights: Sequence[float]) -> Tensor
             return (outputs_MNO * shares_M11).sum(dim=0)
 
 
-def score_of(task: Task, labels_N: Tensor, *, scale: float = 1.0) -> Score:
+def score_of(task: Task, labels_N: Tensor, *, scale: float = 1.0, weights_N: Tensor | None = None) -> Score:
     """The score of probabilities or values ``[M, N, O]`` in the metric that the task is judged by; larger is better.
 
     Args:
         task: decides the metric.
         labels_N: NaN where a row has none.
         scale: what an error is measured in.
+        weights_N: how much a row counts; ``None`` where all count alike.
     """
     sign = 1.0 if task.judged_by.higher_is_better else -1.0
     unit = scale if task.judged_by.has_unit else 1.0
     labelled = ~labels_N.isnan()
+    counts = None if weights_N is None else weights_N[labelled]
 
     def score(predictions_MNO: Tensor) -> Tensor:
         outputs_MNO = _outputs(task, predictions_MNO[:, labelled])
-        return sign * evaluate_task(task, outputs_MNO, labels_N[labelled])[task.judged_by] / unit
+        return sign * evaluate_task(task, outputs_MNO, labels_N[labelled], counts)[task.judged_by] / unit
 
     return score
 
 
-def figures_of(task: Task, outputs_NO: Tensor, labels_N: Tensor) -> Mapping[str, float]:
+def figures_of(
+    task: Task, outputs_NO: Tensor, labels_N: Tensor, weights_N: Tensor | None = None
+) -> Mapping[str, float]:
     """Metrics of one ensemble's outputs."""
-    found = evaluate_task(task, outputs_NO[None], labels_N)
+    found = evaluate_task(task, outputs_NO[None], labels_N, weights_N)
     return {str(name): float(value[0]) for name, value in found.items()}
 
 

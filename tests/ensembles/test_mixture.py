@@ -30,6 +30,15 @@ def test_extreme_logits_keep_their_digits() -> None:
     assert 60 < float(found[0, 0]) < 62
 
 
+def test_rows_count_by_their_weights() -> None:
+    outputs, labels = torch.tensor([[3.0], [-3.0], [1.0]]), torch.tensor([1.0, 1.0, 0.0])
+    none, some = (figures_of(LIKELY, outputs, labels, torch.tensor([1.0, w, 1.0]))["log_loss"] for w in (0.0, 1.0))
+    assert none < some
+    scores = [score_of(LIKELY, labels, weights_N=torch.tensor([1.0, w, 1.0])) for w in (0.0, 1.0)]
+    assert float(scores[0](chances(LIKELY, outputs[None]))[0]) == pytest.approx(-none)
+    assert float(scores[1](chances(LIKELY, outputs[None]))[0]) == pytest.approx(-some)
+
+
 @pytest.mark.parametrize("task", [BINARY, LIKELY, CLASSES, VALUE], ids=lambda task: task.name)
 def test_the_score_is_the_judged_metric_with_larger_as_better(task: Task) -> None:
     generator = torch.Generator().manual_seed(1)

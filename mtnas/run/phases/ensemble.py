@@ -153,7 +153,9 @@ class _Pool:
             places = list(shares[task.name])
             for part in PARTS:
                 outputs = mixture(task, self.outputs[part, task.name][places], list(shares[task.name].values()))
-                metrics[part][task.name] = figures_of(task, outputs, self.looked_at[part].labels[:, t])
+                metrics[part][task.name] = figures_of(
+                    task, outputs, self.looked_at[part].labels[:, t], self.looked_at[part].weights_of(t)
+                )
         return Mixed(
             weights={name: {self.members[p]: w for p, w in of_task.items()} for name, of_task in shares.items()},
             metrics=metrics,
@@ -166,7 +168,8 @@ class _Pool:
         return self.mixed({task.name: dict.fromkeys(places, 1 / len(places)) for task in self.tasks})
 
     def _score(self, t: int, task: Task) -> Any:
-        return score_of(task, self.looked_at["valid"].labels[:, t], scale=self.scales[task.name])
+        rows = self.looked_at["valid"]
+        return score_of(task, rows.labels[:, t], scale=self.scales[task.name], weights_N=rows.weights_of(t))
 
 
 def _chosen(context: Context, entrants: Sequence[Entrant]) -> Ensemble | None:
