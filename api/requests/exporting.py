@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mtnas.store import ExportRecord, JobKind, JobRecord, Store, WorkState
+from mtnas.errors import ConflictError
+from mtnas.store import ExportRecord, JobKind, JobRecord, RouteRole, Store, WorkState
 
 
 def request_export(store: Store, route_digest: str, *, job_id: str | None, idempotency_key: str | None) -> ExportRecord:
@@ -17,9 +18,19 @@ def request_export(store: Store, route_digest: str, *, job_id: str | None, idemp
 
     Raises:
         NotFoundError: no such route, or not in that job.
+        ConflictError: an ensemble that its job has not exported: it is no single route that could be trained again.
     """
     route = store.routes.get(route_digest, job_id=job_id)
     source = store.jobs.get(route.job_id)
+    if route.role is RouteRole.ENSEMBLE:
+        known = _wanted_already(store, route.digest, source)
+        if known is not None:
+            return known
+        raise ConflictError(
+            expected="one route, or an ensemble that its job has exported (export.top of at least 1)",
+            found="an ensemble without an export",
+            where=f"route {route.digest[:12]}",
+        )
     spec = {
         "version": 1,
         "source_job": source.id,

@@ -10,9 +10,9 @@ from typing import Any
 from mtnas.ensembles.forest import Forest
 from mtnas.run.context import Context
 from mtnas.run.judging.brought import brought
+from mtnas.run.judging.gains_by_seed import gains_by_seed, gains_of
 from mtnas.run.judging.statistics import summary
 from mtnas.run.phases.ensemble import TREES, Ensemble, Mixed, members_of
-from mtnas.run.phases.gains_by_seed import gains_by_seed, gains_of
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.search import is_random
 

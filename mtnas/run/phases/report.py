@@ -17,6 +17,7 @@ from mtnas.run.judging.boosting import LABEL as TREES
 from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
+from mtnas.run.judging.gains_by_seed import Gains, gains_by_seed, gains_of
 from mtnas.run.judging.search_facts import search_facts
 from mtnas.run.judging.statistics import paired, summary
 from mtnas.run.judging.training_facts import training_facts
@@ -24,7 +25,6 @@ from mtnas.run.judging.verdict import Standing, judge
 from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.ensemble import Ensemble
 from mtnas.run.phases.ensemble_row import ENSEMBLE, ensemble_facts, ensemble_row
-from mtnas.run.phases.gains_by_seed import Gains, gains_by_seed, gains_of
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.route_rows import best_trial, write_routes
 from mtnas.run.phases.search import Found, is_random
