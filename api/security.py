@@ -17,7 +17,7 @@ from mtnas.errors import SpecError
 from mtnas.store import Store
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

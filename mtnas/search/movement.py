@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mtnas.routes import Route, RouteGraph, canonical_route, task_path
-from mtnas.routes.schemes.named_route import full_route
 from mtnas.spaces import SearchSpace
 
 _DRAWN = 16
@@ -37,10 +36,9 @@ def distances(space: SearchSpace, route: Route, *, seed: int) -> dict[str, float
 
 
 def is_whole(graph: RouteGraph, route: Route) -> bool:
-    """Whether the route uses every connection that a route may use."""
-    whole = canonical_route(graph, full_route(graph))
-    edges = {(name, source) for name, mix in whole.mixes for source in mix.inputs}
-    return edges <= {(name, source) for name, mix in route.mixes for source in mix.inputs}
+    """Whether a canonical route uses every connection that there is, from its towers down."""
+    junctions = graph.junction_of()
+    return all(set(mix.inputs) == set(junctions[name].sources) for name, mix in route.mixes)
 
 
 def shares_all(graph: RouteGraph, route: Route) -> bool:

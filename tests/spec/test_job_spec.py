@@ -109,7 +109,8 @@ def test_full_example_is_read_as_written() -> None:
 @given(
     weight=st.floats(1e-3, 1e3),
     tower=st.lists(st.integers(1, 512), max_size=3),
-    lr=st.floats(1e-6, 1.0) | st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=4).map(lambda grid: {"grid": grid}),
+    lr=st.floats(1e-6, 1.0)
+    | st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=4, unique=True).map(lambda grid: {"grid": grid}),
     seed=st.integers(0, 2**31 - 1),
     dropout=st.floats(0, 0.99),
 )
@@ -179,7 +180,7 @@ def test_choice_without_its_kind_is_told_what_is_missing() -> None:
         ("seed", 1.5, "seed", "valid integer"),
         ("training.batch_size", 1, "training.batch_size", "greater than or equal to 2"),
         ("training.dropout", 1.0, "training.dropout", "less than 1"),
-        ("training.schedule", "cosine", "training.schedule", "'one_cycle' or 'constant'"),
+        ("training.schedule", "cosine", "training.schedule", "'one_cycle', 'flat_cosine' or 'constant'"),
         ("training.lr", "fast", "training.lr", "valid number"),
         ("training.lr", -0.1, "request", "learning rates must be positive"),
         ("training.balancer", {"kind": "magic"}, "training.balancer", "'equal'"),

@@ -2,7 +2,7 @@
 
 A route that breaks ``max_params`` or ``max_macs`` is no answer, so a search that does not know of them ends outside.
 The penalty is a hinge: nothing within the limits, ``WEIGHT`` times the excess, in parts of the limit, beyond them. It
-is an expectation under independent edges, an upper bound where paths meet (``gradient.use``): what is left is mended
+is an expectation under independent edges, an upper bound where paths meet (``expected_use``): what is left is mended
 route by route (``mtnas.spaces.within``).
 
 Legend: K pack.
@@ -10,14 +10,19 @@ Legend: K pack.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from mtnas.routes import Cost, GateKind
 from mtnas.routes.schemes.named_route import full_route
-from mtnas.spaces import SearchSpace
+from mtnas.spaces import Constraints, SearchSpace
 from mtnas.supernets import Selection
-from mtnas.training.searches.gradient.use import ExpectedUse
+from mtnas.training.searches.expected_use import ExpectedUse
 
+_DRAWN = 64
 WEIGHT = 5.0
 """An excess of a twentieth outweighs what separates good routes from bad ones (losses are relative, about 1)."""
 
@@ -35,7 +40,7 @@ class LimitPressure:
         """
         assert space.inputs is not None
         self._use = ExpectedUse(space.graph, space.inputs, device, dtype=dtype)
-        whole, least = space.cost(full_route(space.graph)), space.cost(space.cheapest())
+        whole, least = _largest_cost(space), space.cost(space.cheapest())
         limits = space.constraints
         shares = [
             # The cheapest route uses next to none of the slots, the whole graph all of them.
@@ -67,3 +72,14 @@ class LimitPressure:
         device, dtype = self._use.reachable_TS.device, self._use.reachable_TS.dtype
         told = Selection.from_routes(space.graph, [[route]], device=device, dtype=dtype)
         return max(self._use.of_parameters(told).item(), 1e-6)
+
+
+def _largest_cost(space: SearchSpace) -> Cost:
+    """Of the whole graph; where junctions take one source at a time, the most that routes drawn at random cost."""
+    mixes = all(len(j.sources) == 1 or set(j.gates) != {GateKind.PASS} for j in space.graph.junctions)
+    if mixes:
+        return space.cost(full_route(space.graph))
+    rng = np.random.default_rng(0)
+    free = replace(space, constraints=Constraints())
+    drawn = [free.cost(free.sample(rng)) for _ in range(_DRAWN)]
+    return Cost(num_params=max(cost.num_params for cost in drawn), macs=max(cost.macs for cost in drawn))

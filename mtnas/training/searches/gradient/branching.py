@@ -13,9 +13,9 @@ from torch import Tensor
 
 from mtnas.search.specs.supernet_specs import BranchingSearch
 from mtnas.spaces import SearchSpace
+from mtnas.training.searches.expected_use import ExpectedUse
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture, falling
-from mtnas.training.searches.gradient.use import ExpectedUse
 from mtnas.training.searches.relaxation import Relaxation
 
 

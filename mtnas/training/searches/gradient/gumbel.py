@@ -16,9 +16,9 @@ from torch import Tensor
 from mtnas.search.specs.supernet_specs import GumbelSearch
 from mtnas.spaces import SearchSpace
 from mtnas.training.searches.choices import CoinChoices
+from mtnas.training.searches.expected_use import ExpectedUse
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
-from mtnas.training.searches.gradient.use import ExpectedUse
 from mtnas.training.searches.relaxation import Relaxation
 
 

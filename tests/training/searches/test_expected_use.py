@@ -12,7 +12,7 @@ import search_spaces
 from mtnas.routes import RouteGraph
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout, Selection
-from mtnas.training.searches.gradient.use import ExpectedUse
+from mtnas.training.searches.expected_use import ExpectedUse
 from tests.training.problem import INPUTS, TASKS
 
 CPU = torch.device("cpu")
