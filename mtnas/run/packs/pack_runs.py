@@ -76,6 +76,10 @@ class PackRuns:
         """Counts what so many packs do from now on."""
         return PackMeter(num_packs, stretch, time.monotonic())
 
+    def reach(self, share: float) -> None:
+        """So much of the phase is done, packs that were foreseen and not needed included."""
+        self._journal.progress(self._progress.figures(self.meter(0, Stretch(begin=share, end=share)), time.monotonic()))
+
     def save(self, key: str, state: bytes) -> None:
         """Keep a pack's state to go on from."""
         self._checkpointed.add(key)

@@ -56,6 +56,7 @@ def tune(
             stretch=share,
             may_all_fail=True,
         )
+    context.runs.reach(stretch.end)
     check_any_trained(trials)
     found = {label: tuning.tuned(scores_of(context, trials, label)) for label, tuning in tunings.items()}
     return found, trials
