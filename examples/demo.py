@@ -61,14 +61,24 @@ def _print_table(console: Console, report: dict[str, Any]) -> None:
     for row in report["rows"]:
         cells = [_metric(row["per_task"][task["name"]]) for task in report["tasks"]]
         cost = "" if row["multiple_of_shared_bottom"] is None else f"{row['multiple_of_shared_bottom']:.1f}"
-        style = "bold green" if row["label"] == report["best"]["label"] else None
+        style = "bold green" if row["label"] == _answer(report)["label"] else None
         gains = [_percent(row[name]["mean"]) for name in ("mean_gain", "worst_gain")]
         sizes = ["" if row[name] is None else f"{row[name]:,}" for name in ("num_params", "macs")]
         table.add_row(row["label"], *cells, *gains, *sizes, cost, style=style)
     console.print(table)
-    console.print(f"winner (chosen on valid): {report['best']['label']}\n{report['best']['text']}")
+    console.print(f"best route (chosen on valid): {report['best']['label']}\n{report['best']['text']}")
+    if (together := report["ensemble"]) is not None:
+        steps = ", ".join(f"{name} {_percent(found['mean_gain'])}" for name, found in together["brought"].items())
+        console.print(f"the answer is an ensemble of {len(together['members'])}; mean gain by step: {steps}")
     places = {(place["process"], place["device"], place["actor"]) for place in report["places"]}
     console.print(f"trials ran in {len(places)} Ray actors: {sorted(places, key=str)}")
+
+
+def _answer(report: dict[str, Any]) -> dict[str, Any]:
+    """The label and the digest of what to export: the ensemble where there is one, else the best route."""
+    if report["ensemble"] is not None:
+        return {"label": "ensemble", "digest": report["ensemble"]["digest"]}
+    return {"label": report["best"]["label"], "digest": report["best"]["route_digest"]}
 
 
 def _metric(cell: dict[str, Any]) -> str:
@@ -85,10 +95,9 @@ def _percent(value: float | None) -> str:
 
 def _export(console: Console, client: Client, report: dict[str, Any]) -> bool:
     """Draw the winner, download its export, run it on its own."""
-    digest = report["best"]["route_digest"]
     drawing = OUTPUT / "route.svg"
-    drawing.write_text(client.drawing(digest))
-    (export,) = client.exports(digest).items
+    drawing.write_text(client.drawing(report["best"]["route_digest"]))
+    (export,) = client.exports(_answer(report)["digest"]).items
     folder = client.download(export.id, OUTPUT / "module")
     console.print(f"drawing: {drawing}; exported module: {folder}")
     result = run_check(folder)

@@ -37,8 +37,17 @@ class Finished:
 
     @property
     def module(self) -> Path | None:
-        """Folder of the best route's export."""
-        return self.modules.get(self.report["best"]["route_digest"])
+        """Folder of the answer's export: the ensemble's where the job made one, else the best route's."""
+        together = self.report.get("ensemble")
+        answers = (
+            [self.report["best"]["route_digest"]]
+            if together is None
+            else [
+                together["digest"],
+                self.report["best"]["route_digest"],
+            ]
+        )
+        return next((self.modules[digest] for digest in answers if digest in self.modules), None)
 
     def drawing(self) -> str:
         """The best route as SVG."""

@@ -14,6 +14,14 @@ import torch
 from torch import Tensor
 
 from mtnas.data import DataSchema, encode_rows
+from mtnas.data.encoding_spec import (
+    CategoricalSpec,
+    NumericSpec,
+    PeriodicNumbers,
+    PiecewiseNumbers,
+    PlainNumbers,
+    RangedNumbers,
+)
 from mtnas.ensembles.forest import CODES, Forest
 from mtnas.ensembles.mixture import chances, mixture
 from mtnas.ensembles.tree_inputs import TreeInputs
@@ -69,10 +77,10 @@ def forest(schema: DataSchema, *, trees: int = 7, depth: int = 3, seed: int = 0)
 
 
 def exported(
-    folder: Path, *, trees: bool = True, only: tuple[int, ...] = (0, 1, 2, 3)
+    folder: Path, *, trees: bool = True, schema: DataSchema | None = None
 ) -> tuple[Manifest, dict[str, Tensor]]:
     """An export, and what its members' own supernets and trees say together."""
-    schema, table = mixed_schema(), mixed_table()
+    schema, table = schema or mixed_schema(), mixed_table()
     cases, grown = networks(schema), forest(schema)
     members = [
         Member(
@@ -127,6 +135,19 @@ def test_it_says_what_its_members_say_together(tmp_path: Path) -> None:
     grown = forest(mixed_schema())
     assert manifest.num_params == sum(p.numel() for p in model.parameters()) + grown.num_params
     assert [member.label for member in manifest.members] == [*SCHEMES, "boosted_trees"]
+
+
+@pytest.mark.parametrize(
+    "numeric",
+    [PlainNumbers(), RangedNumbers(), PiecewiseNumbers(width=5), PeriodicNumbers(frequencies=4, width=3)],
+    ids=lambda numeric: numeric.kind,
+)
+def test_stacked_networks_read_every_encoding(tmp_path: Path, numeric: NumericSpec) -> None:
+    schema = mixed_schema(numeric=numeric, categorical=CategoricalSpec(one_hot=9))
+    _, expected = exported(tmp_path / "ensemble", schema=schema)
+    _, _, found = answers(tmp_path / "ensemble")
+    for name, output in expected.items():
+        torch.testing.assert_close(found[name], output, rtol=1e-5, atol=1e-5)
 
 
 def test_networks_of_one_route_are_stacked(tmp_path: Path) -> None:

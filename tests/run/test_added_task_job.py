@@ -86,7 +86,7 @@ def test_a_task_is_added_and_the_old_ones_stay_as_they_were(
         assert len({trial.on("search").per_task[task]["auc"] for trial in searched}) == 1
     assert len({trial.on("search").per_task["task_2"]["auc"] for trial in searched}) > 1
     best = report["best"]["route_digest"]
-    assert set(journal.exports) <= {best, (report["ensemble"] or {}).get("route_digest")}
+    assert set(journal.exports) <= {best, (report["ensemble"] or {}).get("digest")}
     export = safetensors.torch.load_file(journal.exports[best] / "model.safetensors")
     assert any(name.startswith("tower_task_2") for name in export)
 

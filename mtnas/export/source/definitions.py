@@ -88,8 +88,10 @@ class PiecewiseNumbers(nn.Module):
 
     def forward(self, x: Tensor, places: Tensor) -> Tensor:
         """Numbers and their places [B, numbers] to [B, numbers * width]."""
-        slopes = nn.utils.rnn.pad_sequence(list(self.slopes.split(self.segments)), batch_first=True)
-        gone = (places.unsqueeze(2) - torch.arange(slopes.shape[1], device=x.device)).clamp(0, 1)
+        most = max(self.segments)
+        parts = zip(self.segments, self.slopes.split(self.segments))
+        slopes = torch.stack([nn.functional.pad(part, (0, 0, 0, most - segments)) for segments, part in parts])
+        gone = (places.unsqueeze(2) - torch.arange(most, device=x.device)).clamp(0, 1)
         curves = torch.einsum("bns,nsw->bnw", gone, slopes)
         return (self.weight * x.unsqueeze(2) + self.bias + curves).flatten(1)
 ''',
