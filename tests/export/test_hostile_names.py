@@ -51,7 +51,11 @@ def hostile_case(names: tuple[str, ...], tasks: tuple[Task, ...]) -> tuple[DataS
         name: ['"""', "\nimport os", None] if index % 3 != 1 else [1.0, None, 2.0] for index, name in enumerate(names)
     }
     kinds = ("categorical", "numeric", "multi_valued")
-    features = [Feature(column=name, kind=kinds[index % 3], embedding_width=2) for index, name in enumerate(names)]  # type: ignore[arg-type]
+    widths = (2, None, 2)  # numbers have one width for all
+    features = [
+        Feature(column=name, kind=kinds[index % 3], embedding_width=widths[index % 3])  # type: ignore[arg-type]
+        for index, name in enumerate(names)
+    ]
     table = pa.table(columns)
     return fit_schema(table, features, np.arange(3)), table
 

@@ -116,7 +116,8 @@ def test_only_what_is_new_is_trained(access: DataAccess) -> None:
 
 def test_an_extension_that_finds_nothing_better_trains_nothing_but_its_trials(access: DataAccess) -> None:
     """The winner stays, so that all that follows the search is known, weights to export included."""
-    base = SAMPLED | QUICK | {"objectives": [{"metric": "num_params", "direction": "min"}], "export": {"top": 1}}
+    base = SAMPLED | QUICK | {"objectives": [{"metric": "num_params", "direction": "min"}]}
+    base |= {"export": {"top": 1, "ensemble": "none"}}
     base |= {"protocol": {**QUICK["protocol"], "finalists": 1}}
     short, extended, executor = MemoryJournal(), MemoryJournal(), EagerExecutor()
     first = run(spec_of(base=base, budget={"trials": 12}), short, access)

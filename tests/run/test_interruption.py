@@ -126,7 +126,7 @@ def test_a_lost_lease_stops_the_packs_that_run(undisturbed: Undisturbed, access:
 
 
 def test_an_export_that_was_written_down_is_not_made_again(access: DataAccess) -> None:
-    spec, kept = spec_of(base=JOBS["sampled"], export={"top": 1}), MemoryJournal()
+    spec, kept = spec_of(base=JOBS["sampled"], export={"top": 1, "ensemble": "none"}), MemoryJournal()
     run(spec.model_copy(update={"export": spec.export.model_copy(update={"top": 0})}), kept, access)
     first = InterruptedJournal(kept)
     run(spec, first, access)

@@ -85,8 +85,17 @@ class Stack(nn.Module):
         def one(own: dict[str, Tensor]) -> Any:
             return functional_call(self._network[0], own, (), dict(inputs))
 
+        if any(isinstance(module, nn.RNNBase) for module in self._network[0].modules()):
+            # Recurrent cells have no batched form: one network after another.
+            members = [one({name: own[place] for name, own in weights.items()}) for place in range(self.count)]
+            return {task: torch.stack([found[task] for found in members]) for task in members[0]}
         found: dict[str, Tensor] = vmap(one)(weights)
         return found
+
+    @property
+    def count(self) -> int:
+        """How many networks there are."""
+        return len(self.weights[0])
 
     def alone(self, place: int) -> nn.Module:
         """One of the networks."""
