@@ -59,7 +59,7 @@ def test_a_file_of_sequences_is_searched_and_exported(tmp_path: Path) -> None:
     row = next(row for row in report["rows"] if row["role"] == "finalist")
     assert row["per_task"]["heats_up"]["test"]["mean"] > 0.9  # AUC; a coin has .5
     assert set(journal.exports) == {report["best"]["route_digest"], report["ensemble"]["digest"]}
-    (found,) = journal.exports.values()
+    found = journal.exports[report["best"]["route_digest"]]
     assert "Recurrent(2, 6, 8, last=False)" in (found / "model.py").read_text()
 
 

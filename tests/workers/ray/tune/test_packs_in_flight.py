@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mtnas.errors import OutOfMemoryError, TrainingError
+from mtnas.errors import LostActorError, OutOfMemoryError
 from mtnas.run.packs.pack_events import PackCheckpoint, PackFailed, PackStarted, TrainResult
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.trials import Place
@@ -75,7 +75,7 @@ def test_a_pack_goes_on_from_its_last_checkpoint_until_it_has_died_too_often(fli
     flights.crash("b", "killed by a signal")
     failed = _heard(told)[-1]
     assert isinstance(failed, PackFailed)
-    assert (type(failed.error), failed.place) == (TrainingError, PLACE)
+    assert (type(failed.error), failed.place) == (LostActorError, PLACE)
     assert "2 that died, the last one because: killed by a signal" in str(failed.error)
 
 
