@@ -261,7 +261,16 @@ CHANGES: Mapping[str, Any] = {
 
 class TestHyperParameters:
     def test_none_is_forgotten_here(self) -> None:
-        assert set(ReinforceSearch.model_fields) - {"kind", "epochs", "searches", "vary"} == CHANGES.keys()
+        course = {
+            "kind",
+            "epochs",
+            "searches",
+            "vary",
+            "least_steps",
+            "settle",
+            "screen",
+        }  # test_settling, test_screening
+        assert set(ReinforceSearch.model_fields) - course == CHANGES.keys()
 
     @pytest.mark.parametrize("name", CHANGES)
     def test_every_one_changes_the_policy(self, name: str) -> None:
