@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from mtnas.places import Places
+from mtnas.places import Places, describe
 
 
 class Settings(Places):
@@ -16,6 +17,7 @@ class Settings(Places):
 
     Attributes:
         host: address to listen on; any but a loopback address needs tokens.
+        port: port to listen on; 0 takes any that is free.
         token_hashes: sha256 (hex) of the bearer tokens that may come in; empty: no token is asked, loopback only.
         allowed_hosts: names a ``Host`` header may carry besides the loopback ones and ``host``.
         allowed_origins: origins a browser may send changes from besides the service's own.
@@ -49,3 +51,7 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe(Settings())))

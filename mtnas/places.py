@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,3 +46,37 @@ class Places(BaseSettings):
     def cache(self) -> Path:
         """Folder of encoded data; may be deleted at any time."""
         return self.home / "cache"
+
+
+def describe(settings: Places) -> list[dict[str, Any]]:
+    """Every setting: its variable, its value as text, whether the environment sets it, and what it is.
+
+    Passwords and hashes of tokens are not told.
+    """
+    told = {name: text for kind in reversed(type(settings).__mro__[:-1]) for name, text in _attributes(kind).items()}
+    return [
+        {
+            "variable": f"MTNAS_{name.upper()}",
+            "value": _shown(name, getattr(settings, name)),
+            "is_set": name in settings.model_fields_set,
+            "what": told[name],
+        }
+        for name in type(settings).model_fields
+    ]
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """The sentences of a docstring's ``Attributes`` section by name."""
+    _, _, section = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    found = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "token_hashes":
+        return f"{len(value)} of them"
+    if name == "database_url" and value is not None:
+        from sqlalchemy import make_url
+
+        return make_url(value).render_as_string(hide_password=True)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from mtnas.errors import SpecError
-from mtnas.places import Places
+from mtnas.places import Places, describe
 from mtnas.store import JobKind
 
 
@@ -68,3 +69,7 @@ class Settings(Places):
                 where="MTNAS_LEASE_S",
             )
         return self
+
+
+if __name__ == "__main__":
+    print(json.dumps(describe(Settings())))

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from rich.console import Console
+from rich.table import Table
 
 from mtnas.client import Client
 from mtnas.errors import SpecError
 
-PIPE_WIDTH = 240
-"""Columns of a table that goes into a file or a pipe: wide enough that nothing is cut."""
+PIPE_WIDTH = 10_000
+"""Columns of a table that goes into a file or a pipe: wide enough that nothing is cut or folded."""
 
 console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+aside = Console(stderr=True)
+"""What is told beside the answer, where standard output belongs to a JSON document."""
+
+
+def print_json(answer: BaseModel | Mapping[str, Any]) -> None:
+    """An answer as one JSON document on standard output, as the service gave it."""
+    document = answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def table(*columns: str) -> Table:
+    """An empty table: with lines on a terminal, bare columns in a pipe."""
+    return Table(*columns) if console.is_terminal else Table(*columns, box=None, pad_edge=False)
 
 
 def connect(url: str, token: str | None) -> Client:

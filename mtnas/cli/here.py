@@ -105,6 +105,11 @@ def _could_be_a_label(column: Any, known: Profile) -> bool:
         return False
 
 
+def profile_of(file: Path) -> Profile:
+    """What the columns of a file hold."""
+    return _profiled(file)[1]
+
+
 def _profiled(file: Path) -> tuple[dict[str, Any], Profile]:
     path = file.resolve()
     source = FileSource(paths=(path.name,))

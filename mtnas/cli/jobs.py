@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 import yaml
-from rich.table import Table
 
-from mtnas.cli.connection import connect, console, read_spec
+from mtnas.cli.app import FAILED
+from mtnas.cli.connection import aside, connect, console, print_json, read_spec, table
 from mtnas.cli.watching import follow
+from mtnas.client import Client
 from mtnas.errors import SpecError
 from mtnas.messages import Job, JobSummary
 
 _STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "paused": "yellow"}
-FAILED = 1
 
 
-def submit(file: Path, *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+def submit(file: Path, *, watch: bool, key: str | None, as_json: bool, url: str, token: str | None) -> None:
     """Submit a specification; with ``watch``, follow the job."""
-    with connect(url, token) as client:
-        job = client.submit(read_spec(file), idempotency_key=key)
-        console.print(f"job {job.id}", highlight=False)
-        if watch:
-            _end(follow(client, job.id, console))
+    _begin(lambda client: client.submit(read_spec(file), idempotency_key=key), watch, as_json, url, token)
 
 
-def validate(file: Path, *, url: str, token: str | None) -> None:
+def validate(file: Path, *, as_json: bool, url: str, token: str | None) -> None:
     """Say what a specification would do."""
     with connect(url, token) as client:
         plan = client.validate(read_spec(file))
+    if as_json:
+        print_json(plan)
+        return
     console.print(f"valid: {plan.spec['name']}", highlight=False, markup=False)
     console.print(f"routes in the space: {plan.space_size}", highlight=False)
     for title, figures in (("cost of a route", plan.route_cost), ("estimate", plan.estimate)):
@@ -42,21 +41,29 @@ def validate(file: Path, *, url: str, token: str | None) -> None:
         console.print(f"warning: {warning}", style="yellow", markup=False)
 
 
-def list_jobs(*, state: str | None, limit: int, url: str, token: str | None) -> None:
+def list_jobs(*, state: str | None, limit: int, as_json: bool, url: str, token: str | None) -> None:
     """List jobs."""
     with connect(url, token) as client:
         page = client.jobs(state=state, limit=limit)
-    table = Table("job", "name", "kind", "state", "phase", "created")
+    if as_json:
+        print_json(page)
+        return
+    shown = table("job", "name", "kind", "state", "phase", "created")
     for job in page.items:
         created = job.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(job.id, job.name, job.kind, _styled(job), job.phase or "", created)
-    console.print(table)
+        shown.add_row(job.id, job.name, job.kind, _styled(job), job.phase or "", created)
+    console.print(shown)
+    if page.next is not None:
+        console.print(f"there are more than these {limit} (--limit)", highlight=False)
 
 
-def show(job_id: str, *, url: str, token: str | None) -> None:
+def show(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     """Show one job."""
     with connect(url, token) as client:
         job = client.job(job_id)
+    if as_json:
+        print_json(job)
+        return
     for name, value in (
         ("job", job.id),
         ("name", job.name),
@@ -76,18 +83,10 @@ def show(job_id: str, *, url: str, token: str | None) -> None:
     _print_failure(job)
 
 
-def watch(job_id: str, *, url: str, token: str | None) -> None:
+def watch(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     """Follow a job."""
     with connect(url, token) as client:
-        _end(follow(client, job_id, console))
-
-
-def cancel(job_id: str, *, url: str, token: str | None) -> None:
-    """Ask for a job to stop."""
-    with connect(url, token) as client:
-        job = client.cancel(job_id)
-    asked = "stopping" if job.cancel_requested and not job.is_final else job.state
-    console.print(f"job {job.id}: {asked}", highlight=False)
+        _end(follow(client, job_id, aside if as_json else console), as_json)
 
 
 def delete(job_id: str, *, url: str, token: str | None) -> None:
@@ -97,44 +96,68 @@ def delete(job_id: str, *, url: str, token: str | None) -> None:
     console.print(f"job {job_id}: deleted", highlight=False)
 
 
-def pause(job_id: str, *, url: str, token: str | None) -> None:
+def cancel(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
+    """Ask for a job to stop."""
+    with connect(url, token) as client:
+        job = client.cancel(job_id)
+    _told(job, "stopping" if job.cancel_requested and not job.is_final else job.state, as_json)
+
+
+def pause(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     """Ask a running job to rest."""
     with connect(url, token) as client:
         job = client.pause(job_id)
-    console.print(f"job {job.id}: {'pausing' if job.pause_requested else job.state}", highlight=False)
+    _told(job, "pausing" if job.pause_requested else job.state, as_json)
 
 
-def resume(job_id: str, *, url: str, token: str | None) -> None:
+def resume(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
     """Queue a paused job again."""
     with connect(url, token) as client:
         job = client.resume(job_id)
-    console.print(f"job {job.id}: {job.state}", highlight=False)
+    _told(job, job.state, as_json)
 
 
-def retry(job_id: str, *, report: bool, url: str, token: str | None) -> None:
+def retry(job_id: str, *, report: bool, as_json: bool, url: str, token: str | None) -> None:
     """Try a failed or cancelled job again, or report on what it has found."""
     with connect(url, token) as client:
         job = client.report_found(job_id) if report else client.retry(job_id)
-    console.print(f"job {job.id}: {job.state}", highlight=False)
+    _told(job, job.state, as_json)
 
 
-def extend(job_id: str, limits: Sequence[str], *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+def extend(
+    job_id: str, limits: Sequence[str], *, watch: bool, key: str | None, as_json: bool, url: str, token: str | None
+) -> None:
     """Go on with a search under other limits, written ``name=value``."""
     budget = dict(_limit(text) for text in limits)
-    with connect(url, token) as client:
-        job = client.extend(job_id, budget, idempotency_key=key)
-        console.print(f"job {job.id}", highlight=False)
-        if watch:
-            _end(follow(client, job.id, console))
+    _begin(lambda client: client.extend(job_id, budget, idempotency_key=key), watch, as_json, url, token)
 
 
-def add_tasks(job_id: str, file: Path, *, watch: bool, key: str | None, url: str, token: str | None) -> None:
+def add_tasks(
+    job_id: str, file: Path, *, watch: bool, key: str | None, as_json: bool, url: str, token: str | None
+) -> None:
     """Add the tasks that a file describes to what a finished search has trained."""
+    _begin(lambda client: client.add_tasks(job_id, read_spec(file), idempotency_key=key), watch, as_json, url, token)
+
+
+def _begin(make: Callable[[Client], Job], watch: bool, as_json: bool, url: str, token: str | None) -> None:
+    """Make a job, say its name, and follow it where asked to."""
     with connect(url, token) as client:
-        job = client.add_tasks(job_id, read_spec(file), idempotency_key=key)
-        console.print(f"job {job.id}", highlight=False)
+        job = make(client)
         if watch:
-            _end(follow(client, job.id, console))
+            told = aside if as_json else console
+            told.print(f"job {job.id}", highlight=False)
+            _end(follow(client, job.id, told), as_json)
+        elif as_json:
+            print_json(job)
+        else:
+            console.print(f"job {job.id}", highlight=False)
+
+
+def _told(job: Job, state: str, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+    else:
+        console.print(f"job {job.id}: {state}", highlight=False)
 
 
 def _limit(text: str) -> tuple[str, Any]:
@@ -144,9 +167,12 @@ def _limit(text: str) -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
-def _end(job: Job) -> None:
-    console.print(f"job {job.id}: {_styled(job)}", highlight=False)
-    _print_failure(job)
+def _end(job: Job, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+    else:
+        console.print(f"job {job.id}: {_styled(job)}", highlight=False)
+        _print_failure(job)
     if job.state != "succeeded":
         raise typer.Exit(FAILED)
 

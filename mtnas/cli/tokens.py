@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.table import Table
-
-from mtnas.cli.connection import console
+from mtnas.cli.connection import console, print_json, table
 from mtnas.errors import SpecError
 from mtnas.places import Places
 from mtnas.store import Store, TokenRole
+
+SHOWN = ("id", "name", "role", "created_at", "revoked_at")
 
 
 def create(name: str, *, role: str, home: Path) -> None:
@@ -26,15 +26,18 @@ def create(name: str, *, role: str, home: Path) -> None:
     print(text)
 
 
-def list_tokens(*, home: Path) -> None:
+def list_tokens(*, as_json: bool, home: Path) -> None:
     """Show what tokens there are."""
     with _open(home) as store:
         records = store.tokens.list()
-    table = Table("id", "name", "role", "created", "revoked")
+    if as_json:
+        print_json({"items": [{name: getattr(record, name) for name in SHOWN} for record in records]})
+        return
+    shown = table("id", "name", "role", "created", "revoked")
     for record in records:
         revoked = "" if record.revoked_at is None else f"{record.revoked_at:%Y-%m-%d %H:%M}"
-        table.add_row(record.id, record.name, record.role, f"{record.created_at:%Y-%m-%d %H:%M}", revoked)
-    console.print(table)
+        shown.add_row(record.id, record.name, record.role, f"{record.created_at:%Y-%m-%d %H:%M}", revoked)
+    console.print(shown)
 
 
 def revoke(token_id: str, *, home: Path) -> None:

@@ -172,11 +172,66 @@ def test_routes_are_listed_and_exported_by_the_beginning_of_their_digest(
     listed = mtnas("routes", job_id, "--sort", "-mean_gain", url=url)
     exported = mtnas("export", best.digest[:20], "-o", str(tmp_path / "module"), url=url)
     unknown = mtnas("export", "zzz", "-o", str(tmp_path / "module"), url=url)
+    compared = mtnas("compare", best.digest[:20], others[0].digest, "--job", job_id, url=url)
+    alone = mtnas("compare", best.digest, url=url)
+    assert best.digest[:16] in compared.stdout.splitlines()[0]
+    assert any(line.startswith("mean_gain") for line in compared.stdout.splitlines())
+    assert (alone.returncode, "expected two routes or more, found 1" in alone.stderr) == (2, True)
     assert [line.count(best.digest[:16]) for line in listed.stdout.splitlines() if "finalist" in line] == [1, 0, 0]
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "module" / "model.py").read_text() == "answer = 42\n"
     assert others
     assert unknown.returncode == 2
+
+
+def test_what_is_shown_is_also_one_json_document(tmp_path: Path, url: str, store: Store) -> None:
+    job = _json(mtnas("submit", _file(tmp_path, spec(name="machine")), "--json", url=url))
+    assert store.jobs.get(job["id"]).name == "machine"
+    assert _json(mtnas("show", job["id"], "--json", url=url))["id"] == job["id"]
+    assert job["id"] in [one["id"] for one in _json(mtnas("jobs", "--json", url=url))["items"]]
+    assert _json(mtnas("validate", _file(tmp_path, spec()), "--json", url=url))["space_size"] == "25"
+    assert _json(mtnas("cancel", job["id"], "--json", url=url))["state"] == "cancelled"
+    assert "mtnas" in [one["name"] for one in _json(mtnas("spaces", "--json", url=url))["items"]]
+    assert "planted" in [one["name"] for one in _json(mtnas("data", "list", "--json", url=url))["items"]]
+
+
+def test_tables_in_a_pipe_are_whole_and_plain(url: str) -> None:
+    for command in (("jobs",), ("spaces",), ("data", "list"), ("config", "show")):
+        lines = mtnas(*command, url=url).stdout.splitlines()
+        assert len(lines) > 1, command
+        assert not set("".join(lines)) & set("│┃━─…"), command
+    spaces = mtnas("spaces", url=url).stdout
+    assert len(spaces.splitlines()) == 1 + len(_json(mtnas("spaces", "--json", url=url))["items"])
+
+
+def test_a_file_on_this_machine_is_profiled_without_a_service(tmp_path: Path) -> None:
+    rows = [f"{20 + n % 30},{'ab'[n % 2]},u{n},{n % 2}" for n in range(90)]
+    (tmp_path / "visits.csv").write_text("\n".join(["age,city,id,buy", *rows]))
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    text = mtnas("data", "profile", str(tmp_path / "visits.csv"), url=nowhere).stdout
+    document = _json(mtnas("data", "profile", str(tmp_path / "visits.csv"), "--json", url=nowhere))
+    shown = {line.split()[0]: line for line in text.splitlines()[2:]}
+    assert text.startswith("90 rows")
+    assert "left out: " in shown["id"]
+    assert (shown["age"].split()[1:3], document["inferred"]["age"]) == (["integer", "numeric"], "numeric")
+
+
+def test_settings_are_shown_with_what_set_them_but_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTNAS_DATABASE_URL", "postgresql://mtnas:secret@db/mtnas")
+    monkeypatch.setenv("MTNAS_PORT", "8123")
+    said = mtnas("config", "show", "--json", url="")
+    found = {row["variable"]: row for rows in _json(said).values() for row in rows}
+    assert (found["MTNAS_PORT"]["value"], found["MTNAS_PORT"]["is_set"]) == ("8123", True)
+    assert (found["MTNAS_LEASE_S"]["is_set"], found["MTNAS_LEASE_S"]["what"] != "") == (False, True)
+    assert "secret" not in said.stdout
+    monkeypatch.setenv("MTNAS_PORT", "many")
+    wrong = mtnas("config", "show", url="")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+
+
+def _json(said: subprocess.CompletedProcess[str]) -> Any:
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
 
 
 def test_the_command_line_starts_without_torch() -> None:
