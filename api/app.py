@@ -17,6 +17,8 @@ import mtnas
 from api import dashboard, errors
 from api.access import TokenBook
 from api.answers.watching import Watch
+from api.border.head import HeadAsGet
+from api.border.root_path import BelowPath
 from api.dashboard.rendering import problem_page
 from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, session, system, trials, verbs
 from api.security import BorderGuard, check_bind
@@ -51,14 +53,18 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_open_store,
         generate_unique_id_function=_operation_id,
         responses={"4XX": _PROBLEMS},
+        docs_url=None,  # its page would load scripts from elsewhere; ours is one of the dashboard's
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.token_book = TokenBook(settings)
     app.add_middleware(BorderGuard, settings=settings, book=app.state.token_book)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BelowPath, root_path=settings.root_path)
     errors.install(app, problem_page)
     for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, system, session, health):
         app.include_router(module.router)
-    for router in (dashboard.actions, dashboard.pages):
+    for router in (dashboard.actions, dashboard.pages, dashboard.reference):
         app.include_router(router)
     return app
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from mtnas import errors, problems
 
@@ -132,15 +133,32 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    place = {404: "path", 405: "method", 413: "body"}.get(error.status_code, "request")
+    place = {404: "path", 405: "method", 408: "body", 413: "body"}.get(error.status_code, "request")
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     return http_problem(
         error.status_code,
         instance=request.url.path,
         expected="a request that the service knows" if error.status_code < 500 else "an answer",
         found=str(error.detail),
         where=place,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _methods(request: Request) -> list[str]:
+    """What a path takes: several endpoints may share one, each with a method of its own."""
+    scope = request.scope
+    asked = {method: {**scope, "method": "GET" if method == "HEAD" else method} for method in _METHODS}
+    return [
+        method
+        for method, child in asked.items()
+        if any(route.matches(child)[0] is Match.FULL for route in request.app.router.routes)
+    ]
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import anyio
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -64,7 +66,7 @@ class BorderGuard:
         """Answer a refused request, hand on any other."""
         if scope["type"] == "http":
             await self._book.refresh(getattr(scope["app"].state, "store", None))
-            send = _with_headers(send)
+            send = _with_headers(send, root_path=scope.get("root_path", ""))
         if scope["type"] == "http" and (refusal := self.refuse(scope)):
             if refusal.status == 401 and "text/html" in Headers(scope=scope).get("accept", ""):
                 await RedirectResponse("/login", status_code=303)(scope, receive, send)
@@ -81,13 +83,17 @@ class BorderGuard:
             await self._app(scope, self._limited(receive), send)
 
     def _limited(self, receive: Receive) -> Receive:
-        """Bodies without an announced length are cut off where they pass the limit."""
-        received = 0
+        """Bodies are cut off where they pass the limit, whatever length was announced, and where they stop coming."""
+        received, is_whole = 0, False
 
         async def receive_some() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            with anyio.move_on_after(None if is_whole else self._settings.body_wait_s) as waiting:
+                message = await receive()
+            if waiting.cancelled_caught:
+                raise HTTPException(408, f"nothing for {self._settings.body_wait_s:g} s", {"Connection": "close"})
             received += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if received > self._settings.max_body_bytes:
                 raise HTTPException(413, f"more than {self._settings.max_body_bytes} bytes")
             return message
@@ -135,7 +141,7 @@ class BorderGuard:
         return Refusal(status=413, expected=f"at most {limit} bytes", found=f"{length} bytes", where="body")
 
     def _refuse_token(self, scope: Scope, headers: Headers) -> Refusal | None:
-        if self._book.is_empty or scope["path"] in _OPEN_PATHS:
+        if self._book.is_empty or get_route_path(scope) in _OPEN_PATHS:
             return None
         token, needed = token_of(headers), needed_role(scope["method"])
         role = self._book.role(token) if token else None
@@ -156,15 +162,26 @@ _HEADERS = (
 )
 
 
-def _with_headers(send: Send) -> Send:
-    """Every answer tells browsers to guess no types, to name no pages elsewhere, and to be framed by nobody."""
+def _with_headers(send: Send, *, root_path: str) -> Send:
+    """Every answer tells browsers to guess no types, to name no pages elsewhere, and to be framed by nobody.
+
+    What it says of places on this service is said as clients of a proxy see them, below ``root_path``.
+    """
 
     async def send_more(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            given = [_placed(name, value, root_path) for name, value in message.get("headers", ())]
+            known = {name for name, _ in given}
+            message["headers"] = [*given, *((name, value) for name, value in _HEADERS if name not in known)]
         await send(message)
 
     return send_more
+
+
+def _placed(name: bytes, value: bytes, root_path: str) -> tuple[bytes, bytes]:
+    prefix = root_path.encode()
+    is_ours = name == b"location" and value.startswith(b"/") and not value.startswith(prefix + b"/")
+    return name, prefix + value if is_ours else value
 
 
 def _refuse_null(scope: Scope) -> Refusal | None:

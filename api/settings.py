@@ -22,7 +22,11 @@ class Settings(Places):
         allowed_hosts: names a ``Host`` header may carry besides the loopback ones and ``host``.
         allowed_origins: origins a browser may send changes from besides the service's own.
         reap_s: seconds between two looks for jobs whose workers are gone.
+        root_path: where a reverse proxy puts the service, as ``/mtnas``; whether it strips that does not matter.
+        trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` count. A proxy on this machine
+            is one by default, so that what it hands on does not look as if it came from here.
         max_body_bytes: largest request body.
+        body_wait_s: seconds without a byte of a body that has begun, after which the request is given up.
         events_poll_s: seconds between two looks for new events of a job.
         events_heartbeat_s: seconds of silence after which an event stream sends a comment.
     """
@@ -32,12 +36,15 @@ class Settings(Places):
     token_hashes: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    root_path: Annotated[str, Field(pattern=r"^(/[\w.~-]+)*$")] = ""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
     reap_s: Annotated[float, Field(gt=0)] = 15.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2**20
+    body_wait_s: Annotated[float, Field(gt=0)] = 30.0
     events_poll_s: Annotated[float, Field(gt=0)] = 0.5
     events_heartbeat_s: Annotated[float, Field(gt=0)] = 15.0
 
-    @field_validator("token_hashes", "allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("token_hashes", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

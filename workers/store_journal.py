@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mtnas.errors import StoreError
 from mtnas.run.journal import RouteRow, trial_event
 from mtnas.store import Holding, NewRoute, RouteRole, Store, TrialRecord, WorkState
-from mtnas.trials import Trial, TrialState
+from mtnas.trials import Place, Trial, TrialState
 from workers.trial_json import new_trial, stored_trial, trial_result
 
 Result = TypeVar("Result")
@@ -84,6 +84,10 @@ class StoreJournal:
     def add_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""
         self._patiently(lambda: self._holding.add_trials([new_trial(trial) for trial in trials]))
+
+    def start_trials(self, numbers: Sequence[int], place: Place) -> None:
+        """See ``Journal``."""
+        self._patiently(lambda: self._holding.start_trials(numbers, place))
 
     def finish_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""

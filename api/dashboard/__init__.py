@@ -6,5 +6,6 @@ Reads the store, ``requests`` and ``answers``; nothing else of the service reads
 
 from api.dashboard.actions import router as actions
 from api.dashboard.pages import router as pages
+from api.dashboard.reference import router as reference
 
-__all__ = ["actions", "pages"]
+__all__ = ["actions", "pages", "reference"]

@@ -29,7 +29,7 @@ def submit_job(
     validate_only: Annotated[bool, Query(description="Only say what would be done (200).")] = False,
 ) -> JobRecord | Plan:
     """Submit a search. Repeating a request with the same ``Idempotency-Key`` makes no second job."""
-    if idempotency_key is not None and (known := known_job(store, spec, idempotency_key)) is not None:
+    if not validate_only and (known := known_job(store, spec, idempotency_key)) is not None:
         response.headers["Location"] = f"/v1/jobs/{known.id}"
         return known
     plan = plan_search(spec, store=store, access=access)

@@ -7,6 +7,7 @@ from typing import Any
 from api.requests.finished import finished_search
 from api.requests.planning import plan_search
 from api.requests.reading import validated
+from api.requests.repeating import known_job
 from api.requests.schemas import AddedTasks
 from mtnas.data import DataAccess
 from mtnas.errors import ConflictError, NotFoundError
@@ -34,6 +35,8 @@ def request_tasks(
     """
     job = finished_search(store, job_id)
     spec = _grown(JobSpec.model_validate(job.spec), _base(store, job, added.route), added)
+    if (known := known_job(store, spec, idempotency_key)) is not None:
+        return known
     plan = plan_search(spec, store=store, access=access)
     made, _ = store.jobs.submit(
         JobKind.SEARCH, spec.name, plan.spec, owner=job.owner, idempotency_key=idempotency_key, extends=job.id

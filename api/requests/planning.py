@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import search_spaces
 from api.requests.costing import SAMPLED_ROUTES, estimate, expected_inputs, typical_cost
 from api.requests.data_checks import KnownData, check_data
@@ -30,15 +32,29 @@ def plan_search(spec: JobSpec, *, store: Store, access: DataAccess) -> Plan:
         check_constraints(space)
     check_fitness(spec.search, space)
     data = check_data(spec.data, tuple(task.to_task() for task in spec.tasks), store=store, access=access)
-    changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
-    stored = spec.model_copy(update=changes | {"constraints": spec.constraints.with_space(space.constraints)})
     return Plan(
-        spec=stored.model_dump(mode="json"),
+        spec=_written_out(spec, space),
         space_size=space.size_text(),
         route_cost=typical_cost(space, expected_inputs(spec, data), seed=spec.seed) if effort <= MAX_EFFORT else None,
         estimate=estimate(spec, data),
         warnings=(*data.warnings, *_doubts(spec, data), *([_TOO_LARGE] if effort > MAX_EFFORT else [])),
     )
+
+
+def written_out(spec: JobSpec) -> dict[str, Any]:
+    """The specification as a job keeps it: self-contained, with the space written out and its limits added.
+
+    Raises:
+        SpecError: no such space, or one that is too large.
+    """
+    with at_most_choices(MAX_CHOICES):
+        return _written_out(spec, expand_space(spec))
+
+
+def _written_out(spec: JobSpec, space: SearchSpace) -> dict[str, Any]:
+    changes = {"space": spec.space.model_copy(update={"graph": space.graph.to_json()})}
+    stored = spec.model_copy(update=changes | {"constraints": spec.constraints.with_space(space.constraints)})
+    return stored.model_dump(mode="json")
 
 
 MAX_CHOICES = 20_000

@@ -5,6 +5,7 @@ One worker takes all jobs, one only those that are short: they do not wait for a
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -49,7 +50,7 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
         log=logs / "short-worker.log",
         end_s=WORKER_END_S,
     )
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = _url(host, port)
     try:
         api.start()
         _wait_until_ready(api, url, stop)
@@ -79,7 +80,22 @@ def _check_free(host: str, port: int) -> None:
         try:
             tried.bind((host.strip("[]"), port))
         except OSError as error:
-            raise ServiceError(expected="a free port", found=str(error), where=f"{host}:{port}") from error
+            raise ServiceError(
+                expected="a free port (--port)", found=_holder(host, port, error), where=f"{host}:{port}"
+            ) from error
+
+
+def _holder(host: str, port: int, error: OSError) -> str:
+    """Who holds a port, as far as it says."""
+    try:
+        said = httpx.get(f"{_url(host, port)}/healthz", timeout=2.0, trust_env=False).json()
+        return f"another mtnas ({said['version']}) that serves there"
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return f"{error.strerror}: another program has it" if error.errno == errno.EADDRINUSE else str(error)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _let_go(process: int, home: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtnas.trials import Trial
+from mtnas.trials import Place, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,9 @@ class Journal(Protocol):
 
     def add_trials(self, trials: Sequence[Trial]) -> None:
         """Trials that are about to run."""
+
+    def start_trials(self, numbers: Sequence[int], place: Place) -> None:
+        """Trials that were added have found their place and begin now; those that have ended stay as they were."""
 
     def finish_trials(self, trials: Sequence[Trial]) -> None:
         """Trials that ended; a number that has ended before stays as it was.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mtnas.run.journal import RouteRow, trial_event
-from mtnas.trials import Trial, TrialState
+from mtnas.trials import Place, Trial, TrialState
 
 
 class MemoryJournal:
@@ -53,6 +54,12 @@ class MemoryJournal:
         """See ``Journal``."""
         for trial in trials:
             self._trials.setdefault(trial.number, trial)
+
+    def start_trials(self, numbers: Sequence[int], place: Place) -> None:
+        """See ``Journal``."""
+        for number in numbers:
+            if self._trials[number].state is TrialState.RUNNING:
+                self._trials[number] = replace(self._trials[number], place=place)
 
     def finish_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""

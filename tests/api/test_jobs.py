@@ -45,8 +45,12 @@ def test_a_repeated_request_is_answered_when_its_file_has_gone(tmp_path: Path) -
         first = client.post("/v1/jobs", json=whole, headers=key)
         file.unlink()
         again = client.post("/v1/jobs", json=whole, headers=key)
-        other = client.post("/v1/jobs", json=whole | {"seed": 1}, headers=key)
-    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
+        others = [
+            client.post("/v1/jobs", json=whole | change, headers=key)
+            for change in ({"seed": 1}, {"constraints": {"max_params": 100_000}}, {"space": {"name": "shared_bottom"}})
+        ]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert [other.status_code for other in others] == [422, 422, 422]
     assert again.json()["id"] == first.json()["id"]
 
 

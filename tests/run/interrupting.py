@@ -8,7 +8,7 @@ from typing import Any
 
 from mtnas.errors import LeaseLostError
 from mtnas.run import MemoryJournal, RouteRow
-from mtnas.trials import Trial
+from mtnas.trials import Place, Trial
 
 
 class InterruptedJournal:
@@ -64,6 +64,10 @@ class InterruptedJournal:
     def add_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""
         self._write("add_trials", trials)
+
+    def start_trials(self, numbers: Sequence[int], place: Place) -> None:
+        """See ``Journal``; nothing depends on it, so it is never where a job is interrupted."""
+        self._kept.start_trials(numbers, place)
 
     def finish_trials(self, trials: Sequence[Trial]) -> None:
         """See ``Journal``."""

@@ -99,6 +99,10 @@ def test_an_interrupted_search_gives_the_answer_of_an_undisturbed_one(training: 
     assert _answer(store, disturbed) == _answer(store, undisturbed)
     attempts = {trial.attempt for trial in store.trials.list(disturbed, limit=None)}
     assert len(attempts) >= 2, "trials of earlier attempts were run again"
+    for trial in store.trials.list(undisturbed, limit=None):
+        assert trial.started_at is not None
+        assert trial.finished_at is not None
+        assert trial.created_at <= trial.started_at <= trial.finished_at
 
 
 def test_candidates_that_halving_stops_early_are_pruned_trials_of_the_store(training: Training, store: Store) -> None:

@@ -45,6 +45,7 @@ def cluster(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _own_cluster(settings: Settings) -> Iterator[None]:
     # Ray puts sockets below this folder, and their paths may have 107 characters: so not below the service's home.
+    # It opens the folder that it is given to everybody (mode 0777): the one around it is this user's alone.
     folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
     if TOKEN_VARIABLE not in os.environ:
         os.environ[TOKEN_VARIABLE] = str(write_token(folder))
@@ -54,7 +55,7 @@ def _own_cluster(settings: Settings) -> Iterator[None]:
         # Without "local", init joins whatever cluster the machine's default temporary folder names.
         ray.init(
             address="local",
-            _temp_dir=str(folder),
+            _temp_dir=str(folder / "r"),
             include_dashboard=False,
             num_cpus=settings.ray_cpus or physical_cpus(),
             object_store_memory=settings.ray_object_store_mib * 2**20,

@@ -47,7 +47,8 @@ def outcomes(
     while waiting:
         tasks = [_task(context, key, members, orders, until) for key, members in waiting.items()]
         members_of, waiting = waiting, {}
-        for result in context.runs.run(tasks, meter):
+        numbers = {key: [member.number for member in members] for key, members in members_of.items()}
+        for result in context.runs.run(tasks, meter, trials=numbers):
             members = members_of[result.key]
             if isinstance(result, TrainResult):
                 places = [result.place] * len(members)

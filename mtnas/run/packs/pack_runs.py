@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mtnas.data import EncodedData
@@ -47,8 +47,16 @@ class PackRuns:
         """How packs end, each from its checkpoint if there is one."""
         return self.run(tasks, self.meter(len(tasks), stretch))
 
-    def run(self, tasks: Sequence[PackTask], meter: PackMeter) -> Iterator[PackEnd]:
-        """The same for packs that a meter counts already; whoever splits one tells the meter."""
+    def run(
+        self, tasks: Sequence[PackTask], meter: PackMeter, *, trials: Mapping[str, Sequence[int]] | None = None
+    ) -> Iterator[PackEnd]:
+        """The same for packs that a meter counts already; whoever splits one tells the meter.
+
+        Args:
+            tasks: what is to be done.
+            meter: counts it.
+            trials: by the packs' keys, the numbers of the trials that begin when a pack does.
+        """
         resumed = [
             replace(task, streamed=self._streamed, resume=self._journal.checkpoint(f"pack/{task.key}") or task.resume)
             for task in tasks
@@ -65,6 +73,8 @@ class PackRuns:
                         self._tell(meter)
                         yield event
                     case PackStarted() | PackProgress():
+                        if isinstance(event, PackStarted) and trials:
+                            self._journal.start_trials(trials[event.key], event.place)
                         meter.note(event)
                         self._tell(meter)
         finally:

@@ -120,11 +120,11 @@ def add_trials(connection: Connection, job: JobHead, trials: Sequence[NewTrial])
 
 
 def start_trials(connection: Connection, job: JobHead, numbers: Sequence[int], place: Place) -> None:
-    """Note where trials run, and since when; trials that have ended stay as they are."""
+    """Note where trials run, and since when they do for the first time; trials that have ended stay as they are."""
     connection.execute(
         update(TRIALS)
         .where(TRIALS.c.job_id == job.id, TRIALS.c.number.in_(numbers), TRIALS.c.state == TrialState.RUNNING)
-        .values(started_at=now(), **_place_columns(place))
+        .values(started_at=func.coalesce(TRIALS.c.started_at, now()), **_place_columns(place))
     )
 
 

@@ -249,6 +249,8 @@ def test_a_cluster_of_our_own_is_neither_foreign_nor_dead(service: Service) -> N
     assert os.environ["RAY_ADDRESS"] == DEAD_CLUSTER
     assert ray.get_runtime_context().gcs_address != DEAD_CLUSTER
     assert f"mtnas-{os.getpid()}-" in str(_session())
+    (folder,) = (parent for parent in _session().parents if parent.name.startswith(f"mtnas-{os.getpid()}-"))
+    assert folder.stat().st_mode & 0o777 == 0o700, "whatever Ray does to the folders inside"
     assert len(ray.nodes()) == 1
 
 
