@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 # Bytecode is kept, whatever the shell says: tests and the service start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test quick check fix serve clean
+.PHONY: demo test quick check fix serve docs clean
 demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
@@ -34,12 +34,20 @@ check: $(VENV)/installed
 fix: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/write_reference.py
+	$(BIN)/python docs/draw_schemes.py
+	$(BIN)/python docs/draw_rooms.py
 
 serve: $(VENV)/installed
 	$(BIN)/mtnas serve
 
+# The docs site, in build/site; a link that leads nowhere fails.
+docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'mkdocs-material>=9.7'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf $(VENV) var demo-output .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) var demo-output build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml constraints.txt

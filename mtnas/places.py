@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mtnas.docstrings import attributes_of
 
 
 class Places(BaseSettings):
@@ -53,7 +53,7 @@ def describe(settings: Places) -> list[dict[str, Any]]:
 
     Passwords and hashes of tokens are not told.
     """
-    told = {name: text for kind in reversed(type(settings).__mro__[:-1]) for name, text in _attributes(kind).items()}
+    told = attributes_of(type(settings))
     return [
         {
             "variable": f"MTNAS_{name.upper()}",
@@ -63,13 +63,6 @@ def describe(settings: Places) -> list[dict[str, Any]]:
         }
         for name in type(settings).model_fields
     ]
-
-
-def _attributes(kind: type) -> dict[str, str]:
-    """The sentences of a docstring's ``Attributes`` section by name."""
-    _, _, section = (inspect.getdoc(kind) or "").partition("Attributes:\n")
-    found = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for names, text in found for name in names.split(", ")}
 
 
 def _shown(name: str, value: Any) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -104,3 +105,14 @@ def init(
     from mtnas.cli.here import begin
 
     begin(file, labels=label or ())
+
+
+def all_commands() -> list[tuple[str, Any]]:
+    """Every command by how it is called (``token create``), as click knows it."""
+
+    def below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        for name, command in group.commands.items():
+            called = (*path, name)
+            yield from below(command, called) if hasattr(command, "commands") else [(" ".join(called), command)]
+
+    return list(below(typer.main.get_command(app), ()))
