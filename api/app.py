@@ -19,8 +19,22 @@ from api.access import TokenBook
 from api.answers.watching import Watch
 from api.border.head import HeadAsGet
 from api.border.root_path import BelowPath
+from api.border.telling import Telling
 from api.dashboard.rendering import problem_page
-from api.endpoints import datasets, events, exports, health, jobs, routes, search_spaces, session, system, trials, verbs
+from api.endpoints import (
+    audit,
+    datasets,
+    events,
+    exports,
+    health,
+    jobs,
+    routes,
+    search_spaces,
+    session,
+    system,
+    trials,
+    verbs,
+)
 from api.security import BorderGuard, check_bind
 from api.settings import Settings
 from mtnas.messages import Problem
@@ -59,10 +73,24 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.token_book = TokenBook(settings)
     app.add_middleware(BorderGuard, settings=settings, book=app.state.token_book)
+    app.add_middleware(Telling)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BelowPath, root_path=settings.root_path)
     errors.install(app, problem_page)
-    for module in (jobs, verbs, trials, routes, exports, events, search_spaces, datasets, system, session, health):
+    for module in (
+        jobs,
+        verbs,
+        trials,
+        routes,
+        exports,
+        events,
+        search_spaces,
+        datasets,
+        system,
+        audit,
+        session,
+        health,
+    ):
         app.include_router(module.router)
     for router in (dashboard.actions, dashboard.pages, dashboard.reference):
         app.include_router(router)

@@ -6,17 +6,24 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
+from api.access import Identity
 from api.answers.watching import Watch
 from api.settings import Settings
 from mtnas.data import DataAccess
 from mtnas.errors import SpecError
-from mtnas.store import Store
+from mtnas.store import Store, TokenRole, Viewer
 
 
 def get_store(request: Request) -> Store:
-    """The store that the app opened at its start."""
+    """The store as whoever asks may see it: their own rows, for an admin everybody's, for strangers none."""
     store: Store = request.app.state.store
-    return store
+    identity: Identity | None = request.scope["identity"]
+    if identity is None:
+        return store.seen_by(Viewer(owner="", sees_all=False))
+    if identity.role is TokenRole.ADMIN:
+        return store.seen_by(Viewer(owner=identity.owner))
+    settings: Settings = request.app.state.settings
+    return store.seen_by(Viewer(owner=identity.owner, sees_all=False, quota=settings.quota))
 
 
 def get_watch(request: Request) -> Watch:

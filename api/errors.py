@@ -33,6 +33,7 @@ STATUSES: dict[type[errors.MtnasError], int] = {
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.LeaseLostError: 409,
+    errors.QuotaError: 429,
     errors.ServiceError: 502,
     errors.CancelledError: 409,
 }

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import TokenBook, needed_role, suffices, token_of
+from api.access import ALONE, Identity, TokenBook, needed_role, suffices, token_of
+from api.border.rates import Rates
 from api.errors import http_problem
 from api.settings import Settings, is_loopback
 from mtnas.errors import SpecError
@@ -20,6 +21,7 @@ from mtnas.store import Store
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout"})
+_PROBES = frozenset({"/healthz", "/readyz"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -52,6 +54,7 @@ class Refusal:
     expected: str
     found: str
     where: str
+    retry_after_s: int | None = None
 
 
 class BorderGuard:
@@ -60,6 +63,7 @@ class BorderGuard:
     def __init__(self, app: ASGIApp, settings: Settings, book: TokenBook) -> None:
         self._app = app
         self._settings, self._book = settings, book
+        self._rates = Rates(per_s=settings.rate_per_s, burst=settings.rate_burst)
         self._hosts = _LOOPBACK_NAMES | {settings.host.strip("[]").lower(), *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +71,7 @@ class BorderGuard:
         if scope["type"] == "http":
             await self._book.refresh(getattr(scope["app"].state, "store", None))
             send = _with_headers(send, root_path=scope.get("root_path", ""))
+            scope["identity"] = self._identify(scope)
         if scope["type"] == "http" and (refusal := self.refuse(scope)):
             if refusal.status == 401 and "text/html" in Headers(scope=scope).get("accept", ""):
                 await RedirectResponse("/login", status_code=303)(scope, receive, send)
@@ -77,6 +82,7 @@ class BorderGuard:
                 expected=refusal.expected,
                 found=refusal.found,
                 where=refusal.where,
+                headers={} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)},
             )
             await response(scope, receive, send)
         else:
@@ -109,7 +115,31 @@ class BorderGuard:
             or self._refuse_origin(scope["method"], headers)
             or self._refuse_size(headers)
             or _refuse_null(scope)
+            or self._refuse_haste(scope)
             or self._refuse_token(scope, headers)
+        )
+
+    def _identify(self, scope: Scope) -> Identity | None:
+        if self._book.is_empty:
+            return ALONE
+        token = token_of(Headers(scope=scope))
+        return self._book.bearer(token) if token else None
+
+    def _refuse_haste(self, scope: Scope) -> Refusal | None:
+        """Where tokens are asked for, so many requests a bearer; whoever has none counts by their address."""
+        path = get_route_path(scope)
+        if self._book.is_empty or path in _PROBES:
+            return None
+        identity, peer = scope["identity"], scope.get("client")
+        wait_s = self._rates.wait_s(f"peer {peer[0] if peer else ''}" if identity is None else identity.key)
+        if not wait_s:
+            return None
+        return Refusal(
+            status=429,
+            expected=f"at most {self._settings.rate_per_s:g} requests a second",
+            found="more",
+            where="rate",
+            retry_after_s=wait_s,
         )
 
     def _refuse_peer(self, scope: Scope) -> Refusal | None:
@@ -143,22 +173,25 @@ class BorderGuard:
     def _refuse_token(self, scope: Scope, headers: Headers) -> Refusal | None:
         if self._book.is_empty or get_route_path(scope) in _OPEN_PATHS:
             return None
-        token, needed = token_of(headers), needed_role(scope["method"])
-        role = self._book.role(token) if token else None
-        if role is None:
-            found = "another token" if token else "none"
+        needed, identity = needed_role(scope["method"], get_route_path(scope)), scope["identity"]
+        if identity is None:
+            found = "another token" if token_of(headers) else "none"
             return Refusal(status=401, expected="a known bearer token", found=found, where="header.authorization")
-        if suffices(role, needed):
+        if suffices(identity.role, needed):
             return None
-        return Refusal(
-            status=403, expected=f"a token of role {needed}", found=f"one of role {role}", where="header.authorization"
-        )
+        found = f"one of role {identity.role}"
+        return Refusal(status=403, expected=f"a token of role {needed}", found=found, where="header.authorization")
 
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"cache-control", b"no-store"),
 )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from mtnas.places import Places, describe
+from mtnas.store import Quota
 
 
 class Settings(Places):
@@ -21,6 +22,11 @@ class Settings(Places):
         token_hashes: sha256 (hex) of the bearer tokens that may come in; empty: no token is asked, loopback only.
         allowed_hosts: names a ``Host`` header may carry besides the loopback ones and ``host``.
         allowed_origins: origins a browser may send changes from besides the service's own.
+        rate_per_s: requests a second that one token may send for long; others are told 429.
+        rate_burst: requests that it may send at once after a rest.
+        quota_active_jobs: jobs of one owner that have not ended; more are told 429. Quotas do not bind admins.
+        quota_device_seconds: that trials of one owner's jobs of the last 30 days may have taken.
+        quota_mib: what files of one owner's jobs and data sets may take.
         reap_s: seconds between two looks for jobs whose workers are gone.
         root_path: where a reverse proxy puts the service, as ``/mtnas``; whether it strips that does not matter.
         trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` count. A proxy on this machine
@@ -38,6 +44,11 @@ class Settings(Places):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     root_path: Annotated[str, Field(pattern=r"^(/[\w.~-]+)*$")] = ""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+    rate_per_s: Annotated[float, Field(gt=0)] = 50.0
+    rate_burst: Annotated[int, Field(ge=1)] = 200
+    quota_active_jobs: Annotated[int | None, Field(ge=1)] = 100
+    quota_device_seconds: Annotated[float | None, Field(gt=0)] = None
+    quota_mib: Annotated[int | None, Field(ge=1)] = None
     reap_s: Annotated[float, Field(gt=0)] = 15.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2**20
     body_wait_s: Annotated[float, Field(gt=0)] = 30.0
@@ -48,6 +59,15 @@ class Settings(Places):
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def quota(self) -> Quota:
+        """What one owner may have."""
+        return Quota(
+            active_jobs=self.quota_active_jobs,
+            device_seconds=self.quota_device_seconds,
+            size_bytes=None if self.quota_mib is None else self.quota_mib * 2**20,
+        )
 
 
 def is_loopback(host: str) -> bool:

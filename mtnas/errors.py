@@ -17,6 +17,7 @@
     │   ├── NotFoundError(KeyError)    no such job, trial, route, export or data set
     │   ├── ConflictError              the row is in a state that does not allow this
     │   └── LeaseLostError             another worker owns the job now
+    ├── QuotaError(RuntimeError)       somebody has as much as they may have; time or deleting helps
     ├── ServiceError(ConnectionError)  the service could not be reached, or refused for a reason of its own
     └── CancelledError(RuntimeError)   somebody asked for the work to stop
 
@@ -119,6 +120,10 @@ class LeaseLostError(StoreError):
 
 class ServiceError(MtnasError, ConnectionError):
     """The service could not be reached, or refused for a reason of its own (no token, too large, internal)."""
+
+
+class QuotaError(MtnasError, RuntimeError):
+    """Somebody has as much as they may have; a retry helps once something of it is gone."""
 
 
 class CancelledError(MtnasError, RuntimeError):

@@ -249,6 +249,24 @@ class WorkerState(Answer):
     is_alive: bool
 
 
+class AuditEntry(Answer):
+    """Something that somebody did, or tried to."""
+
+    id: str
+    at: datetime
+    actor: str = Field(examples=["ci"], description="Name of the token.")
+    owner: str = Field(examples=["ann"])
+    role: str = Field(examples=["submit"])
+    action: str = Field(examples=["POST"])
+    target: str = Field(examples=["/v1/jobs"])
+    status: int = Field(examples=[202])
+    request_id: str
+
+
+class AuditPage(Page[AuditEntry]):
+    """What was done, newest first."""
+
+
 class System(Answer):
     """What the service is doing, and with whom.
 

@@ -29,6 +29,7 @@ FAILURE_KINDS: dict[type[errors.MtnasError], FailureKind] = {
     errors.NotFoundError: FailureKind.USER_ERROR,
     errors.ConflictError: FailureKind.INTERNAL,
     errors.LeaseLostError: FailureKind.LOST_WORKER,
+    errors.QuotaError: FailureKind.USER_ERROR,
     errors.ServiceError: FailureKind.LOST_WORKER,
     errors.CancelledError: FailureKind.TIMEOUT,
 }

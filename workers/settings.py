@@ -32,6 +32,7 @@ class Settings(Places):
         ray_wait_s: seconds a job waits for a node that can hold its packs, in a cluster that others have started.
         tidy_s: seconds between two looks for files that nothing refers to.
         garbage_age_s: seconds after which such a file is deleted, and encoded data may be.
+        audit_days: days after which it is forgotten who did what.
         cache_mib: what encoded data may take on disk; ``None`` for no limit.
         kinds: kinds of jobs to take (``MTNAS_KINDS``, separated by commas); by default all. A worker for ``profile``
             and ``export`` alone keeps these from waiting for searches.
@@ -53,6 +54,7 @@ class Settings(Places):
     ray_rest_s: Annotated[float, Field(ge=0)] = 10.0
     tidy_s: Annotated[float, Field(gt=0)] = 3600.0
     garbage_age_s: Annotated[float, Field(gt=0)] = 86_400.0
+    audit_days: Annotated[float, Field(gt=0)] = 365.0
     cache_mib: Annotated[int, Field(ge=0)] | None = None
 
     @field_validator("kinds", mode="before")

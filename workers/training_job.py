@@ -64,25 +64,28 @@ class Training:
         Raises:
             NotFoundError: the job that it extends was deleted.
         """
-        self._run(holding, check, earlier=earlier_job(self._store, holding.job))
+        job = holding.job
+        self._run(holding, check, earlier=earlier_job(self._store.of_owner(job.owner), job))
 
     def _run(self, holding: Holding, check: Check, *, earlier: Earlier | None) -> None:
-        spec = JobSpec.model_validate(holding.job.spec)
+        job = holding.job
+        spec, own = JobSpec.model_validate(job.spec), self._store.of_owner(job.owner)
         device = self._backend.device(spec.resources)
         with self._backend.executor(spec.resources, device=device, check=check) as executor:
             run_job(
                 spec,
-                access=data_access(self._settings, self._store),
+                access=data_access(self._settings, own),
                 executor=executor,
                 journal=StoreJournal(self._store, holding, check),
                 device=device,
                 earlier=earlier,
-                base=base_system(self._store, spec),
+                base=base_system(own, spec),
             )
 
     def export(self, holding: Holding, check: Check) -> None:
         """A job of kind ``export``; its specification holds that of the search and the route."""
-        request = holding.job.spec
+        job = holding.job
+        request, own = job.spec, self._store.of_owner(job.owner)
         spec, found = JobSpec.model_validate(request["job"]), request["route"]
         told = found["details"].get("settings")
         device = self._backend.device(spec.resources)
@@ -94,16 +97,16 @@ class Training:
                 label=found["label"],
                 lr=found["details"].get("lr"),
                 like=None if told is None else trials.Settings(**told),
-                access=data_access(self._settings, self._store),
+                access=data_access(self._settings, own),
                 executor=executor,
                 journal=StoreJournal(self._store, holding, check),
                 device=device,
-                base=base_system(self._store, spec),
+                base=base_system(own, spec),
             )
 
 
 def data_access(settings: Settings, store: Store) -> DataAccess:
-    """What a job may read: files below the roots, and every registered data set by its name or id."""
+    """What a job may read: files below the roots, and every data set in the store by its name or id."""
     records = store.datasets.list(limit=1_000_000)
     return DataAccess(
         roots=settings.data_roots,

@@ -36,7 +36,8 @@ def submit_job(
     if validate_only:
         response.status_code = 200
         return plan
-    base = None if spec.base is None else spec.base.job
+    # The base is read by the job itself, so it has to be of the same owner.
+    base = None if spec.base is None else store.of_owner().jobs.head(spec.base.job).id
     job, _ = store.jobs.submit(JobKind.SEARCH, spec.name, plan.spec, idempotency_key=idempotency_key, extends=base)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job

@@ -30,7 +30,7 @@ async def log_in(request: Request) -> Response:
     """Keep a known token as the browser's session."""
     book: TokenBook = request.app.state.token_book
     token = parse_qs((await request.body()).decode(errors="replace")).get("token", [""])[0].strip()
-    if book.role(token) is None:
+    if book.bearer(token) is None:
         return _page(request, "No such token.", status=401)
     answer = RedirectResponse("/", status_code=303)
     is_secure = request.url.scheme == "https"

@@ -35,9 +35,9 @@ def request_tasks(
     """
     job = finished_search(store, job_id)
     spec = _grown(JobSpec.model_validate(job.spec), _base(store, job, added.route), added)
-    if (known := known_job(store, spec, idempotency_key)) is not None:
+    if (known := known_job(store.of_owner(job.owner), spec, idempotency_key)) is not None:
         return known
-    plan = plan_search(spec, store=store, access=access)
+    plan = plan_search(spec, store=store.of_owner(job.owner), access=access)
     made, _ = store.jobs.submit(
         JobKind.SEARCH, spec.name, plan.spec, owner=job.owner, idempotency_key=idempotency_key, extends=job.id
     )

@@ -78,7 +78,7 @@ def check_source(source: CatalogueSource | FileSource, *, access: DataAccess) ->
 def _registered(source: DatasetSource, store: Store) -> DatasetRecord:
     where = "data.source.name"
     try:
-        record = store.datasets.get(source.name)
+        record = store.of_owner().datasets.get(source.name)  # as the job will, whoever may see more
     except NotFoundError as error:
         raise DataError(expected="a registered data set", found=repr(source.name), where=where) from error
     if record.state is WorkState.FAILED:

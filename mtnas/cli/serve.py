@@ -21,7 +21,7 @@ from mtnas.errors import ServiceError, StoreError
 from mtnas.places import Places
 from mtnas.processes import PARENT_VARIABLE, set_on_signal, worker_name
 from mtnas.store import Store
-from mtnas.store.jobs.jobs import SHORT_KINDS
+from mtnas.store.jobs.submission import SHORT_KINDS
 
 PYTHON = (sys.executable, "-P", "-m")
 """Without the folder that the command was called in, where an ``api`` of others may lie."""

@@ -14,12 +14,15 @@ from mtnas.cli.app import AsJson, Home, tokens_app
 def create_token(
     name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
     role: Annotated[str, typer.Option(help="read, submit or admin: each may do what those before it may.")] = "submit",
+    owner: Annotated[
+        str | None, typer.Option(help="Whose jobs it works on; by default NAME (admin: local).", show_default=False)
+    ] = None,
     home: Home = Path("var"),
 ) -> None:
     """Make a token and show it, once. From the first one on, the service asks everybody for one."""
     from mtnas.cli import tokens
 
-    tokens.create(name, role=role, home=home)
+    tokens.create(name, role=role, owner=owner, home=home)
 
 
 @tokens_app.command("list")

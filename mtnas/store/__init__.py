@@ -4,10 +4,12 @@
     store.check()                                                    # for readiness probes; raises StoreError
     store.close()                                                    # or: with Store.open(...) as store
 
-For everybody (`owner=None` means whoever; a row of another owner is `NotFoundError`, never a hint that it exists;
-parameters after the first ones are keyword-only):
+    store.seen_by(Viewer(owner="ann", sees_all=False))               # the same store as Ann sees it: hers alone
 
-    store.jobs.submit(kind, name, spec, owner="local", idempotency_key=None, max_attempts=3) -> (JobRecord, created)
+For everybody (`owner=None` means whoever the viewer sees, and in making things the viewer; a row of another owner is
+`NotFoundError`, never a hint that it exists; parameters after the first ones are keyword-only):
+
+    store.jobs.submit(kind, name, spec, owner=None, idempotency_key=None, max_attempts=3) -> (JobRecord, created)
     store.jobs.get(job_id, owner=None)
     store.jobs.list(owner=None, state=None, kind=None, limit=50, before=None)    # newest first; cursor: the last id
     store.jobs.counts(owner=None) -> {JobState: int}
@@ -22,11 +24,11 @@ parameters after the first ones are keyword-only):
     store.events.after(job_id, seq=0, limit=500)                     # oldest first; seq is 1, 2, 3 ... without gaps
     store.reports.get(job_id) -> ReportRecord
     store.checkpoints.get(job_id, name) -> CheckpointRecord | None;  store.checkpoints.list(job_id)
-    store.exports.submit(route, spec, format="module", owner="local", idempotency_key=None)
+    store.exports.submit(route, spec, format="module", owner=None, idempotency_key=None)
         -> (ExportRecord, created)                                   # queues its job of kind `export`: record.job_id
     store.exports.get(export_id, owner=None)
     store.exports.list(job_id=None, route_digest=None, owner=None, limit=100, offset=0)
-    store.datasets.register(name, source, owner="local")
+    store.datasets.register(name, source, owner=None)
         -> (DatasetRecord, created)                                  # queues its job of kind `profile`: record.job_id
     store.datasets.get(name_or_id, owner=None);  store.datasets.list(owner=None, limit=100, offset=0)
     store.test_reads.count(data_digest) -> jobs that have read this test part
@@ -61,7 +63,9 @@ times are aware and in UTC; NaN and infinities are stored as null and come back 
 
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.jobs.holding import Holding
+from mtnas.store.quotas import Quota
 from mtnas.store.records import (
+    AuditRecord,
     CheckpointRecord,
     DatasetRecord,
     EventRecord,
@@ -87,9 +91,12 @@ from mtnas.store.records import (
     WorkState,
 )
 from mtnas.store.store import Store
+from mtnas.store.viewer import ANYBODY, Viewer
 
 __all__ = [
+    "ANYBODY",
     "Artifacts",
+    "AuditRecord",
     "CheckpointRecord",
     "DatasetRecord",
     "EventRecord",
@@ -105,6 +112,7 @@ __all__ = [
     "NewRoute",
     "NewTrial",
     "Pulse",
+    "Quota",
     "ReportRecord",
     "RouteRecord",
     "RouteRole",
@@ -113,6 +121,7 @@ __all__ = [
     "TokenRole",
     "TrialRecord",
     "TrialResult",
+    "Viewer",
     "WorkState",
     "WorkerRecord",
 ]

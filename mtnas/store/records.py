@@ -133,7 +133,7 @@ class TokenRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRecord:
-    """A bearer token, of which only the hash is known."""
+    """A bearer token, of which only the hash is known; with it one works on what its owner has."""
 
     id: str
     name: str
@@ -141,6 +141,22 @@ class TokenRecord:
     sha256: str
     created_at: datetime
     revoked_at: datetime | None
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """Something that somebody did, or tried to: ``status`` is the answer's."""
+
+    id: str
+    at: datetime
+    actor: str
+    owner: str
+    role: str
+    action: str
+    target: str
+    status: int
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from mtnas.store.audit import Audit
 from mtnas.store.database import BUSY_TIMEOUT_S, Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import collect_garbage
@@ -21,28 +23,31 @@ from mtnas.store.results.reports import Reports, TestReads
 from mtnas.store.results.routes import Graphs, Routes
 from mtnas.store.results.trials import Trials
 from mtnas.store.tokens import Tokens
+from mtnas.store.viewer import ANYBODY, Viewer
 from mtnas.store.workers import Workers
 
 
 class Store:
     """The truth. Threads may share one; processes open their own, and none may be carried over a fork."""
 
-    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+    def __init__(self, database: Database, artifacts: Artifacts, viewer: Viewer = ANYBODY) -> None:
         self._database = database
         self.artifacts = artifacts
-        self.jobs = Jobs(database)
+        self.viewer = viewer
+        self.jobs = Jobs(database, viewer)
         self.leases = Leases(database)
-        self.trials = Trials(database)
-        self.routes = Routes(database)
+        self.trials = Trials(database, viewer)
+        self.routes = Routes(database, viewer)
         self.graphs = Graphs(database)
-        self.events = Events(database)
-        self.reports = Reports(database)
+        self.events = Events(database, viewer)
+        self.reports = Reports(database, viewer)
         self.test_reads = TestReads(database)
-        self.checkpoints = Checkpoints(database)
-        self.exports = Exports(database)
-        self.datasets = Datasets(database)
+        self.checkpoints = Checkpoints(database, viewer)
+        self.exports = Exports(database, viewer)
+        self.datasets = Datasets(database, viewer)
         self.workers = Workers(database)
         self.tokens = Tokens(database)
+        self.audit = Audit(database)
 
     @classmethod
     def open(cls, url: str, *, artifacts: Path, patience_s: float = BUSY_TIMEOUT_S) -> Store:
@@ -64,6 +69,14 @@ class Store:
         except BaseException:
             database.close()
             raise
+
+    def seen_by(self, viewer: Viewer) -> Store:
+        """The same store as somebody sees it: rows of others are not there, and what is made is theirs."""
+        return self if viewer == self.viewer else Store(self._database, self.artifacts, viewer)
+
+    def of_owner(self, owner: str | None = None) -> Store:
+        """The same store with one owner's rows alone, by default the viewer's own; also for whoever sees all."""
+        return self.seen_by(replace(self.viewer, owner=owner or self.viewer.owner, sees_all=False))
 
     def hold(self, lease: Lease) -> Holding:
         """The methods of the lease's holder. Proves nothing yet; each method does."""

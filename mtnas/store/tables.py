@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Enum,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -93,6 +94,7 @@ JOBS = Table(
     Column("precedence", Integer, nullable=False, server_default="0"),
     Column("progressed", Boolean, nullable=False, server_default=false()),  # whether this attempt brought it on
     Column("not_before", UtcDateTime),
+    Column("device_seconds", Float, nullable=False, server_default="0"),  # of the trials that have ended
     UniqueConstraint("owner", "idempotency_key"),
     CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
     CheckConstraint("(worker IS NULL) = (lease_deadline IS NULL)", name="worker_has_deadline"),
@@ -252,7 +254,23 @@ TOKENS = Table(
     Column("sha256", String, nullable=False),
     _created("created_at"),
     Column("revoked_at", UtcDateTime),
+    Column("owner", String, nullable=False, server_default="local"),
     UniqueConstraint("sha256"),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", String, primary_key=True),
+    _created("at"),
+    Column("actor", String, nullable=False),  # the token's name, or what else let them in
+    Column("owner", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("request_id", String, nullable=False),
+    Index(None, "actor", "id"),
 )
 
 TEST_READS = Table(

@@ -26,10 +26,22 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, role: TokenRole) -> tuple[TokenRecord, str]:
-        """Make a token. Its text is given here and never again: 256 random bits after a prefix."""
+    def create(self, name: str, role: TokenRole, *, owner: str = "local") -> tuple[TokenRecord, str]:
+        """Make a token. Its text is given here and never again: 256 random bits after a prefix.
+
+        Args:
+            name: whose it is, or what for.
+            role: what its bearer may do.
+            owner: whose jobs and data sets its bearer works on; several tokens may share one.
+        """
         text = PREFIX + secrets.token_urlsafe(32)
-        row = {"id": new_id(), "name": clean_text(name), "role": role, "sha256": sha256_of(text)}
+        row = {
+            "id": new_id(),
+            "name": clean_text(name),
+            "role": role,
+            "owner": clean_text(owner),
+            "sha256": sha256_of(text),
+        }
         with self._database.write() as connection:
             made = connection.execute(insert(TOKENS).values(row).returning(*_COLUMNS)).one()
         return as_record(TokenRecord, made), text

@@ -22,6 +22,7 @@ OPERATIONS = {
     "get_report": "GET /v1/jobs/{job_id}/report",
     "get_route": "GET /v1/routes/{route_id}",
     "get_system": "GET /v1/system",
+    "list_audit": "GET /v1/audit",
     "list_datasets": "GET /v1/datasets",
     "list_exports": "GET /v1/routes/{route_id}/exports",
     "list_job_routes": "GET /v1/jobs/{job_id}/routes",

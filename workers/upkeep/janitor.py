@@ -12,6 +12,7 @@ from mtnas.store import Store
 from workers.settings import Settings
 
 _log = logging.getLogger(__name__)
+_DAY_S = 86_400.0
 
 
 class Janitor:
@@ -30,8 +31,9 @@ class Janitor:
         self._thread.join()
 
     def tidy(self) -> None:
-        """Once: files older than a day that no row names, then encoded data beyond the limit."""
+        """Once: files older than a day that no row names, encoded data beyond the limit, old entries of the audit."""
         settings = self._settings
+        self._store.audit.forget(older_than_s=settings.audit_days * _DAY_S)
         files = self._store.collect_garbage(older_than_s=settings.garbage_age_s)
         data: tuple[str, ...] = ()
         if settings.cache_mib is not None:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, update
 
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
-from mtnas.store.jobs.jobs import read_job
 from mtnas.store.jobs.leases import brought_on, prove_held
+from mtnas.store.jobs.submission import read_job
 from mtnas.store.jobs.transitions import (
     append_event,
     attempts_after_bad_end,

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, func, select, update
 
-from mtnas.errors import ConflictError, SpecError
+from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.deletion import delete_job
 from mtnas.store.jobs.settling import reopen
-from mtnas.store.jobs.transitions import append_event, move, tell_state
+from mtnas.store.jobs.submission import insert_job, named, read_job
+from mtnas.store.jobs.transitions import append_event, move
+from mtnas.store.quotas import check_quota
 from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json, Pulse
 from mtnas.store.sql.clock import now
-from mtnas.store.sql.finite_json import clean, clean_text
-from mtnas.store.sql.identifiers import new_id
-from mtnas.store.sql.insertion import insert_missing
+from mtnas.store.sql.finite_json import clean_text
 from mtnas.store.sql.record_columns import as_record, columns_of, found
 from mtnas.store.tables import JOBS
+from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS, _HEAD = columns_of(JobRecord, JOBS), columns_of(JobHead, JOBS)
-
-
-SHORT_KINDS = (JobKind.PROFILE, JobKind.EXPORT)
-SHORT_FIRST = -100
-"""Of jobs that take minutes where searches take hours: they overtake these."""
 
 
 class Jobs:
     """The jobs of a store."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def submit(
         self,
@@ -40,7 +35,7 @@ class Jobs:
         name: str,
         spec: Json,
         *,
-        owner: str = "local",
+        owner: str | None = None,
         idempotency_key: str | None = None,
         max_attempts: int = 3,
         extends: str | None = None,
@@ -52,7 +47,7 @@ class Jobs:
             kind: what it is for.
             name: for a reader.
             spec: the request, self-contained.
-            owner: whose it is.
+            owner: whose it is; by default the viewer's.
             idempotency_key: any text, unique to the request.
             max_attempts: attempts that may end badly before the job fails.
             extends: the job that it goes on from.
@@ -63,6 +58,7 @@ class Jobs:
 
         Raises:
             SpecError: the key was used for another request.
+            QuotaError: the owner has as much as they may have.
         """
         with self._database.write() as connection:
             return insert_job(
@@ -70,7 +66,8 @@ class Jobs:
                 kind=kind,
                 name=name,
                 spec=spec,
-                owner=owner,
+                owner=self._viewer.making(owner),
+                quota=self._viewer.quota,
                 idempotency_key=idempotency_key,
                 max_attempts=max_attempts,
                 extends=extends,
@@ -84,11 +81,12 @@ class Jobs:
             NotFoundError: there is none of that id, or it is somebody else's.
         """
         with self._database.read() as connection:
-            return read_job(connection, job_id, owner=owner)
+            return read_job(connection, job_id, owner=self._viewer.narrowed(owner))
 
-    def of_key(self, idempotency_key: str, *, owner: str = "local") -> JobRecord | None:
-        """The job that this key of that owner stands for, if there is one."""
-        query = select(*_COLUMNS).where(JOBS.c.owner == owner, JOBS.c.idempotency_key == clean_text(idempotency_key))
+    def of_key(self, idempotency_key: str, *, owner: str | None = None) -> JobRecord | None:
+        """The job that this key of that owner (by default the viewer) stands for, if there is one."""
+        whose = self._viewer.making(owner)
+        query = select(*_COLUMNS).where(JOBS.c.owner == whose, JOBS.c.idempotency_key == clean_text(idempotency_key))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else as_record(JobRecord, row)
@@ -99,7 +97,7 @@ class Jobs:
         Raises:
             NotFoundError: as for ``get``.
         """
-        query = _named(select(*_HEAD), job_id, owner=owner)
+        query = named(select(*_HEAD), job_id, owner=self._viewer.narrowed(owner))
         with self._database.read() as connection:
             return found(JobHead, connection.execute(query).one_or_none(), noun="job", name=job_id)
 
@@ -114,7 +112,7 @@ class Jobs:
     ) -> tuple[JobHead, ...]:
         """Jobs, newest first, older than the job `before`."""
         query = select(*_HEAD).order_by(JOBS.c.id.desc()).limit(limit)
-        for column, value in ((JOBS.c.owner, owner), (JOBS.c.state, state), (JOBS.c.kind, kind)):
+        for column, value in ((JOBS.c.owner, self._viewer.narrowed(owner)), (JOBS.c.state, state), (JOBS.c.kind, kind)):
             if value is not None:
                 query = query.where(column == value)
         if before is not None:
@@ -125,8 +123,8 @@ class Jobs:
     def counts(self, *, owner: str | None = None) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
         query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
-        if owner is not None:
-            query = query.where(JOBS.c.owner == owner)
+        if (seen := self._viewer.narrowed(owner)) is not None:
+            query = query.where(JOBS.c.owner == seen)
         with self._database.read() as connection:
             counted = {row[0]: row[1] for row in connection.execute(query)}
         return {state: counted.get(state, 0) for state in JobState}
@@ -138,7 +136,7 @@ class Jobs:
             return {row.id: as_record(Pulse, row) for row in connection.execute(query)}
 
     def queued(self) -> Mapping[JobKind, int]:
-        """How many jobs of each kind wait in the queue; kinds without any are left out."""
+        """How many jobs of each kind wait in the queue, whoever's they are; kinds without any are left out."""
         query = select(JOBS.c.kind, func.count()).where(JOBS.c.state == JobState.QUEUED).group_by(JOBS.c.kind)
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
@@ -159,7 +157,7 @@ class Jobs:
             ConflictError: it has already ended otherwise.
         """
         with self._database.write() as connection:
-            job = read_job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
             if job.state is JobState.RUNNING and not _has_lapsed(connection, job):
                 return job if job.cancel_requested else _request(connection, job, cancel_requested=True)
             return job if job.state is JobState.CANCELLED else move(connection, job, JobState.CANCELLED)
@@ -175,10 +173,11 @@ class Jobs:
             ConflictError: it has succeeded, or has not ended.
         """
         with self._database.write() as connection:
-            job = read_job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
             if job.state not in (JobState.FAILED, JobState.CANCELLED):
                 expected = f"a job that is {JobState.FAILED} or {JobState.CANCELLED}"
                 raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
+            check_quota(connection, job.owner, self._viewer.quota)
             reopen(connection, job)
             return move(connection, job, JobState.QUEUED, attempts_used=0)
 
@@ -190,7 +189,7 @@ class Jobs:
             ConflictError: it is neither running nor paused.
         """
         with self._database.write() as connection:
-            job = read_job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
             if job.state is JobState.PAUSED or job.pause_requested:
                 return job
             if job.state is not JobState.RUNNING:
@@ -206,7 +205,7 @@ class Jobs:
             ConflictError: it has ended.
         """
         with self._database.write() as connection:
-            job = read_job(connection, job_id, owner=owner, lock=True)
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
             if job.state is JobState.RUNNING and job.pause_requested:
                 return _request(connection, job, pause_requested=False)
             if job.state in (JobState.QUEUED, JobState.RUNNING):
@@ -224,70 +223,7 @@ class Jobs:
             ConflictError: it has not ended, or something still needs it.
         """
         with self._database.write() as connection:
-            delete_job(connection, read_job(connection, job_id, owner=owner, lock=True))
-
-
-def insert_job(
-    connection: Connection,
-    *,
-    kind: JobKind,
-    name: str,
-    spec: Json,
-    owner: str,
-    idempotency_key: str | None = None,
-    max_attempts: int = 3,
-    extends: str | None = None,
-    precedence: int | None = None,
-) -> tuple[JobRecord, bool]:
-    """`Jobs.submit` within a transaction that makes more than the job."""
-    if max_attempts < 1:
-        raise ValueError(f"max_attempts must be at least 1, found {max_attempts}")
-    key = None if idempotency_key is None else clean_text(idempotency_key)
-    row = {
-        "id": new_id(),
-        "kind": kind,
-        "name": clean_text(name),
-        "owner": owner,
-        "spec": spec,
-        "idempotency_key": key,
-        "state": JobState.QUEUED,
-        "progress": {},
-        "attempt": 0,
-        "attempts_used": 0,
-        "max_attempts": max_attempts,
-        "cancel_requested": False,
-        "pause_requested": False,
-        "last_event": 0,
-        "extends": extends,
-        "precedence": (SHORT_FIRST if kind in SHORT_KINDS else 0) if precedence is None else precedence,
-        "progressed": False,
-    }
-    insert_missing(connection, JOBS, [row])
-    same = JOBS.c.id == row["id"] if key is None else (JOBS.c.owner == owner) & (JOBS.c.idempotency_key == key)
-    job = as_record(JobRecord, connection.execute(select(*_COLUMNS).where(same)).one())
-    if job.id == row["id"]:
-        tell_state(connection, job)
-        return job, True
-    if (job.kind, job.name, job.spec, job.extends) != (kind, row["name"], clean(spec), extends):
-        raise SpecError(
-            expected=f"the request that this key was used for first (job {job.id})",
-            found="another request",
-            where=f"idempotency key {key!r}",
-        )
-    return job, False
-
-
-def read_job(connection: Connection, job_id: str, *, owner: str | None = None, lock: bool = False) -> JobRecord:
-    """`Jobs.get` within a transaction, which may lock the row to change it."""
-    query = _named(select(*_COLUMNS), job_id, owner=owner)
-    if lock:
-        query = query.with_for_update()
-    return found(JobRecord, connection.execute(query).one_or_none(), noun="job", name=job_id)
-
-
-def _named(query: Select[Any], job_id: str, *, owner: str | None) -> Select[Any]:
-    query = query.where(JOBS.c.id == job_id)
-    return query if owner is None else query.where(JOBS.c.owner == owner)
+            delete_job(connection, read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True))
 
 
 def _has_lapsed(connection: Connection, job: JobRecord) -> bool:

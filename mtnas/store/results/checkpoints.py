@@ -13,6 +13,7 @@ from mtnas.store.records import CheckpointRecord, JobHead, Json
 from mtnas.store.sql.insertion import insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import CHECKPOINTS
+from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS = columns_of(CheckpointRecord, CHECKPOINTS)
 
@@ -20,19 +21,22 @@ _COLUMNS = columns_of(CheckpointRecord, CHECKPOINTS)
 class Checkpoints:
     """The checkpoints of a store, to read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def get(self, job_id: str, name: str) -> CheckpointRecord | None:
         """The checkpoint of that name, or None if the job has not come so far."""
-        query = select(*_COLUMNS).where(CHECKPOINTS.c.job_id == job_id, CHECKPOINTS.c.name == name)
+        query = select(*_COLUMNS).where(
+            CHECKPOINTS.c.job_id == job_id, CHECKPOINTS.c.name == name, *self._viewer.of_job(CHECKPOINTS.c.job_id)
+        )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else as_record(CheckpointRecord, row)
 
     def list(self, job_id: str) -> tuple[CheckpointRecord, ...]:
         """All checkpoints of a job by name."""
-        query = select(*_COLUMNS).where(CHECKPOINTS.c.job_id == job_id).order_by(CHECKPOINTS.c.name)
+        query = select(*_COLUMNS).where(CHECKPOINTS.c.job_id == job_id, *self._viewer.of_job(CHECKPOINTS.c.job_id))
+        query = query.order_by(CHECKPOINTS.c.name)
         with self._database.read() as connection:
             return tuple(as_record(CheckpointRecord, row) for row in connection.execute(query))
 

@@ -6,12 +6,14 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
-from mtnas.store.jobs.jobs import insert_job
+from mtnas.store.jobs.submission import insert_job
+from mtnas.store.quotas import Quota
 from mtnas.store.records import DatasetRecord, JobHead, JobKind, JobRecord, Json, WorkState
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
 from mtnas.store.tables import DATASETS
+from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS = columns_of(DatasetRecord, DATASETS)
 
@@ -19,10 +21,10 @@ _COLUMNS = columns_of(DatasetRecord, DATASETS)
 class Datasets:
     """The data sets of a store."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
-    def register(self, name: str, source: Json, *, owner: str = "local") -> tuple[DatasetRecord, bool]:
+    def register(self, name: str, source: Json, *, owner: str | None = None) -> tuple[DatasetRecord, bool]:
         """Give a source a name and queue the job (of kind `profile`) that looks at it.
 
         The job's spec is `{"dataset_id": ..., "name": ..., "source": ...}`. Registering the same again changes
@@ -33,16 +35,17 @@ class Datasets:
 
         Raises:
             ConflictError: the name stands for another source.
+            QuotaError: the owner has as much as they may have.
         """
-        name = clean_text(name)
+        name, owner, quota = clean_text(name), self._viewer.making(owner), self._viewer.quota
         with self._database.write() as connection:
             query = select(*_COLUMNS).where(DATASETS.c.owner == owner, DATASETS.c.name == name).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is None:
-                return _insert(connection, name=name, source=source, owner=owner), True
+                return _insert(connection, name=name, source=source, owner=owner, quota=quota), True
             dataset = as_record(DatasetRecord, row)
             if dataset.state is WorkState.FAILED:
-                return _retry(connection, dataset, source), True
+                return _retry(connection, dataset, source, quota), True
             if dataset.source != clean(source):
                 raise ConflictError(
                     expected="the source that the name stands for", found="another", where=f"data set {name!r}"
@@ -56,8 +59,8 @@ class Datasets:
             NotFoundError: there is none, or it is somebody else's.
         """
         query = select(*_COLUMNS).where(or_(DATASETS.c.id == name_or_id, DATASETS.c.name == name_or_id))
-        if owner is not None:
-            query = query.where(DATASETS.c.owner == owner)
+        if (seen := self._viewer.narrowed(owner)) is not None:
+            query = query.where(DATASETS.c.owner == seen)
         with self._database.read() as connection:
             row = connection.execute(query.order_by(DATASETS.c.id).limit(1)).one_or_none()
         return found(DatasetRecord, row, noun="data set", name=name_or_id)
@@ -65,8 +68,8 @@ class Datasets:
     def list(self, *, owner: str | None = None, limit: int = 100, offset: int = 0) -> tuple[DatasetRecord, ...]:
         """Data sets by name."""
         query = select(*_COLUMNS).order_by(DATASETS.c.name, DATASETS.c.id).limit(limit).offset(offset)
-        if owner is not None:
-            query = query.where(DATASETS.c.owner == owner)
+        if (seen := self._viewer.narrowed(owner)) is not None:
+            query = query.where(DATASETS.c.owner == seen)
         with self._database.read() as connection:
             return tuple(as_record(DatasetRecord, row) for row in connection.execute(query))
 
@@ -89,9 +92,9 @@ def set_profile(connection: Connection, job: JobHead, *, dataset_id: str, profil
     return as_record(DatasetRecord, row)
 
 
-def _insert(connection: Connection, *, name: str, source: Json, owner: str) -> DatasetRecord:
+def _insert(connection: Connection, *, name: str, source: Json, owner: str, quota: Quota | None) -> DatasetRecord:
     dataset_id = new_id()
-    job = _profile_job(connection, dataset_id, name=name, source=source, owner=owner)
+    job = _profile_job(connection, dataset_id, name=name, source=source, owner=owner, quota=quota)
     values = {
         "id": dataset_id,
         "owner": owner,
@@ -103,8 +106,8 @@ def _insert(connection: Connection, *, name: str, source: Json, owner: str) -> D
     return as_record(DatasetRecord, connection.execute(insert(DATASETS).values(values).returning(*_COLUMNS)).one())
 
 
-def _retry(connection: Connection, dataset: DatasetRecord, source: Json) -> DatasetRecord:
-    job = _profile_job(connection, dataset.id, name=dataset.name, source=source, owner=dataset.owner)
+def _retry(connection: Connection, dataset: DatasetRecord, source: Json, quota: Quota | None) -> DatasetRecord:
+    job = _profile_job(connection, dataset.id, name=dataset.name, source=source, owner=dataset.owner, quota=quota)
     statement = (
         update(DATASETS)
         .where(DATASETS.c.id == dataset.id)
@@ -114,6 +117,8 @@ def _retry(connection: Connection, dataset: DatasetRecord, source: Json) -> Data
     return as_record(DatasetRecord, connection.execute(statement).one())
 
 
-def _profile_job(connection: Connection, dataset_id: str, *, name: str, source: Json, owner: str) -> JobRecord:
+def _profile_job(
+    connection: Connection, dataset_id: str, *, name: str, source: Json, owner: str, quota: Quota | None
+) -> JobRecord:
     spec = {"dataset_id": dataset_id, "name": name, "source": source}
-    return insert_job(connection, kind=JobKind.PROFILE, name=f"profile {name}", spec=spec, owner=owner)[0]
+    return insert_job(connection, kind=JobKind.PROFILE, name=f"profile {name}", spec=spec, owner=owner, quota=quota)[0]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import Connection, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import refer_to
-from mtnas.store.jobs.jobs import insert_job
+from mtnas.store.jobs.submission import insert_job
 from mtnas.store.records import ExportRecord, JobHead, JobKind, Json, RouteRecord, WorkState
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.insertion import insert_missing
 from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
-from mtnas.store.tables import EXPORTS, JOBS
+from mtnas.store.tables import EXPORTS
+from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS = columns_of(ExportRecord, EXPORTS)
 
@@ -22,8 +23,8 @@ _COLUMNS = columns_of(ExportRecord, EXPORTS)
 class Exports:
     """The exports of a store."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def submit(
         self,
@@ -31,7 +32,7 @@ class Exports:
         spec: Json,
         *,
         format: str = "module",  # noqa: A002  (the word users know)
-        owner: str = "local",
+        owner: str | None = None,
         idempotency_key: str | None = None,
     ) -> tuple[ExportRecord, bool]:
         """Queue a job that trains and exports a route, and promise its export, both or neither.
@@ -41,6 +42,7 @@ class Exports:
 
         Raises:
             SpecError: the key was used for another request.
+            QuotaError: the owner has as much as they may have.
         """
         with self._database.write() as connection:
             job, created = insert_job(
@@ -48,7 +50,8 @@ class Exports:
                 kind=JobKind.EXPORT,
                 name=f"export {route.label} ({route.digest[:12]})",
                 spec=spec,
-                owner=owner,
+                owner=self._viewer.making(owner),
+                quota=self._viewer.quota,
                 idempotency_key=idempotency_key,
             )
             return add_export(connection, job, route_digest=route.digest, format_name=format), created
@@ -59,7 +62,7 @@ class Exports:
         Raises:
             NotFoundError: there is none of that id, or it is somebody else's.
         """
-        query = select(*_COLUMNS).where(EXPORTS.c.id == export_id, *_owned(owner))
+        query = select(*_COLUMNS).where(EXPORTS.c.id == export_id, *self._viewer.of_job(EXPORTS.c.job_id, owner))
         with self._database.read() as connection:
             return found(ExportRecord, connection.execute(query).one_or_none(), noun="export", name=export_id)
 
@@ -73,7 +76,13 @@ class Exports:
         offset: int = 0,
     ) -> tuple[ExportRecord, ...]:
         """Exports that a job makes, or of a route, or all; newest first."""
-        query = select(*_COLUMNS).where(*_owned(owner)).order_by(EXPORTS.c.id.desc()).limit(limit).offset(offset)
+        query = (
+            select(*_COLUMNS)
+            .where(*self._viewer.of_job(EXPORTS.c.job_id, owner))
+            .order_by(EXPORTS.c.id.desc())
+            .limit(limit)
+            .offset(offset)
+        )
         if job_id is not None:
             query = query.where(EXPORTS.c.job_id == job_id)
         if route_digest is not None:
@@ -148,9 +157,3 @@ def _end(
     if (export.state, export.artifact) != (state, artifact):
         raise ConflictError(expected="a pending export", found=export.state.value, where=f"export {export_id}")
     return export
-
-
-def _owned(owner: str | None) -> tuple[ColumnElement[bool], ...]:
-    if owner is None:
-        return ()
-    return (EXPORTS.c.job_id.in_(select(JOBS.c.id).where(JOBS.c.owner == owner)),)

@@ -9,13 +9,14 @@ from mtnas.store.records import JobHead, Json, ReportRecord
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import columns_of, found
 from mtnas.store.tables import REPORTS, TEST_READS
+from mtnas.store.viewer import ANYBODY, Viewer
 
 
 class Reports:
     """The reports of a store, to read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def get(self, job_id: str) -> ReportRecord:
         """The report of a job.
@@ -23,7 +24,9 @@ class Reports:
         Raises:
             NotFoundError: the job has none (yet).
         """
-        query = select(*columns_of(ReportRecord, REPORTS)).where(REPORTS.c.job_id == job_id)
+        query = select(*columns_of(ReportRecord, REPORTS)).where(
+            REPORTS.c.job_id == job_id, *self._viewer.of_job(REPORTS.c.job_id)
+        )
         with self._database.read() as connection:
             return found(ReportRecord, connection.execute(query).one_or_none(), noun="report", name=job_id)
 

@@ -14,7 +14,8 @@ from mtnas.store.records import JobHead, Json, NewRoute, RouteRecord, RouteRole
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of, missing
 from mtnas.store.sql.sorting import checked_figures, figures, in_order
-from mtnas.store.tables import GRAPHS, JOBS, ROUTES
+from mtnas.store.tables import GRAPHS, ROUTES
+from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS = columns_of(RouteRecord, ROUTES)
 COLUMN_FIGURES = ("rank", "num_params", "macs")
@@ -23,8 +24,8 @@ COLUMN_FIGURES = ("rank", "num_params", "macs")
 class Routes:
     """The routes of a store, to read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def list(
         self,
@@ -43,7 +44,7 @@ class Routes:
         Raises:
             SpecError: no route has the figure to sort by.
         """
-        query = _query(job_id=job_id, data_digest=data_digest, owner=owner)
+        query = self._query(job_id=job_id, data_digest=data_digest, owner=owner)
         if graph_digest is not None:
             query = query.where(ROUTES.c.graph_digest == graph_digest)
         if role is not None:
@@ -58,7 +59,7 @@ class Routes:
         Raises:
             NotFoundError: there is none.
         """
-        query = _query(job_id=job_id, owner=owner).where(ROUTES.c.digest == digest)
+        query = self._query(job_id=job_id, owner=owner).where(ROUTES.c.digest == digest)
         query = query.order_by(ROUTES.c.updated_at.desc(), ROUTES.c.job_id.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -70,9 +71,17 @@ class Routes:
         self, *, job_id: str | None = None, data_digest: str | None = None, owner: str | None = None
     ) -> tuple[str, ...]:
         """Every name that `list` can sort these routes by."""
-        query = _query(job_id=job_id, data_digest=data_digest, owner=owner)
+        query = self._query(job_id=job_id, data_digest=data_digest, owner=owner)
         with self._database.read() as connection:
             return COLUMN_FIGURES + figures(connection, query, ROUTES)
+
+    def _query(
+        self, *, job_id: str | None = None, data_digest: str | None = None, owner: str | None = None
+    ) -> Select[Any]:
+        query = select(*_COLUMNS).where(*self._viewer.of_job(ROUTES.c.job_id, owner))
+        if job_id is not None:
+            query = query.where(ROUTES.c.job_id == job_id)
+        return query if data_digest is None else query.where(ROUTES.c.data_digest == data_digest)
 
 
 class Graphs:
@@ -117,14 +126,3 @@ def add_routes(connection: Connection, job: JobHead, routes: Sequence[NewRoute])
         checked_figures(route.values, where=f"route {route.digest}")
         rows[route.digest] = asdict(route) | {"job_id": job.id}
     insert_or_replace(connection, ROUTES, list(rows.values()))
-
-
-def _query(*, job_id: str | None = None, data_digest: str | None = None, owner: str | None = None) -> Select[Any]:
-    query = select(*_COLUMNS)
-    if job_id is not None:
-        query = query.where(ROUTES.c.job_id == job_id)
-    if data_digest is not None:
-        query = query.where(ROUTES.c.data_digest == data_digest)
-    if owner is not None:
-        query = query.where(ROUTES.c.job_id.in_(select(JOBS.c.id).where(JOBS.c.owner == owner)))
-    return query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -16,7 +17,8 @@ from mtnas.store.sql.finite_json import clean
 from mtnas.store.sql.insertion import insert_missing
 from mtnas.store.sql.record_columns import AnyRow, missing
 from mtnas.store.sql.sorting import checked_figures, in_order
-from mtnas.store.tables import TRIALS
+from mtnas.store.tables import JOBS, TRIALS
+from mtnas.store.viewer import ANYBODY, Viewer
 from mtnas.trials import Place, TrialState
 
 _PLACE = ("node", "process", "device", "actor")
@@ -28,8 +30,8 @@ _COLUMNS = [TRIALS.c[field.name] for field in fields(TrialRecord) if field.name 
 class Trials:
     """The trials of a store, to read."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, viewer: Viewer = ANYBODY) -> None:
+        self._database, self._viewer = database, viewer
 
     def list(
         self,
@@ -46,7 +48,7 @@ class Trials:
         Raises:
             SpecError: no trial has the figure to sort by.
         """
-        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id)
+        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, *self._viewer.of_job(TRIALS.c.job_id))
         if phase is not None:
             query = query.where(TRIALS.c.phase == phase)
         if state is not None:
@@ -57,7 +59,9 @@ class Trials:
 
     def of_numbers(self, job_id: str, numbers: Sequence[int]) -> tuple[TrialRecord, ...]:
         """The trials of these numbers that there are, by number."""
-        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, TRIALS.c.number.in_(numbers))
+        query = select(*_COLUMNS).where(
+            TRIALS.c.job_id == job_id, TRIALS.c.number.in_(numbers), *self._viewer.of_job(TRIALS.c.job_id)
+        )
         with self._database.read() as connection:
             return tuple(_trial(row) for row in connection.execute(query.order_by(TRIALS.c.number)))
 
@@ -67,7 +71,9 @@ class Trials:
         Raises:
             NotFoundError: there is none.
         """
-        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, TRIALS.c.number == number)
+        query = select(*_COLUMNS).where(
+            TRIALS.c.job_id == job_id, TRIALS.c.number == number, *self._viewer.of_job(TRIALS.c.job_id)
+        )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -76,7 +82,10 @@ class Trials:
 
     def counts(self, job_id: str, *, phase: str | None = None) -> Mapping[TrialState, int]:
         """How many trials of a job are in each state."""
-        query = select(TRIALS.c.state, func.count()).where(TRIALS.c.job_id == job_id).group_by(TRIALS.c.state)
+        query = select(TRIALS.c.state, func.count()).where(
+            TRIALS.c.job_id == job_id, *self._viewer.of_job(TRIALS.c.job_id)
+        )
+        query = query.group_by(TRIALS.c.state)
         if phase is not None:
             query = query.where(TRIALS.c.phase == phase)
         with self._database.read() as connection:
@@ -138,7 +147,17 @@ def finish_trials(connection: Connection, job: JobHead, results: Sequence[TrialR
         NotFoundError: a trial that was never added.
         SpecError: a result that is no end, or a value that is no number.
     """
-    return tuple(result.number for result in results if _finish(connection, job, result))
+    ended = [result for result in results if _finish(connection, job, result)]
+    spent = sum(device_seconds(result) for result in ended)
+    if spent:
+        connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(device_seconds=JOBS.c.device_seconds + spent))
+    return tuple(result.number for result in ended)
+
+
+def device_seconds(result: TrialResult) -> float:
+    """What a trial took of its device, as its evaluations say: the last of them has seen all of it."""
+    costs = [evaluation.get("costs", {}).get("device_seconds") for evaluation in result.evaluations]
+    return max((float(cost) for cost in costs if cost is not None and math.isfinite(cost)), default=0.0)
 
 
 def _finish(connection: Connection, job: JobHead, result: TrialResult) -> bool:
