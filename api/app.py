@@ -17,6 +17,7 @@ import mtnas
 from api import dashboard, errors
 from api.access import TokenBook
 from api.answers.watching import Watch
+from api.border.etags import EntityTags
 from api.border.head import HeadAsGet
 from api.border.root_path import BelowPath
 from api.border.telling import Telling
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.token_book = TokenBook(settings)
+    app.add_middleware(EntityTags)
     app.add_middleware(BorderGuard, settings=settings, book=app.state.token_book)
     app.add_middleware(Telling)
     app.add_middleware(HeadAsGet)

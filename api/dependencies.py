@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -56,6 +57,22 @@ def get_offset(cursor: Annotated[str | None, Query(max_length=16, examples=["o20
     return int(cursor[1:])
 
 
+def get_labels(
+    label: Annotated[
+        list[str], Query(max_length=16, description="``name:value``; may be repeated.", examples=[["team:ads"]])
+    ] = [],  # noqa: B006  (FastAPI copies it)
+) -> Mapping[str, str]:
+    """The labels that rows have to carry.
+
+    Raises:
+        SpecError: one without a colon.
+    """
+    for text in label:
+        if ":" not in text:
+            raise SpecError(expected="name:value", found=repr(text), where="query.label")
+    return {name: value for name, _, value in (text.partition(":") for text in label)}
+
+
 def next_offset(found: int, *, limit: int, offset: int) -> str | None:
     """The cursor of the next page, or ``None`` when this page was not full."""
     return f"o{offset + limit}" if found == limit else None
@@ -66,5 +83,6 @@ StoreParam = Annotated[Store, Depends(get_store)]
 SettingsParam = Annotated[Settings, Depends(get_settings)]
 AccessParam = Annotated[DataAccess, Depends(get_access)]
 Offset = Annotated[int, Depends(get_offset)]
+LabelFilter = Annotated[Mapping[str, str], Depends(get_labels)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Identifier = Annotated[str, Path(min_length=1, max_length=200)]

@@ -88,9 +88,28 @@ class Client:
         """What the specification would do, without a job being made."""
         return self._ask(m.Plan, "POST", "/v1/jobs", json=dict(spec), params={"validate_only": "true"})
 
-    def jobs(self, *, state: str | None = None, limit: int = 50, cursor: str | None = None) -> m.JobPage:
-        """Jobs, newest first."""
-        return self._ask(m.JobPage, "GET", "/v1/jobs", params={"state": state, "limit": limit, "cursor": cursor})
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> m.JobPage:
+        """Jobs, newest first; with a part of their names, or labels that they carry, only those."""
+        label = [f"{key}:{value}" for key, value in (labels or {}).items()] or None
+        params = {"state": state, "name": name, "label": label, "limit": limit, "cursor": cursor}
+        return self._ask(m.JobPage, "GET", "/v1/jobs", params=params)
+
+    def annotate(self, job_id: str, *, labels: Mapping[str, str] | None = None, note: str | None = None) -> m.Job:
+        """Replace a job's labels or its note; what is ``None`` stays as it is."""
+        body = {"labels": None if labels is None else dict(labels), "note": note}
+        return self._ask(m.Job, "PATCH", f"/v1/jobs/{_quoted(job_id)}", json=body)
+
+    def restore(self, job_id: str) -> m.Job:
+        """Bring a deleted job back, as long as it was not purged."""
+        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:restore")
 
     def job(self, job_id: str) -> m.Job:
         """One job."""
@@ -100,9 +119,10 @@ class Client:
         """Ask for a job to stop; one that nobody works on stops at once."""
         return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
 
-    def delete(self, job_id: str) -> None:
-        """Delete a job that has ended, with its trials, events, report and exports."""
-        self._request("DELETE", f"/v1/jobs/{_quoted(job_id)}")
+    def delete(self, job_id: str, *, purge: bool = False) -> None:
+        """Delete a job that has ended, with its trials, events, report and exports; ``purge``: for good, at once."""
+        params = {"purge": "true"} if purge else None
+        self._request("DELETE", f"/v1/jobs/{_quoted(job_id)}", params=params)
 
     def pause(self, job_id: str) -> m.Job:
         """Ask a running job to rest; it gives its worker back with the next heartbeat."""

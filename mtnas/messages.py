@@ -64,6 +64,11 @@ class JobSummary(Answer):
         examples=[{"reason": "trials", "detail": "64 of 64 trials", "reproducible": True}],
     )
     extends: str | None = Field(default=None, description="The job that this one goes on from.")
+    owner: str | None = Field(default=None, examples=["ann"])
+    labels: dict[str, str] = Field(default_factory=dict, examples=[{"team": "ads"}])
+    note: str | None = None
+    device_seconds: float = Field(default=0.0, description="What its trials have taken of their devices.")
+    deleted_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:

@@ -32,6 +32,8 @@ class Settings(Places):
         ray_wait_s: seconds a job waits for a node that can hold its packs, in a cluster that others have started.
         tidy_s: seconds between two looks for files that nothing refers to.
         garbage_age_s: seconds after which such a file is deleted, and encoded data may be.
+        trash_days: days after which jobs that were deleted are purged with all that they left; until then they can be
+            restored.
         audit_days: days after which it is forgotten who did what.
         cache_mib: what encoded data may take on disk; ``None`` for no limit.
         kinds: kinds of jobs to take (``MTNAS_KINDS``, separated by commas); by default all. A worker for ``profile``
@@ -54,6 +56,7 @@ class Settings(Places):
     ray_rest_s: Annotated[float, Field(ge=0)] = 10.0
     tidy_s: Annotated[float, Field(gt=0)] = 3600.0
     garbage_age_s: Annotated[float, Field(gt=0)] = 86_400.0
+    trash_days: Annotated[float, Field(ge=0)] = 7.0
     audit_days: Annotated[float, Field(gt=0)] = 365.0
     cache_mib: Annotated[int, Field(ge=0)] | None = None
 

@@ -17,6 +17,7 @@ from api.requests.exporting import request_export
 from api.requests.extending import request_extension
 from api.requests.planning import plan_search
 from api.requests.reading import validated
+from api.requests.schemas import JobChange
 from mtnas.data import DataAccess
 from mtnas.errors import MtnasError, NotFoundError, SpecError
 from mtnas.messages import Plan
@@ -48,7 +49,7 @@ async def submit(request: Request, store: StoreParam, access: AccessParam) -> HT
 
 @router.post("/jobs/{job_id}/do/{verb}")
 async def act(request: Request, job_id: Identifier, verb: Identifier, store: StoreParam) -> RedirectResponse:
-    """Cancel, pause, resume or extend a job."""
+    """Cancel, pause, resume or extend a job, or say something of it."""
     form = await _form(request)
     target = await run_in_threadpool(_acted, store, job_id, verb, form)
     return _to(request, f"/jobs/{target}")
@@ -68,6 +69,8 @@ def _acted(store: Store, job_id: str, verb: str, form: dict[str, str]) -> str:
         return store.jobs.request_pause(job_id).id
     if verb == "resume":
         return store.jobs.resume(job_id).id
+    if verb == "note":
+        return store.jobs.annotate(job_id, labels=_labels(form.get("labels", "")), note=form.get("note", "")).id
     if verb == "extend":
         try:
             budget = BudgetSpec(trials=int(form.get("trials", "")))
@@ -76,7 +79,16 @@ def _acted(store: Store, job_id: str, verb: str, form: dict[str, str]) -> str:
         except ValueError as error:
             raise SpecError(expected="a number of trials", found=form.get("trials", ""), where="trials") from error
         return request_extension(store, job_id, budget, idempotency_key=None).id
-    raise NotFoundError(expected="cancel, pause, resume or extend", found=repr(verb), where="verb")
+    raise NotFoundError(expected="cancel, pause, resume, extend or note", found=repr(verb), where="verb")
+
+
+def _labels(text: str) -> dict[str, str]:
+    pairs = [part.partition(":") for part in text.split(",") if part.strip()]
+    try:
+        change = JobChange.model_validate({"labels": {name.strip(): value.strip() for name, _, value in pairs}})
+    except ValidationError as error:
+        raise from_validation(error.errors(), None)[0] from None
+    return change.labels or {}
 
 
 def _planned(text: str, store: Store, access: DataAccess) -> Plan:

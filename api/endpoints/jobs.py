@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from api.dependencies import AccessParam, Identifier, Limit, StoreParam
+from api.dependencies import AccessParam, Identifier, LabelFilter, Limit, StoreParam
 from api.requests.adding import request_tasks
 from api.requests.planning import plan_search
 from api.requests.reading import read_spec
 from api.requests.repeating import known_job
-from api.requests.schemas import AddedTasks
+from api.requests.schemas import AddedTasks, JobChange
 from mtnas.messages import Job, JobPage, JobSummary, Plan, Report
 from mtnas.spec import JobSpec
 from mtnas.store import JobHead, JobKind, JobRecord, JobState, ReportRecord
@@ -46,13 +46,18 @@ def submit_job(
 @router.get("")
 def list_jobs(
     store: StoreParam,
+    labels: LabelFilter,
     state: JobState | None = None,
     kind: JobKind | None = None,
+    name: Annotated[str | None, Query(max_length=200, description="What names have to contain.")] = None,
+    deleted: Annotated[bool, Query(description="Those that were deleted and can be restored.")] = False,
     limit: Limit = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="``next`` of the page before.")] = None,
 ) -> JobPage:
     """Jobs, newest first."""
-    found = store.jobs.list(state=state, kind=kind, limit=limit, before=cursor)
+    found = store.jobs.list(
+        state=state, kind=kind, name=name, labels=labels, deleted=deleted, limit=limit, before=cursor
+    )
     items = tuple(JobSummary.model_validate(record) for record in found)
     return JobPage(items=items, next=found[-1].id if len(found) == limit else None)
 
@@ -68,10 +73,26 @@ def get_head(job_id: Identifier, store: StoreParam) -> JobHead:
     return store.jobs.head(job_id)
 
 
+@router.patch("/{job_id}", response_model=Job)
+def change_job(job_id: Identifier, change: JobChange, store: StoreParam) -> JobRecord:
+    """Replace a job's labels or its note; what is left out stays as it is."""
+    return store.jobs.annotate(job_id, labels=change.labels, note=change.note)
+
+
 @router.delete("/{job_id}", status_code=204)
-def delete_job(job_id: Identifier, store: StoreParam) -> None:
-    """Delete a job that has ended, with its trials, events, report and exports. That it read test data stays noted."""
-    store.jobs.delete(job_id)
+def delete_job(
+    job_id: Identifier,
+    store: StoreParam,
+    purge: Annotated[bool, Query(description="At once and for good: it cannot be restored.")] = False,
+) -> None:
+    """Delete a job that has ended, with its trials, events, report and exports; for some days it can be restored.
+
+    That it read test data stays noted.
+    """
+    if purge:
+        store.jobs.delete(job_id)
+    else:
+        store.trash.discard(job_id)
 
 
 @router.post("/{job_id}/tasks", status_code=202, response_model=Job)

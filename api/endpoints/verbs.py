@@ -42,6 +42,12 @@ def retry_job(job_id: Identifier, store: StoreParam) -> JobRecord:
     return store.jobs.retry(job_id)
 
 
+@router.post("/{job_id}:restore", status_code=202, response_model=Job)
+def restore_job(job_id: Identifier, store: StoreParam) -> JobRecord:
+    """Bring a deleted job back, as long as it was not purged."""
+    return store.trash.restore(job_id)
+
+
 @router.post("/{job_id}/extend", status_code=202, response_model=Job, include_in_schema=False)
 @router.post("/{job_id}:extend", status_code=202, response_model=Job)
 def extend_job(

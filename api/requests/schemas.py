@@ -12,6 +12,9 @@ from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.search_spec import SampledSearch
 from mtnas.spec import DataSpec, TaskSpec, TrainingSpec
 
+LabelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[\w.-]+$")]
+LabelValue = Annotated[str, Field(max_length=200)]
+
 
 class NewDataset(BaseModel):
     """A data set to register: a name, and where its rows are."""
@@ -23,6 +26,15 @@ class NewDataset(BaseModel):
         CatalogueSource | FileSource,
         Field(discriminator="kind", examples=[{"kind": "file", "paths": ["clicks.parquet"]}]),
     ]
+
+
+class JobChange(BaseModel):
+    """What people say of a job: labels to find it by, and a note. ``null`` leaves what there is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: Annotated[dict[LabelName, LabelValue] | None, Field(max_length=16, examples=[{"team": "ads"}])] = None
+    note: Annotated[str | None, Field(max_length=10_000, examples=["the one for the paper"])] = None
 
 
 class Extension(BaseModel):

@@ -86,6 +86,10 @@ class JobHead:
         precedence: jobs of a lower one are claimed first.
         progressed: whether the current attempt has ended a trial or kept a file.
         not_before: when the next attempt may begin; None for at once.
+        device_seconds: what its trials have taken of their devices.
+        labels: names and values that people have given it, to find it by.
+        note: what people say of it.
+        deleted_at: when it was put aside; nobody but who looks for such jobs sees it.
     """
 
     id: str
@@ -114,6 +118,10 @@ class JobHead:
     precedence: int
     progressed: bool
     not_before: datetime | None
+    device_seconds: float
+    labels: Mapping[str, str]
+    note: str | None
+    deleted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

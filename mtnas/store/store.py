@@ -14,6 +14,7 @@ from mtnas.store.jobs.events import Events
 from mtnas.store.jobs.holding import Holding
 from mtnas.store.jobs.jobs import Jobs
 from mtnas.store.jobs.leases import Leases
+from mtnas.store.jobs.trash import Trash
 from mtnas.store.migration import check_revision, migrate
 from mtnas.store.records import Lease
 from mtnas.store.results.checkpoints import Checkpoints
@@ -35,6 +36,7 @@ class Store:
         self.artifacts = artifacts
         self.viewer = viewer
         self.jobs = Jobs(database, viewer)
+        self.trash = Trash(database, viewer)
         self.leases = Leases(database)
         self.trials = Trials(database, viewer)
         self.routes = Routes(database, viewer)

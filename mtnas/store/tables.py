@@ -95,6 +95,9 @@ JOBS = Table(
     Column("progressed", Boolean, nullable=False, server_default=false()),  # whether this attempt brought it on
     Column("not_before", UtcDateTime),
     Column("device_seconds", Float, nullable=False, server_default="0"),  # of the trials that have ended
+    Column("labels", JsonColumn, nullable=False, server_default="{}"),
+    Column("note", String),
+    Column("deleted_at", UtcDateTime, index=True),  # when it was put aside; it is purged some days later
     UniqueConstraint("owner", "idempotency_key"),
     CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
     CheckConstraint("(worker IS NULL) = (lease_deadline IS NULL)", name="worker_has_deadline"),

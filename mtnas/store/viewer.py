@@ -34,10 +34,16 @@ class Viewer:
         """The owner of something new."""
         return self.owner if owner is None or not self.sees_all else owner
 
-    def of_job(self, job_id: Column[str], owner: str | None = None) -> tuple[ColumnElement[bool], ...]:
-        """Conditions on rows that belong to a job: the job is one that they see."""
+    def of_job(self, job_id: Column[str] | str, owner: str | None = None) -> ColumnElement[bool]:
+        """A condition on rows that belong to a job: it is one that they see, and that was not put aside.
+
+        Args:
+            job_id: the rows' column, or the job where it is known: then the condition is looked at once.
+            owner: whose it has to be.
+        """
         seen = self.narrowed(owner)
-        return () if seen is None else (exists().where(JOBS.c.id == job_id, JOBS.c.owner == seen),)
+        found = exists().where(JOBS.c.id == job_id, JOBS.c.deleted_at.is_(None))
+        return found if seen is None else found.where(JOBS.c.owner == seen)
 
 
 ANYBODY = Viewer()

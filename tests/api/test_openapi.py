@@ -9,6 +9,7 @@ from tests.api.service import running
 
 OPERATIONS = {
     "cancel_job": "POST /v1/jobs/{job_id}:cancel",
+    "change_job": "PATCH /v1/jobs/{job_id}",
     "delete_job": "DELETE /v1/jobs/{job_id}",
     "download_export": "GET /v1/exports/{export_id}/download",
     "extend_job": "POST /v1/jobs/{job_id}:extend",
@@ -33,6 +34,7 @@ OPERATIONS = {
     "pause_job": "POST /v1/jobs/{job_id}:pause",
     "register_dataset": "POST /v1/datasets",
     "report_job": "POST /v1/jobs/{job_id}:report",
+    "restore_job": "POST /v1/jobs/{job_id}:restore",
     "resume_job": "POST /v1/jobs/{job_id}:resume",
     "retry_job": "POST /v1/jobs/{job_id}:retry",
     "stream_events": "GET /v1/jobs/{job_id}/events",

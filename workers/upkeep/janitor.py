@@ -31,16 +31,17 @@ class Janitor:
         self._thread.join()
 
     def tidy(self) -> None:
-        """Once: files older than a day that no row names, encoded data beyond the limit, old entries of the audit."""
+        """Once: deleted jobs, files that no row names, encoded data beyond the limit, old entries of the audit."""
         settings = self._settings
+        purged = self._store.trash.purge(older_than_s=settings.trash_days * _DAY_S)
         self._store.audit.forget(older_than_s=settings.audit_days * _DAY_S)
         files = self._store.collect_garbage(older_than_s=settings.garbage_age_s)
         data: tuple[str, ...] = ()
         if settings.cache_mib is not None:
             most = settings.cache_mib * 2**20
             data = evict_encoded(settings.cache, most_bytes=most, unused_s=settings.garbage_age_s, now_s=time.time())
-        if files or data:
-            _log.info("tidied up", extra={"files": len(files), "encoded": list(data)})
+        if purged or files or data:
+            _log.info("tidied up", extra={"jobs": list(purged), "files": len(files), "encoded": list(data)})
 
     def _work(self) -> None:
         while not self._shutdown.wait(self._settings.tidy_s):

@@ -9,10 +9,8 @@ from mtnas.store.records import JobHead, JobState
 from mtnas.store.tables import CHECKPOINTS, DATASETS, EVENTS, EXPORTS, JOBS, REPORTS, ROUTES, TRIALS
 
 
-def delete_job(connection: Connection, job: JobHead) -> None:
-    """Delete a job whose row this transaction has locked. Its files go with the next collection of garbage.
-
-    That it has read the test part of some data stays noted: how often that part was looked at must not fall.
+def check_deletable(connection: Connection, job: JobHead) -> None:
+    """Refuse to delete what is needed. The transaction has locked the job's row.
 
     Raises:
         ConflictError: it has not ended, an extension that has not ended goes on from it, or it holds the profile of a
@@ -28,7 +26,14 @@ def delete_job(connection: Connection, job: JobHead) -> None:
     profiles = select(DATASETS.c.name).where(DATASETS.c.job_id == job.id).limit(1)
     if (name := connection.execute(profiles).scalar()) is not None:
         raise ConflictError(expected="a job that no data set needs", found=f"data set {name!r}", where=where)
+
+
+def delete_job(connection: Connection, job_id: str) -> None:
+    """Delete a job's rows. Its files go with the next collection of garbage.
+
+    That it has read the test part of some data stays noted: how often that part was looked at must not fall.
+    """
     for table in (EVENTS, TRIALS, ROUTES, REPORTS, CHECKPOINTS, EXPORTS):
-        connection.execute(delete(table).where(table.c.job_id == job.id))
-    connection.execute(update(JOBS).where(JOBS.c.extends == job.id).values(extends=None, updated_at=JOBS.c.updated_at))
-    connection.execute(delete(JOBS).where(JOBS.c.id == job.id))
+        connection.execute(delete(table).where(table.c.job_id == job_id))
+    connection.execute(update(JOBS).where(JOBS.c.extends == job_id).values(extends=None, updated_at=JOBS.c.updated_at))
+    connection.execute(delete(JOBS).where(JOBS.c.id == job_id))

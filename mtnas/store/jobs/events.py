@@ -24,7 +24,7 @@ class Events:
         """
         query = (
             select(*columns_of(EventRecord, EVENTS))
-            .where(EVENTS.c.job_id == job_id, EVENTS.c.seq > seq, *self._viewer.of_job(EVENTS.c.job_id))
+            .where(EVENTS.c.job_id == job_id, EVENTS.c.seq > seq, self._viewer.of_job(job_id))
             .order_by(EVENTS.c.seq)
             .limit(limit)
         )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
-from mtnas.store.jobs.deletion import delete_job
+from mtnas.store.jobs.deletion import check_deletable, delete_job
 from mtnas.store.jobs.settling import reopen
 from mtnas.store.jobs.submission import insert_job, named, read_job
 from mtnas.store.jobs.transitions import append_event, move
@@ -107,11 +107,30 @@ class Jobs:
         owner: str | None = None,
         state: JobState | None = None,
         kind: JobKind | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        deleted: bool = False,
         limit: int = 50,
         before: str | None = None,
     ) -> tuple[JobHead, ...]:
-        """Jobs, newest first, older than the job `before`."""
+        """Jobs, newest first, older than the job `before`.
+
+        Args:
+            owner: whose they have to be.
+            state: where they have to be.
+            kind: what they have to be for.
+            name: what their names have to contain, in letters of any size.
+            labels: labels that they have to carry, with these values.
+            deleted: those that were put aside instead of the others.
+            limit: how many at most.
+            before: the last job of the page before.
+        """
         query = select(*_HEAD).order_by(JOBS.c.id.desc()).limit(limit)
+        query = query.where(JOBS.c.deleted_at.is_not(None) if deleted else JOBS.c.deleted_at.is_(None))
+        if name is not None:
+            query = query.where(func.lower(JOBS.c.name).contains(name.lower(), autoescape=True))
+        for label, wanted in (labels or {}).items():
+            query = query.where(JOBS.c.labels[label].as_string() == wanted)
         for column, value in ((JOBS.c.owner, self._viewer.narrowed(owner)), (JOBS.c.state, state), (JOBS.c.kind, kind)):
             if value is not None:
                 query = query.where(column == value)
@@ -122,7 +141,7 @@ class Jobs:
 
     def counts(self, *, owner: str | None = None) -> Mapping[JobState, int]:
         """How many jobs are in each state."""
-        query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
+        query = select(JOBS.c.state, func.count()).where(JOBS.c.deleted_at.is_(None)).group_by(JOBS.c.state)
         if (seen := self._viewer.narrowed(owner)) is not None:
             query = query.where(JOBS.c.owner == seen)
         with self._database.read() as connection:
@@ -131,7 +150,7 @@ class Jobs:
 
     def pulses(self, job_ids: Sequence[str]) -> Mapping[str, Pulse]:
         """The pulses of these jobs by id; those that are not there are left out."""
-        query = select(*columns_of(Pulse, JOBS)).where(JOBS.c.id.in_(job_ids))
+        query = select(*columns_of(Pulse, JOBS)).where(JOBS.c.id.in_(job_ids), JOBS.c.deleted_at.is_(None))
         with self._database.read() as connection:
             return {row.id: as_record(Pulse, row) for row in connection.execute(query)}
 
@@ -215,6 +234,26 @@ class Jobs:
                 raise ConflictError(expected=expected, found=job.state.value, where=f"job {job.id}")
             return move(connection, job, JobState.QUEUED)
 
+    def annotate(
+        self,
+        job_id: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        note: str | None = None,
+        owner: str | None = None,
+    ) -> JobRecord:
+        """Replace a job's labels or its note; what is `None` stays as it is.
+
+        Raises:
+            NotFoundError: no such job.
+        """
+        given = {"labels": None if labels is None else dict(labels), "note": None if note is None else clean_text(note)}
+        changed = {name: value for name, value in given.items() if value is not None}
+        with self._database.write() as connection:
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
+            connection.execute(update(JOBS).where(JOBS.c.id == job.id).values(changed | {"updated_at": now()}))
+            return read_job(connection, job.id)
+
     def delete(self, job_id: str, *, owner: str | None = None) -> None:
         """Delete a job that has ended, and all that it left behind; see ``deletion.py`` for what stays.
 
@@ -223,7 +262,9 @@ class Jobs:
             ConflictError: it has not ended, or something still needs it.
         """
         with self._database.write() as connection:
-            delete_job(connection, read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True))
+            job = read_job(connection, job_id, owner=self._viewer.narrowed(owner), lock=True)
+            check_deletable(connection, job)
+            delete_job(connection, job.id)
 
 
 def _has_lapsed(connection: Connection, job: JobRecord) -> bool:

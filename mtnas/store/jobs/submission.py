@@ -89,6 +89,6 @@ def read_job(connection: Connection, job_id: str, *, owner: str | None = None, l
 
 
 def named(query: Select[Any], job_id: str, *, owner: str | None) -> Select[Any]:
-    """`query` for one job, which has to be of that owner if one is given."""
-    query = query.where(JOBS.c.id == job_id)
+    """`query` for one job that was not put aside, which has to be of that owner if one is given."""
+    query = query.where(JOBS.c.id == job_id, JOBS.c.deleted_at.is_(None))
     return query if owner is None else query.where(JOBS.c.owner == owner)

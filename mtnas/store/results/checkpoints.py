@@ -27,7 +27,7 @@ class Checkpoints:
     def get(self, job_id: str, name: str) -> CheckpointRecord | None:
         """The checkpoint of that name, or None if the job has not come so far."""
         query = select(*_COLUMNS).where(
-            CHECKPOINTS.c.job_id == job_id, CHECKPOINTS.c.name == name, *self._viewer.of_job(CHECKPOINTS.c.job_id)
+            CHECKPOINTS.c.job_id == job_id, CHECKPOINTS.c.name == name, self._viewer.of_job(job_id)
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -35,7 +35,7 @@ class Checkpoints:
 
     def list(self, job_id: str) -> tuple[CheckpointRecord, ...]:
         """All checkpoints of a job by name."""
-        query = select(*_COLUMNS).where(CHECKPOINTS.c.job_id == job_id, *self._viewer.of_job(CHECKPOINTS.c.job_id))
+        query = select(*_COLUMNS).where(CHECKPOINTS.c.job_id == job_id, self._viewer.of_job(job_id))
         query = query.order_by(CHECKPOINTS.c.name)
         with self._database.read() as connection:
             return tuple(as_record(CheckpointRecord, row) for row in connection.execute(query))

@@ -62,7 +62,7 @@ class Exports:
         Raises:
             NotFoundError: there is none of that id, or it is somebody else's.
         """
-        query = select(*_COLUMNS).where(EXPORTS.c.id == export_id, *self._viewer.of_job(EXPORTS.c.job_id, owner))
+        query = select(*_COLUMNS).where(EXPORTS.c.id == export_id, self._viewer.of_job(EXPORTS.c.job_id, owner))
         with self._database.read() as connection:
             return found(ExportRecord, connection.execute(query).one_or_none(), noun="export", name=export_id)
 
@@ -78,7 +78,7 @@ class Exports:
         """Exports that a job makes, or of a route, or all; newest first."""
         query = (
             select(*_COLUMNS)
-            .where(*self._viewer.of_job(EXPORTS.c.job_id, owner))
+            .where(self._viewer.of_job(EXPORTS.c.job_id, owner))
             .order_by(EXPORTS.c.id.desc())
             .limit(limit)
             .offset(offset)

@@ -25,7 +25,7 @@ class Reports:
             NotFoundError: the job has none (yet).
         """
         query = select(*columns_of(ReportRecord, REPORTS)).where(
-            REPORTS.c.job_id == job_id, *self._viewer.of_job(REPORTS.c.job_id)
+            REPORTS.c.job_id == job_id, self._viewer.of_job(job_id)
         )
         with self._database.read() as connection:
             return found(ReportRecord, connection.execute(query).one_or_none(), noun="report", name=job_id)

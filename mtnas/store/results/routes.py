@@ -78,7 +78,7 @@ class Routes:
     def _query(
         self, *, job_id: str | None = None, data_digest: str | None = None, owner: str | None = None
     ) -> Select[Any]:
-        query = select(*_COLUMNS).where(*self._viewer.of_job(ROUTES.c.job_id, owner))
+        query = select(*_COLUMNS).where(self._viewer.of_job(ROUTES.c.job_id if job_id is None else job_id, owner))
         if job_id is not None:
             query = query.where(ROUTES.c.job_id == job_id)
         return query if data_digest is None else query.where(ROUTES.c.data_digest == data_digest)

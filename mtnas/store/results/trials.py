@@ -48,7 +48,7 @@ class Trials:
         Raises:
             SpecError: no trial has the figure to sort by.
         """
-        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, *self._viewer.of_job(TRIALS.c.job_id))
+        query = select(*_COLUMNS).where(TRIALS.c.job_id == job_id, self._viewer.of_job(job_id))
         if phase is not None:
             query = query.where(TRIALS.c.phase == phase)
         if state is not None:
@@ -60,7 +60,7 @@ class Trials:
     def of_numbers(self, job_id: str, numbers: Sequence[int]) -> tuple[TrialRecord, ...]:
         """The trials of these numbers that there are, by number."""
         query = select(*_COLUMNS).where(
-            TRIALS.c.job_id == job_id, TRIALS.c.number.in_(numbers), *self._viewer.of_job(TRIALS.c.job_id)
+            TRIALS.c.job_id == job_id, TRIALS.c.number.in_(numbers), self._viewer.of_job(job_id)
         )
         with self._database.read() as connection:
             return tuple(_trial(row) for row in connection.execute(query.order_by(TRIALS.c.number)))
@@ -72,7 +72,7 @@ class Trials:
             NotFoundError: there is none.
         """
         query = select(*_COLUMNS).where(
-            TRIALS.c.job_id == job_id, TRIALS.c.number == number, *self._viewer.of_job(TRIALS.c.job_id)
+            TRIALS.c.job_id == job_id, TRIALS.c.number == number, self._viewer.of_job(job_id)
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -82,9 +82,7 @@ class Trials:
 
     def counts(self, job_id: str, *, phase: str | None = None) -> Mapping[TrialState, int]:
         """How many trials of a job are in each state."""
-        query = select(TRIALS.c.state, func.count()).where(
-            TRIALS.c.job_id == job_id, *self._viewer.of_job(TRIALS.c.job_id)
-        )
+        query = select(TRIALS.c.state, func.count()).where(TRIALS.c.job_id == job_id, self._viewer.of_job(job_id))
         query = query.group_by(TRIALS.c.state)
         if phase is not None:
             query = query.where(TRIALS.c.phase == phase)
