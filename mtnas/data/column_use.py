@@ -27,7 +27,7 @@ class ColumnUse:
     """
 
     name: str
-    use: Literal["input", "label", "split", "left_out"]
+    use: Literal["input", "label", "split", "weight", "left_out"]
     read_as: str = ""
     stored: str = ""
     reason: str = ""
@@ -66,6 +66,8 @@ def columns_used(
     kinds = _kinds(schema)
     of_task = {task.label: task.name for task in reversed(tasks)}
     split = None if spec.split is None or isinstance(spec.split, RatioSplit) else getattr(spec.split, "column", None)
+    weights = {task.weight_column: f"task {task.name!r}" for task in tasks if task.weight_column is not None}
+    weights |= {} if spec.weight_column is None else {spec.weight_column: "all tasks"}
     uses = []
     for name in table.column_names:
         stored = storage_of(table.column(name)).value
@@ -75,6 +77,8 @@ def columns_used(
             uses.append(ColumnUse(name=name, use="label", stored=stored, reason=f"label of task {of_task[name]!r}"))
         elif name == split:
             uses.append(ColumnUse(name=name, use="split", stored=stored, reason="divides the rows into parts"))
+        elif name in weights:
+            uses.append(ColumnUse(name=name, use="weight", stored=stored, reason=f"weighs rows for {weights[name]}"))
         else:
             reason = left_out.get(name)
             if reason is None:

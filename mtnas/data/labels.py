@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from mtnas.data.class_values import several_values, two_values
+from mtnas.data.class_values import several_values, spelling, two_values
 from mtnas.data.columns.column import column_of, finite_numbers_of
 from mtnas.data.parts import Parts
 from mtnas.data.problem import Problem
@@ -124,6 +125,11 @@ def label_warnings(
         if 0 < len(label.classes) < task.num_classes:
             shown = ", ".join(map(repr, label.classes[:10]))
             expected, found = f"{task.num_classes} classes", f"{len(label.classes)}, which are the outputs: {shown}"
+            yield Problem(expected=expected, found=found, where=where, severity="warning")
+        twins = [name for name, count in Counter(map(spelling, label.classes)).items() if count > 1]
+        if twins:
+            alike = ", ".join(repr(name) for name in label.classes if spelling(name) == twins[0])
+            expected, found = "classes that differ by more than case and blanks", f"{alike}, as classes of their own"
             yield Problem(expected=expected, found=found, where=where, severity="warning")
         known = labels[~np.isnan(labels[:, index]), index]
         if task.kind is TaskKind.BINARY and not np.isin(known, (0, 1)).all():

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from mtnas.data.columns.column_type import Column
 
 
+NULL_HINT = " (if it means a missing value: data.source.null_values)"
+
+
 class Storage(StrEnum):
     """How a column's values are stored."""
 
@@ -257,7 +260,9 @@ def _numbers_of_texts(column: Column, *, name: str) -> NDArray[np.float64]:
     if wrong.any():
         row = int(wrong.argmax())
         found = codes.texts[codes.indices[row]]
-        raise DataError(expected="a number", found=repr(found[:80]), where=f"column {name!r}, row {row + 1}")
+        raise DataError(
+            expected="a number", found=repr(found[:80]) + NULL_HINT, where=f"column {name!r}, row {row + 1}"
+        )
     return np.array([*values, np.nan], dtype=np.float64)[codes.indices]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FIRST = 100  # values that mostly tell a column of words
 _UNITS = r"^\s*[$€£¥]?\s*[+-]?[0-9][0-9.,]*\s*[%$€£¥kKmM]?\s*$"
+_ZERO_AND_GROUPS = r"^\s*[+-]?0+,"  # nobody writes 0,126 for a hundred and twenty-six
 _OTHER_GROUPS = " \u00a0\u202f'’_"
 
 
@@ -62,11 +63,13 @@ def look_of(column: Column) -> Literal["thousands", "decimal", "either", "other"
 
     Returns:
         Commas between thousands, a comma before fractions (perhaps with points between thousands), one of the two,
-        something else (blanks between groups, units, percent); ``None`` for texts that are no numbers.
+        something else (blanks between groups, units, percent); ``None`` for texts that are no numbers, or plain ones.
     """
     if not _all_match(column, r"^[^A-Za-z]*[0-9][^A-Za-z]*[kKmM]?\s*$"):
         return None
-    thousands = _all_match(column, number_pattern(".", ","))
+    if _all_match(column, number_pattern()):
+        return None
+    thousands = _all_match(column, number_pattern(".", ",")) and not _any_match(column, _ZERO_AND_GROUPS)
     decimal = _all_match(column, number_pattern(",", "."))
     if thousands and decimal:
         return "either"
@@ -89,6 +92,10 @@ def groups_of_three(column: Column) -> bool:
 def some_texts(column: Column, *, count: int = 3) -> Sequence[str]:
     """A few of its texts, to show."""
     return [text for text in column.slice(0, 1000).unique().to_pylist() if text][:count]
+
+
+def _any_match(column: Column, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(column, pattern)).as_py())
 
 
 def _all_match(column: Column, pattern: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 
 from mtnas.data.class_values import two_values
-from mtnas.data.columns.column import SEVERAL_VALUES, Storage, kind_of_storage
+from mtnas.data.columns.column import NULL_HINT, SEVERAL_VALUES, Storage, kind_of_storage
 from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import (
     CatalogueSource,
@@ -82,7 +82,8 @@ def check_columns(
         names: the data's columns.
         labels: columns that are labels whatever the request says.
     """
-    known = "one of the columns " + ", ".join(sorted(names)[:30]) + (" and more" if len(names) > 30 else "")
+    shown = (name if name == name.strip() != "" else repr(name) for name in sorted(names)[:30])
+    known = f"one of the columns {', '.join(shown)}" + (" and more" if len(names) > 30 else "")
 
     def unknown(name: str, where: str) -> Iterator[Problem]:
         if name not in names:
@@ -230,7 +231,7 @@ def _check_numbers(column: ColumnProfile, *, where: str) -> Iterator[Problem]:
         yield Problem(expected="a number a row", found=column.storage.value, where=where)
     elif column.first_text is not None:
         row, text = column.first_text
-        yield Problem(expected="a number", found=repr(text), where=f"{where}, row {row}")
+        yield Problem(expected="a number", found=repr(text) + NULL_HINT, where=f"{where}, row {row}")
     elif column.storage is Storage.TEXT and column.numeric_share < 1:
         yield Problem(expected="numbers", found=_shown(column), where=where)
     elif column.infinities:

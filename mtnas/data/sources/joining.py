@@ -23,7 +23,8 @@ def join_table(table: pa.Table, other: pa.Table, *, on: Sequence[str], prefix: s
         where: the place to name in errors.
 
     Raises:
-        DataError: a key column is missing, keys of ``other`` are not unique, or a new column has a name that exists.
+        DataError: a key column is missing, keys of ``other`` are not unique, no key of one occurs in the other, or a
+            new column has a name that exists.
     """
     left, right = _common_codes(table, other, on=on, where=where)
     keyed = np.flatnonzero(right >= 0)
@@ -37,6 +38,9 @@ def join_table(table: pa.Table, other: pa.Table, *, on: Sequence[str], prefix: s
     position = np.full(max(int(left.max(initial=-1)), int(right.max(initial=-1))) + 2, -1, np.int64)
     position[right[keyed]] = keyed
     rows = np.where(left >= 0, position[left], -1)
+    if table.num_rows and (rows < 0).all():
+        shown = " beside ".join(_some_keys(one, on) for one in (table, other))
+        raise DataError(expected=f"some rows with equal keys {list(on)}", found=f"none: {shown}", where=where)
     taken = other.take(pa.array(rows, pa.int64(), mask=rows < 0))
     for name in other.column_names:
         if name in on:
@@ -45,6 +49,11 @@ def join_table(table: pa.Table, other: pa.Table, *, on: Sequence[str], prefix: s
             raise DataError(expected="new column names (set a prefix)", found=repr(prefix + name), where=where)
         table = table.append_column(prefix + name, taken.column(name))
     return table
+
+
+def _some_keys(table: pa.Table, on: Sequence[str]) -> str:
+    keys = [tuple(row.values()) for row in table.select(on)[:3].to_pylist()]
+    return ", ".join(repr(key if len(on) > 1 else key[0]) for key in keys)
 
 
 def _common_codes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -37,7 +38,7 @@ def locate(path: str, *, access: DataAccess, where: str) -> tuple[Located, ...]:
         DataAccessError: there is none below the roots.
     """
     if any(character in path for character in "*?["):
-        found = _matching(path, access=access)
+        found = _matching(path, access=access, where=where)
         if not found:
             raise DataAccessError(expected="files that match below the data roots", found=repr(path), where=where)
         return tuple(_located(file, above, access=access, where=where) for file, above in found)
@@ -52,7 +53,7 @@ def locate(path: str, *, access: DataAccess, where: str) -> tuple[Located, ...]:
     return tuple(_located(file, folder, access=access, where=where) for file in files)
 
 
-def _matching(pattern: str, *, access: DataAccess) -> list[tuple[Path, Path]]:
+def _matching(pattern: str, *, access: DataAccess, where: str) -> list[tuple[Path, Path]]:
     """Files below a root that match, and the root."""
     found: dict[Path, Path] = {}
     for root in access.roots:
@@ -64,7 +65,10 @@ def _matching(pattern: str, *, access: DataAccess) -> list[tuple[Path, Path]]:
             relative = relative.relative_to(base)
         if ".." in relative.parts:
             continue
-        for file in sorted(base.glob(str(relative)))[:_MOST_FILES]:
+        matching = sorted(islice(base.glob(str(relative)), _MOST_FILES + 1))
+        if len(matching) > _MOST_FILES:
+            raise DataAccessError(expected=f"at most {_MOST_FILES} files", found=f"more, by {pattern!r}", where=where)
+        for file in matching:
             if file.is_file() and not _is_hidden(file.relative_to(base)):
                 found.setdefault(file, base)
         if found:
@@ -90,4 +94,9 @@ def _located(file: Path, above: Path, *, access: DataAccess, where: str) -> Loca
         name, equals, value = part.partition("=")
         if equals:
             partition[unquote(name)] = None if value == _NO_VALUE else unquote(value)
-    return Located(path=access.resolve(str(file), where=where), where=where, partition=partition)
+    try:
+        path = access.resolve(str(file), where=where)
+    except DataAccessError as error:  # a link that leads out; its name as the request could have said it
+        named = repr(str(file.relative_to(above)))
+        raise DataAccessError(expected=error.expected, found=named, where=where) from None
+    return Located(path=path, where=where, partition=partition)

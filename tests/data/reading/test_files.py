@@ -133,16 +133,18 @@ def test_raw_bytes_are_left_out_like_structures(tmp_path: Path) -> None:
 def test_the_use_of_every_column_is_told(tmp_path: Path) -> None:
     frame = labelled({"c": ["a", "b"], "one": [1], "user": list(range(40))}, num_rows=400)
     frame = frame.assign(row=np.arange(400), day=pd.date_range("2022-01-01", periods=400).astype(str))
-    frame.to_csv(tmp_path / "d.csv", index=False)
-    data = loaded(tmp_path, spec={"split": {"kind": "time", "column": "day"}})
+    frame.assign(weight=1 + frame["row"] % 2).to_csv(tmp_path / "d.csv", index=False)
+    spec = {"split": {"kind": "time", "column": "day"}, "weight_column": "weight"}
+    data = loaded(tmp_path, spec=spec)
     told = {column.name: (column.use, column.read_as) for column in data.columns}
     assert told["c"] == ("input", "categorical")
     assert told["x"] == ("input", "numeric")
     assert told["y"] == ("label", "")
     assert told["day"] == ("split", "")
+    assert told["weight"] == ("weight", "")
     assert told["row"] == told["one"] == ("left_out", "")
     assert all(column.reason for column in data.columns if column.use == "left_out")
-    assert loaded(tmp_path, spec={"split": {"kind": "time", "column": "day"}}).columns == data.columns  # from the cache
+    assert loaded(tmp_path, spec=spec).columns == data.columns  # from the cache
 
 
 def test_rows_twice_ids_and_random_splits_are_warned_of(tmp_path: Path) -> None:
@@ -234,3 +236,22 @@ def test_a_file_that_cannot_be_used_ends_in_an_error_of_the_data(tmp_path: Path,
     (tmp_path / "d.csv").write_bytes(content)
     with pytest.raises(DataError):
         loaded(tmp_path)
+
+
+def test_a_link_out_of_the_roots_is_named_as_the_request_could_name_it(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside.csv"
+    (inside / "days").mkdir(parents=True)
+    labelled({"c": ["a"]}).to_csv(outside, index=False)
+    (inside / "days" / "d.csv").symlink_to(outside)
+    for named in ("days", "days/*.csv"):
+        with pytest.raises(DataAccessError, match="below the data roots") as caught:
+            read(inside, named)
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_more_files_than_a_table_may_have_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        labelled({"c": ["a"]}).to_csv(tmp_path / f"{number}.csv", index=False)
+    monkeypatch.setattr("mtnas.data.sources.locating._MOST_FILES", 2)
+    with pytest.raises(DataAccessError, match="at most 2 files"):
+        read(tmp_path, "*.csv")

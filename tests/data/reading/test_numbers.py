@@ -42,6 +42,17 @@ def test_decimal_commas_are_seen_where_commas_do_not_divide(tmp_path: Path) -> N
     assert_served_alike(data, tmp_path / "d.csv", delimiter=";", decimal=",")
 
 
+def test_a_comma_after_a_nought_comes_before_a_fraction(tmp_path: Path) -> None:
+    labelled({"v": ["0,126", "-0,132", "1,640"]}).assign(x="1").to_csv(tmp_path / "d.csv", index=False, sep=";")
+    assert read(tmp_path, delimiter=";").table.column("v").to_pylist()[:3] == [0.126, -0.132, 1.64]
+
+
+def test_plain_numbers_as_texts_are_nothing_to_tell_of(tmp_path: Path) -> None:
+    for name, values in (("a", [1, 2]), ("b", ["1", "3"])):
+        pq.write_table(pa.table({"k": values, "y": [0, 1]}), tmp_path / f"{name}.parquet")
+    assert read(tmp_path, "a.parquet", "b.parquet").warnings == ()
+
+
 @pytest.mark.parametrize(
     ("text", "options", "expected"),
     [

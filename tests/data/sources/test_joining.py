@@ -27,8 +27,12 @@ def test_a_join_on_two_keys_is_a_look_up(left: list[tuple], right: list[tuple]) 
             "a": pa.array([None if a is None else float(a) for a, _ in unique], pa.float64()),  # floats join integers
         }
     )
-    joined = join_table(table, other, on=("a", "b"), where="here")
     values = {key: value for value, key in enumerate(unique) if None not in key}
+    if not any(key in values for key in left):
+        with pytest.raises(DataError, match="expected some rows with equal keys"):
+            join_table(table, other, on=("a", "b"), where="here")
+        return
+    joined = join_table(table, other, on=("a", "b"), where="here")
     assert joined.column("value").to_pylist() == [values.get(key) for key in left]
     assert joined.select(["a", "b"]).equals(table)
 
@@ -50,3 +54,8 @@ def test_a_key_that_a_table_lacks_is_refused() -> None:
     for left, right in (("k", "z"), ("z", "k")):
         with pytest.raises(DataError, match="'k'"):
             join_table(pa.table({left: [1]}), pa.table({right: [1]}), on=("k",), where="here")
+
+
+def test_tables_whose_keys_never_meet_are_refused_with_some_of_both() -> None:
+    with pytest.raises(DataError, match=r"none: '00', '01' beside '0', '1', 'A3'"):
+        join_table(pa.table({"k": ["00", "01"]}), pa.table({"k": ["0", "1", "A3"]}), on=("k",), where="here")
