@@ -112,10 +112,10 @@ def test_few_rows_of_a_class_are_warned_of_with_their_count() -> None:
 
 
 def test_classes_that_differ_in_case_or_blanks_alone_are_warned_of() -> None:
-    labels, classes = read_labels(pa.table({"y": ["a", " A", "b"] * 50}), [task(TaskKind.MULTICLASS)])
+    labels, classes = read_labels(pa.table({"y": ["a", " A", "b"] * 50}), [task(TaskKind.MULTICLASS, 3)])
     parts = {part: np.arange(150) for part in ("train", "search", "valid", "test")}
-    described = describe_labels(labels, [task(TaskKind.MULTICLASS)], classes, parts["train"])
-    (warning,) = label_warnings(labels, [task(TaskKind.MULTICLASS)], parts, described)
+    described = describe_labels(labels, [task(TaskKind.MULTICLASS, 3)], classes, parts["train"])
+    (warning,) = label_warnings(labels, [task(TaskKind.MULTICLASS, 3)], parts, described)
     assert warning.found == "' A', 'a', as classes of their own"
 
 
