@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.border.connections import PatientlessProtocol
 from api.settings import Settings
+from mtnas import json_logs
 from mtnas.errors import SpecError
 from mtnas.processes import end_with_parent
 
@@ -20,6 +21,7 @@ SHUTDOWN_S = 3
 def main() -> int:
     """Serve until a signal comes."""
     end_with_parent()
+    json_logs.configure()
     settings = Settings()
     try:
         app = create_app(settings)

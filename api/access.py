@@ -21,7 +21,7 @@ COOKIE = "mtnas_session"
 FRESH_S = 2.0
 """Seconds for which what the store said of its tokens counts: a token that is revoked opens nothing after that."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-ADMINS_ONLY = ("/v1/audit",)
+ADMINS_ONLY = ("/v1/audit", "/metrics")
 """Beginnings of the paths that tell of everybody."""
 _RANK = {TokenRole.READ: 0, TokenRole.SUBMIT: 1, TokenRole.ADMIN: 2}
 _log = logging.getLogger(__name__)

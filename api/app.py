@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 import mtnas
 from api import dashboard, errors
 from api.access import TokenBook
+from api.answers.metrics import Requests
 from api.answers.watching import Watch
 from api.border.etags import EntityTags
 from api.border.head import HeadAsGet
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.token_book = TokenBook(settings)
+    app.state.requests = Requests()
     app.add_middleware(EntityTags)
     app.add_middleware(BorderGuard, settings=settings, book=app.state.token_book)
     app.add_middleware(Telling)

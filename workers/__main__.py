@@ -8,11 +8,11 @@ import sys
 import threading
 from contextlib import ExitStack
 
+from mtnas import json_logs
 from mtnas.errors import MtnasError
 from mtnas.processes import end_with_parent, set_on_signal, worker_name
 from mtnas.store import Store
 from mtnas.store.jobs.reaper import Reaper
-from workers import logs
 from workers.loop import Worker
 from workers.settings import Settings
 from workers.upkeep.janitor import Janitor
@@ -25,7 +25,7 @@ _log = logging.getLogger("workers")
 def main() -> int:
     """Work until told to end; gives the exit status."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    logs.configure()
+    json_logs.configure()
     end_with_parent()
     shutdown = threading.Event()
     try:

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Identity
+from api.answers.metrics import Requests
 from mtnas.errors import StoreError
 from mtnas.store import Store
 from mtnas.store.sql.identifiers import new_id
@@ -48,7 +49,10 @@ class Telling:
             identity: Identity | None = scope.get("identity")
             fields = {"method": scope["method"], "path": scope["path"], "status": status, "request_id": request_id}
             who = "nobody" if identity is None else identity.name
-            _log.info("request", extra=fields | {"actor": who, "ms": round(1000 * (time.monotonic() - began), 1)})
+            seconds = time.monotonic() - began
+            _log.info("request", extra=fields | {"actor": who, "ms": round(1000 * seconds, 1)})
+            requests: Requests = scope["app"].state.requests
+            requests.note(scope["method"], status, seconds)
             if scope["method"] not in _SAFE_METHODS and identity is not None:
                 await run_in_threadpool(_audit, scope, identity, status, request_id)
 

@@ -5,5 +5,6 @@
 
 from mtnas.cli import answer_commands, catalogue_commands, job_commands, token_commands
 from mtnas.cli.app import main
+from mtnas.cli.operations import commands as operation_commands
 
-__all__ = ["answer_commands", "catalogue_commands", "job_commands", "main", "token_commands"]
+__all__ = ["answer_commands", "catalogue_commands", "job_commands", "main", "operation_commands", "token_commands"]

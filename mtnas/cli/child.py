@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 HEALTHY_S = 30.0
 """A child that lived so long is started again at once; one that died sooner waits longer every time."""
 LONGEST_PAUSE_S = 30.0
+LONGEST_LOG_BYTES = 64 * 2**20
 
 
 class Child:
@@ -68,6 +70,12 @@ class Child:
         if now - self._died > self._pause_s:
             self.start()
         return None
+
+    def rotate_log(self) -> None:
+        """Begin the log anew once it is long; the one before is kept. The child appends, so it need not know."""
+        if self.log.is_file() and self.log.stat().st_size > LONGEST_LOG_BYTES:
+            shutil.copyfile(self.log, self.log.with_name(f"{self.log.name}.1"))
+            os.truncate(self.log, 0)
 
     def end(self) -> None:
         """Ask it to end, wait, and kill what is left of it."""

@@ -60,6 +60,7 @@ def serve(*, host: str, port: int, home: Path, data_roots: tuple[Path, ...]) -> 
             print(f"mtnas: serving on {url} (documentation: {url}/docs; state and logs: {home})", flush=True)
         while not stop.wait(LOOK_S):
             for child in (api, worker, short):
+                child.rotate_log()
                 if (process := child.restart_if_dead()) is not None and child is not api:
                     _let_go(process, home)
     finally:

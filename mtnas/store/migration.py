@@ -47,11 +47,21 @@ def check_revision(database: Database) -> None:
     Raises:
         StoreError: it does not.
     """
-    head = _script_directory().get_current_head()
-    with database.read() as connection:
-        revision = _revision(connection)
+    revision, head = revisions(database)
     if revision != head:
         raise StoreError(expected=f"schema revision {head}", found=str(revision), where=database.where)
+
+
+def revisions(database: Database) -> tuple[str | None, str]:
+    """The revision that the database has, and the one that this version needs.
+
+    Raises:
+        StoreError: it does not answer.
+    """
+    head = _script_directory().get_current_head()
+    assert head is not None, "there are migrations"
+    with database.read() as connection:
+        return _revision(connection), head
 
 
 def _revision(connection: Connection) -> str | None:

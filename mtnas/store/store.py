@@ -10,6 +10,7 @@ from mtnas.store.audit import Audit
 from mtnas.store.database import BUSY_TIMEOUT_S, Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import collect_garbage
+from mtnas.store.gauges import Gauges
 from mtnas.store.jobs.events import Events
 from mtnas.store.jobs.holding import Holding
 from mtnas.store.jobs.jobs import Jobs
@@ -50,6 +51,7 @@ class Store:
         self.workers = Workers(database)
         self.tokens = Tokens(database)
         self.audit = Audit(database)
+        self.gauges = Gauges(database)
 
     @classmethod
     def open(cls, url: str, *, artifacts: Path, patience_s: float = BUSY_TIMEOUT_S) -> Store:

@@ -18,7 +18,7 @@ from tests.api.found import finish_search
 from tests.api.service import running, spec, store_of
 
 OPEN = {"/healthz", "/readyz"}
-FOR_ADMINS = {"/v1/audit"}
+FOR_ADMINS = {"/v1/audit", "/metrics"}
 PAGES = ("/", "/new", "/datasets", "/system", "/docs", "/openapi.json", "/jobs/{job_id}", "/jobs/{job_id}/state")
 PAGES_OF_A_JOB = (
     *("/jobs/{job_id}/routes", "/jobs/{job_id}/charts/trials.json", "/routes/{route_id}"),

@@ -19,6 +19,7 @@ OPERATIONS = {
     "get_front": "GET /v1/jobs/{job_id}/front",
     "get_health": "GET /healthz",
     "get_job": "GET /v1/jobs/{job_id}",
+    "get_metrics": "GET /metrics",
     "get_readiness": "GET /readyz",
     "get_report": "GET /v1/jobs/{job_id}/report",
     "get_route": "GET /v1/routes/{route_id}",

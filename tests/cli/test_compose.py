@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from api.settings import Settings as ApiSettings
+from mtnas.store import JobKind
+from mtnas.store.jobs.submission import SHORT_KINDS
 from workers.settings import Settings as WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,13 @@ def compose() -> dict[str, Any]:
 
 def test_only_the_api_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
     published = {name: service.get("ports", []) for name, service in compose["services"].items()}
-    assert published == {"api": ["127.0.0.1:8000:8000"], "ray-head": [], "worker": [], "postgres": []}
+    assert published == {
+        "api": ["127.0.0.1:8000:8000"],
+        "ray-head": [],
+        "worker": [],
+        "short-worker": [],
+        "postgres": [],
+    }
     assert compose["networks"]["inside"]["internal"] is True
     networks = {name: service["networks"] for name, service in compose["services"].items()}
     assert networks.pop("api") == ["inside", "published"]
@@ -48,8 +56,16 @@ def test_workers_can_be_scaled(compose: dict[str, Any]) -> None:
     assert worker["environment"]["MTNAS_RAY_ADDRESS"] in worker["command"][-1]
 
 
+def test_every_kind_of_job_has_one_lane(compose: dict[str, Any]) -> None:
+    lanes = [service.get("environment", {}).get("MTNAS_KINDS", "") for service in compose["services"].values()]
+    assert sorted(kind for lane in lanes for kind in lane.split(",") if kind) == sorted(JobKind)
+    short = compose["services"]["short-worker"]["environment"]
+    assert set(short["MTNAS_KINDS"].split(",")) == set(SHORT_KINDS)
+    assert WorkerSettings(kinds=short["MTNAS_KINDS"], executor=short["MTNAS_EXECUTOR"]).kinds
+
+
 def test_containers_have_no_more_rights_than_they_need(compose: dict[str, Any]) -> None:
-    for name in ("api", "ray-head", "worker"):
+    for name in ("api", "ray-head", "worker", "short-worker"):
         service = compose["services"][name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert service["security_opt"] == ["no-new-privileges:true"]
@@ -63,7 +79,7 @@ def test_the_api_does_not_listen_without_tokens(compose: dict[str, Any]) -> None
 
 
 def test_the_services_start_what_exists_with_settings_that_exist(compose: dict[str, Any]) -> None:
-    for name, settings in (("api", ApiSettings), ("worker", WorkerSettings)):
+    for name, settings in (("api", ApiSettings), ("worker", WorkerSettings), ("short-worker", WorkerSettings)):
         service = compose["services"][name]
         module = service["command"][-1].split()[-1]
         assert importlib.util.find_spec(module + ".__main__") is not None
