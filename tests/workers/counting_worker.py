@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from mtnas import json_logs
 from mtnas.errors import DataError, DivergedError
 from mtnas.processes import set_on_signal
 from mtnas.store import Holding, JobKind, Store
 from mtnas.store.jobs.reaper import Reaper
-from workers import logs
 from workers.loop import Worker
 from workers.settings import Settings
 
@@ -39,7 +39,7 @@ def count(store: Store, holding: Holding, check: Callable[[], None]) -> None:
 
 def main() -> None:
     """Work until a signal comes."""
-    logs.configure()
+    json_logs.configure()
     settings, shutdown = Settings(), threading.Event()
     set_on_signal(shutdown)
     with Store.open(settings.database, artifacts=settings.artifacts) as store:
