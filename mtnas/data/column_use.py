@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import pyarrow as pa
-
-from mtnas.data.columns.column import storage_of
+from mtnas.data.columns.column import storage_of_type
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import DataSpec, RatioSplit
 from mtnas.data.schema import DataSchema
 from mtnas.tasks import Task
@@ -46,7 +45,7 @@ def columns_used(
     spec: DataSpec,
     tasks: Sequence[Task],
     schema: DataSchema,
-    table: pa.Table,
+    table: Rows,
     *,
     skipped: Sequence[str],
     left_out: Mapping[str, str],
@@ -70,7 +69,7 @@ def columns_used(
     weights |= {} if spec.weight_column is None else {spec.weight_column: "all tasks"}
     uses = []
     for name in table.column_names:
-        stored = storage_of(table.column(name)).value
+        stored = storage_of_type(table.schema.field(name).type).value
         if name in kinds:
             uses.append(ColumnUse(name=name, use="input", read_as=kinds[name], stored=stored))
         elif name in of_task:

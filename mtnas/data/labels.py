@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from mtnas.data.class_values import several_values, spelling, two_values
 from mtnas.data.columns.column import column_of, finite_numbers_of
+from mtnas.data.columns.rows import Rows
 from mtnas.data.parts import Parts
 from mtnas.data.problem import Problem
 from mtnas.data.schema import LabelColumn
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FEW = 10  # rows of a class in a part
 
 
-def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.float64], tuple[tuple[str, ...], ...]]:
+def read_labels(table: Rows, tasks: Sequence[Task]) -> tuple[NDArray[np.float64], tuple[tuple[str, ...], ...]]:
     """Labels ``[N, T]`` in their own unit, NaN = not labelled, and per task the texts of its classes.
 
     The texts are empty for regressions, for zeros and ones, and for probabilities.
@@ -52,7 +52,7 @@ def read_labels(table: pa.Table, tasks: Sequence[Task]) -> tuple[NDArray[np.floa
 
 
 def read_weights(
-    table: pa.Table, tasks: Sequence[Task], labels: NDArray[np.float64], *, column: str | None
+    table: Rows, tasks: Sequence[Task], labels: NDArray[np.float64], *, column: str | None
 ) -> NDArray[np.float64] | None:
     """How much every row counts for every task, ``[N, T]``; ``None`` where no task has weights.
 

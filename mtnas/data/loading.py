@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pyarrow as pa
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue import SourceTable
 from mtnas.data.column_use import columns_used
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import DataSpec, Feature, Source
 from mtnas.data.digest import digest_json
 from mtnas.data.encoded import EncodedData
@@ -19,6 +22,7 @@ from mtnas.data.encoding.cache import read_encoded, write_encoded
 from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.encoding.fitting import fit_schema
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
+from mtnas.data.encoding.long_rows import encode_long
 from mtnas.data.labels import (
     check_labels,
     describe_labels,
@@ -38,19 +42,28 @@ from mtnas.data.profiles.profiling import profile_columns
 from mtnas.data.profiles.request_checks import check_columns, check_not_empty, never_inputs, wanted_of
 from mtnas.data.schema import DataSchema
 from mtnas.data.sources.file_tables import Wanted
+from mtnas.data.sources.long_table import LongTable
 from mtnas.data.sources.sources import OpenedSource, open_source
 from mtnas.data.sources.table_files import check_table
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 from mtnas.units import Transform
 
+Told = Callable[[str, float], None]
+"""Hears what is being done, and what share of it is."""
+Scratch = Callable[[], Path]
 _FORMAT = 5  # of encoding and splitting: part of every digest, raised when the same request gives other arrays
 _MAX_LABEL_CANDIDATES = 32
 _MAX_PROFILED_ROWS = 50_000
 
 
 def load(
-    spec: DataSpec, tasks: Sequence[Task], *, access: DataAccess, encoding: DataSchema | None = None
+    spec: DataSpec,
+    tasks: Sequence[Task],
+    *,
+    access: DataAccess,
+    encoding: DataSchema | None = None,
+    told: Told = lambda what, share: None,
 ) -> EncodedData:
     """The request's rows, encoded and split; from the cache if the same was asked for before.
 
@@ -59,6 +72,7 @@ def load(
         tasks: the request's tasks; their order is the order of the labels.
         access: what may be read, and where the cache is.
         encoding: how inputs were encoded for a network that goes on working; ``None`` fits an encoding to these rows.
+        told: hears how far the reading of a table is that is larger than memory.
 
     Raises:
         DataAccessError: a file that may not or cannot be read.
@@ -71,9 +85,10 @@ def load(
     cached = read_encoded(digest, cache=access.cache)
     if cached is not None:
         return cached
-    with _as_data_errors():
-        data = _encode(spec, tasks, source, encoding, digest=digest)
-    write_encoded(data, cache=access.cache)
+    with _scratch(access.cache) as scratch:
+        with _as_data_errors():
+            data = _encode(spec, tasks, source, encoding, digest=digest, scratch=scratch, told=told)
+        write_encoded(data, cache=access.cache)
     return read_encoded(digest, cache=access.cache) or data
 
 
@@ -124,10 +139,19 @@ def _label_options(task: Task) -> list[str]:
 
 
 def _encode(
-    spec: DataSpec, tasks: Sequence[Task], source: OpenedSource, encoding: DataSchema | None, *, digest: str
+    spec: DataSpec,
+    tasks: Sequence[Task],
+    source: OpenedSource,
+    encoding: DataSchema | None,
+    *,
+    digest: str,
+    scratch: Scratch,
+    told: Told,
 ) -> EncodedData:
     read = source.read(wanted_of(spec, tasks))
     table = read.table
+    if isinstance(table, LongTable):
+        table.told = lambda name: told(f"reading column {name!r}", 0.0)
     check_table(table, place="data.source")
     for problem in check_columns(spec, tasks, names=(*table.column_names, *read.skipped), labels=source.labels):
         raise problem.to_error()
@@ -162,7 +186,11 @@ def _encode(
     else:
         check_classes(described, encoding.labels)
         schema = replace(encoding, labels=keep_units(described, encoding.labels))
-    encoded = encode_rows(schema, table)
+    if isinstance(table, LongTable):
+        encoded = encode_long(schema, table, folder=scratch(), told=lambda share: told("encoding rows", share))
+    else:
+        assert isinstance(table, pa.Table)
+        encoded = encode_rows(schema, table)
     giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
     warnings = (
         *read.warnings,
@@ -207,6 +235,18 @@ def _choose_features(
 
 
 @contextmanager
+def _scratch(cache: Path) -> Iterator[Scratch]:
+    """Makes a folder of this call's own when it is asked for one, and removes it."""
+    with ExitStack() as stack:
+
+        def folder() -> Path:
+            cache.mkdir(parents=True, exist_ok=True)
+            return Path(stack.enter_context(TemporaryDirectory(prefix=".reading-", dir=cache)))
+
+        yield folder
+
+
+@contextmanager
 def _as_data_errors() -> Iterator[None]:
     """What the reading library refuses is a fault of the data, wherever it comes out."""
     try:
@@ -217,7 +257,7 @@ def _as_data_errors() -> Iterator[None]:
 
 
 def _giveaways_of_candidates(
-    table: pa.Table, columns: Sequence[ColumnProfile], features: Sequence[Feature]
+    table: Rows, columns: Sequence[ColumnProfile], features: Sequence[Feature]
 ) -> tuple[Giveaway, ...]:
     """Columns that tell a column of zeros and ones, each of which may become a label."""
     candidates = [column.name for column in columns if column.binary_rate is not None and column.distinct == 2]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mtnas.data.columns.column import Storage, codes_of, column_of, numbers_of, storage_of, value_kind_of
+from mtnas.data.columns.rows import Rows
 from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError
@@ -36,7 +37,7 @@ MOST_STRATA = 1000
 _PLACE_DRAWS, _SEARCH_DRAWS, _SAMPLE_DRAWS = 0, 1, 2  # which stream of random numbers
 
 
-def split_rows(split: Split, table: pa.Table, *, search_share: float) -> Parts:
+def split_rows(split: Split, table: Rows, *, search_share: float) -> Parts:
     """Ascending row numbers of each part.
 
     Args:
@@ -103,7 +104,7 @@ def _by_ratio(split: RatioSplit, num_rows: int) -> dict[str, Mask]:
     return _by_draw(_draws(split.seed, _PLACE_DRAWS, num_rows), valid=split.valid, test=split.test)
 
 
-def _by_strata(split: RatioSplit, table: pa.Table, *, search_share: float) -> tuple[dict[str, Mask], Mask]:
+def _by_strata(split: RatioSplit, table: Rows, *, search_share: float) -> tuple[dict[str, Mask], Mask]:
     """The parts, and which rows are held back for architecture decisions: each a share of every stratum.
 
     A stratum of four rows or more has one in every part at least; of fewer, training rows come first.
@@ -139,7 +140,7 @@ def _shares(num_rows: int, *, valid: float, test: float, search: float) -> tuple
     return counts[0], counts[1], counts[2]
 
 
-def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:
+def _by_column(split: ColumnSplit, table: Rows) -> dict[str, Mask]:
     column = _split_column(table, split)
     codes = codes_of(column, name=split.column)
     known = Places(codes.texts, value_kind_of(column), Spelling())
@@ -161,7 +162,7 @@ def _by_column(split: ColumnSplit, table: pa.Table) -> dict[str, Mask]:
     return parts
 
 
-def _by_time(split: TimeSplit, table: pa.Table) -> dict[str, Mask]:
+def _by_time(split: TimeSplit, table: Rows) -> dict[str, Mask]:
     column = _split_column(table, split)
     if storage_of(column) is Storage.TEXT:
         _check_sortable(column, split)
@@ -206,7 +207,7 @@ def _check_year_first(moments: NDArray[np.float64], split: TimeSplit) -> None:
         raise DataError(expected="days with the year first", found=found, where=f"column {split.column!r}")
 
 
-def _by_group(split: GroupSplit, table: pa.Table) -> tuple[dict[str, Mask], NDArray[np.float64]]:
+def _by_group(split: GroupSplit, table: Rows) -> tuple[dict[str, Mask], NDArray[np.float64]]:
     """The parts, and a further draw for each row; rows of a group share both."""
     codes = codes_of(_split_column(table, split), name=split.column)
     _check_complete(codes.indices < 0, split)
@@ -228,7 +229,7 @@ def _draws(seed: int, stream: int, num_rows: int) -> NDArray[np.float64]:
     return np.random.default_rng([seed, stream]).random(num_rows)
 
 
-def _split_column(table: pa.Table, split: ColumnSplit | TimeSplit | GroupSplit) -> Column:
+def _split_column(table: Rows, split: ColumnSplit | TimeSplit | GroupSplit) -> Column:
     return column_of(table, split.column, where="data.split.column")
 
 

@@ -6,7 +6,7 @@ An export carries this JSON as its preprocessing; ``mtnas.data.encode_rows`` is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import prod
 from typing import Any, Protocol
 
@@ -287,7 +287,21 @@ class DataSchema:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON; ``from_json`` reads it."""
-        return {"format": FORMAT, **asdict(self)}
+        columns = {
+            "categorical": self.categorical,
+            "numeric": self.numeric,
+            "dense": self.dense,
+            "bags": self.bags,
+            "images": self.images,
+        }
+        others = {
+            "labels": tuple(asdict(label) for label in self.labels),
+            "vectors": None if self.vectors is None else asdict(self.vectors),
+            "reading": asdict(self.reading),
+        }
+        # Not ``asdict``, which copies vocabularies of a million values one by one.
+        written = {name: tuple(map(_fields_of, found)) for name, found in columns.items()}
+        return {"format": FORMAT, **written, **others}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> DataSchema:
@@ -343,6 +357,10 @@ class DataSchema:
             ),
             vectors=NumberVectors(**document["vectors"]) if document.get("vectors") else None,
         )
+
+
+def _fields_of(column: Any) -> dict[str, Any]:
+    return {each.name: getattr(column, each.name) for each in fields(column)}
 
 
 def _numeric(item: Mapping[str, Any]) -> NumericColumn:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from mtnas.data.access import DataAccess
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import Feature, Part, Split
 from mtnas.data.problem import Problem
 from mtnas.data.schema import Reading
@@ -32,7 +32,7 @@ class SourceTable:
         warnings: what its owner should look at.
     """
 
-    table: pa.Table
+    table: Rows
     truth: Mapping[str, Any] | None = None
     reading: Reading = field(default_factory=Reading)
     index: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtnas.data.columns.image_columns import is_image
+from mtnas.data.columns.rows import Rows
 from mtnas.data.columns.value_text import EXACT, MISSING_TEXTS, Spelling, ValueKind, clock_text
 from mtnas.data.columns.value_text import parse_number as parse_spelled
 from mtnas.errors import DataError
@@ -67,7 +68,7 @@ class Codes:
     texts: tuple[str, ...]
 
 
-def column_of(table: pa.Table, name: str, *, where: str | None = None) -> Column:
+def column_of(table: Rows, name: str, *, where: str | None = None) -> Column:
     """The column with that name.
 
     Raises:
@@ -89,7 +90,11 @@ def decoded(column: Column) -> Column:
 
 def storage_of(column: Column) -> Storage:
     """How the column's values are stored."""
-    kind = column.type
+    return storage_of_type(column.type)
+
+
+def storage_of_type(kind: Any) -> Storage:
+    """How values of a type are stored."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     types = pa.types
@@ -117,10 +122,15 @@ def storage_of(column: Column) -> Storage:
 
 def value_kind_of(column: Column) -> ValueKind:
     """Of what kind its values are, or the elements of its lists."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return value_kind_of_type(column.type)
+
+
+def value_kind_of_type(kind: Any) -> ValueKind:
+    """Of what kind values of a type are, or the elements of its lists."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return value_kind_of(pa.chunked_array([], kind.value_type))
-    return kind_of_storage(storage_of(column))
+        return value_kind_of_type(kind.value_type)
+    return kind_of_storage(storage_of_type(kind))
 
 
 def kind_of_storage(storage: Storage) -> ValueKind:

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of
 from mtnas.data.columns.image_columns import pixels_of
 from mtnas.data.columns.lists import dense_of, tokens_of
-from mtnas.data.columns.value_text import Places, ValueKind
+from mtnas.data.columns.value_text import Places as Spelled
+from mtnas.data.columns.value_text import ValueKind
 from mtnas.data.encoding.knots import place_among
 from mtnas.data.encoding.preparing import prepared
 from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn, Reading
 
 Bag: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32]]
+Places: TypeAlias = dict[str, dict[str, int]]
+"""Where the values of vocabularies stand, by column; filled when a column is first encoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,15 +43,21 @@ class EncodedRows:
     images: NDArray[np.uint8]
 
 
-def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
+def encode_rows(schema: DataSchema, table: pa.Table, *, places: Places | None = None) -> EncodedRows:
     """The table's rows as the schema encodes them. Needs the input columns only; others are not looked at.
+
+    Args:
+        schema: how.
+        table: the rows.
+        places: kept between calls for blocks of one table.
 
     Raises:
         DataError: an input column is missing, or holds a value that is no number, infinite, or of another length.
     """
+    known = {} if places is None else places
     categorical = np.empty((table.num_rows, len(schema.categorical) + len(schema.binned)), np.int32)
     for index, column in enumerate(schema.categorical):
-        categorical[:, index] = _encode_categorical(column, table, schema.reading)
+        categorical[:, index] = _encode_categorical(column, table, schema.reading, known)
     for index, binned in enumerate(schema.binned, start=len(schema.categorical)):
         categorical[:, index] = _encode_binned(binned, table)
     numeric = np.empty((table.num_rows, schema.num_without_places + len(schema.with_knots)), np.float32)
@@ -57,7 +66,7 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     for vectors in schema.dense:
         numeric[:, start : start + len(vectors.mean)] = _encode_dense(vectors, table)
         start += len(vectors.mean)
-    bags = tuple(_encode_bag(column, table, schema.reading) for column in schema.bags)
+    bags = tuple(_encode_bag(column, table, schema.reading, known) for column in schema.bags)
     images = [
         pixels_of(column_of(table, column.name), name=column.name, shape=column.shape) for column in schema.images
     ]
@@ -65,10 +74,13 @@ def encode_rows(schema: DataSchema, table: pa.Table) -> EncodedRows:
     return EncodedRows(categorical=categorical, numeric=numeric, bags=bags, images=pixels)
 
 
-def _encode_categorical(column: CategoricalColumn, table: pa.Table, reading: Reading) -> NDArray[np.int32]:
+def _encode_categorical(
+    column: CategoricalColumn, table: pa.Table, reading: Reading, places: Places
+) -> NDArray[np.int32]:
     found = column_of(table, column.name)
     codes = codes_of(found, name=column.name)
-    return _vocabulary_index(column, codes.texts, kind=value_kind_of(found), reading=reading)[codes.indices]
+    kind = value_kind_of(found)
+    return _vocabulary_index(column, codes.texts, kind=kind, reading=reading, places=places)[codes.indices]
 
 
 def _encode_binned(column: NumericColumn, table: pa.Table) -> NDArray[np.int64]:
@@ -99,16 +111,17 @@ def _encode_dense(column: DenseColumn, table: pa.Table) -> NDArray[np.float64]:
     return standardised
 
 
-def _encode_bag(column: BagColumn, table: pa.Table, reading: Reading) -> Bag:
+def _encode_bag(column: BagColumn, table: pa.Table, reading: Reading, known: Places) -> Bag:
     found = column_of(table, column.name)
     tokens = tokens_of(found, name=column.name, separator=column.separator)
-    places = _vocabulary_index(column, tokens.codes.texts, kind=value_kind_of(found), reading=reading)
+    kind = value_kind_of(found)
+    places = _vocabulary_index(column, tokens.codes.texts, kind=kind, reading=reading, places=known)
     values = places[tokens.codes.indices]
     return tokens.offsets, values
 
 
 def _vocabulary_index(
-    column: CategoricalColumn | BagColumn, texts: Sequence[str], *, kind: ValueKind, reading: Reading
+    column: CategoricalColumn | BagColumn, texts: Sequence[str], *, kind: ValueKind, reading: Reading, places: Places
 ) -> NDArray[np.int32]:
     """For each text its index in the vocabulary, with a 0 at the end where code -1 (missing) looks.
 
@@ -117,10 +130,13 @@ def _vocabulary_index(
         texts: distinct values of the table's column.
         kind: of those values; where the vocabulary's are of another kind, equal values are found as in serving.
         reading: of the schema.
+        places: of vocabularies that were asked for before.
     """
     fitted = reading.kinds.get(column.name, kind)
     if kind != fitted:
-        known = Places(column.values, fitted, reading.spelling)
+        known = Spelled(column.values, fitted, reading.spelling)
         return np.array([*(known.find_text(text, kind) for text in texts), 0], dtype=np.int32)
-    places = {value: index + 1 for index, value in enumerate(column.values)}
-    return np.array([*(places.get(text, 0) for text in texts), 0], dtype=np.int32)
+    if column.name not in places:
+        places[column.name] = {value: index + 1 for index, value in enumerate(column.values)}
+    place = places[column.name]
+    return np.array([*(place.get(text, 0) for text in texts), 0], dtype=np.int32)

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of_type
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.columns.lists import dense_of, tokens_of
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import Feature
 from mtnas.data.encoding.knots import fit_knots
 from mtnas.data.encoding.preparing import fit_preparation, moments
@@ -40,7 +42,7 @@ _DEFAULT_NUMERIC, _DEFAULT_CATEGORICAL = PiecewiseNumbers(), CategoricalSpec()
 
 
 def fit_schema(
-    table: pa.Table,
+    table: Rows,
     features: Sequence[Feature],
     train: NDArray[np.int64],
     *,
@@ -92,7 +94,7 @@ def fit_schema(
         reading=replace(
             reading or Reading(),
             kinds={
-                feature.column: value_kind_of(column_of(table, feature.column))
+                feature.column: value_kind_of_type(table.schema.field(feature.column).type)
                 for feature in features
                 if feature.kind in ("categorical", "multi_valued")
             },
@@ -101,7 +103,7 @@ def fit_schema(
 
 
 def _fit_categorical(
-    feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: CategoricalSpec
+    feature: Feature, table: Rows, train: NDArray[np.int64], spec: CategoricalSpec
 ) -> CategoricalColumn:
     codes = codes_of(column_of(table, feature.column), name=feature.column)
     values = _vocabulary(feature, codes.texts, codes.indices[train])
@@ -110,7 +112,7 @@ def _fit_categorical(
     return CategoricalColumn(name=feature.column, values=values, embedding_width=width, one_hot=one_hot)
 
 
-def _fit_numeric(feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: NumericSpec) -> NumericColumn:
+def _fit_numeric(feature: Feature, table: Rows, train: NDArray[np.int64], spec: NumericSpec) -> NumericColumn:
     values = finite_numbers_of(column_of(table, feature.column), name=feature.column)[train]
     present = values[~np.isnan(values)]
     if not present.size:
@@ -159,7 +161,7 @@ def _edges(values: NDArray[np.float64], *, bins: int) -> tuple[float, ...]:
     return tuple(np.unique([*others, mode]).tolist()[1:])
 
 
-def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> DenseColumn:
+def _fit_dense(feature: Feature, table: Rows, train: NDArray[np.int64]) -> DenseColumn:
     column = column_of(table, feature.column)
     vectors = dense_of(column, name=feature.column, separator=feature.separator)[train]
     present = vectors[~np.isnan(vectors).any(axis=1)]
@@ -177,7 +179,7 @@ def _fit_dense(feature: Feature, table: pa.Table, train: NDArray[np.int64]) -> D
     )
 
 
-def _fit_bag(feature: Feature, table: pa.Table, train: NDArray[np.int64], spec: CategoricalSpec) -> BagColumn:
+def _fit_bag(feature: Feature, table: Rows, train: NDArray[np.int64], spec: CategoricalSpec) -> BagColumn:
     tokens = tokens_of(column_of(table, feature.column), name=feature.column, separator=feature.separator)
     in_train = np.zeros(table.num_rows, bool)
     in_train[train] = True
@@ -192,7 +194,10 @@ def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     if not counts.any():
         raise _nothing_in(feature)
-    ordered = sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], texts[code]))
+    occurring = np.flatnonzero(counts)
+    table = pa.table({"count": counts[occurring], "text": pa.array([texts[code] for code in occurring], pa.string())})
+    order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
+    ordered: list[int] = occurring[order.to_numpy()].tolist()
     kept = ordered[: feature.max_vocabulary]
     coverage = counts[kept].sum() / counts.sum()
     if coverage < _LEAST_COVERAGE:

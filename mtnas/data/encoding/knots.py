@@ -24,7 +24,7 @@ def fit_knots(values: NDArray[np.float64], *, bins: int) -> tuple[float, ...]:
     own = np.unique(np.concatenate((modes - 1, modes, modes + 1)).clip(0, distinct.size - 1))
     if own.size > bins - 1:  # few segments for many such values: no room for their neighbours
         own = modes[: bins - 1]
-    others = values[~np.isin(values, distinct[modes])]
+    others = np.delete(distinct, modes).repeat(np.delete(counts, modes))
     between = np.quantile(others, np.linspace(0, 1, bins + 1 - own.size), method="lower") if others.size else others
     ends = distinct[[0, -1]]
     knots = np.unique(np.concatenate((ends, distinct[own], between)))

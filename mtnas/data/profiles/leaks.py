@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, storage_of
+from mtnas.data.columns.column import Storage, storage_of_type
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import RatioSplit, Split
 from mtnas.data.encoding.encode import EncodedRows
+from mtnas.data.encoding.long_rows import forget_pages
 from mtnas.data.parts import Parts
 from mtnas.data.problem import Problem
 from mtnas.data.schema import DataSchema
@@ -25,7 +28,7 @@ _GROUPS = frozenset({"user", "customer", "client", "patient", "person", "member"
 
 
 def find_leaks(
-    split: Split, table: pa.Table, schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], parts: Parts
+    split: Split, table: Rows, schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], parts: Parts
 ) -> Iterator[Problem]:
     """Warnings.
 
@@ -44,15 +47,13 @@ def find_leaks(
 
 
 def _copies(schema: DataSchema, rows: EncodedRows, labels: NDArray[np.float64], parts: Parts) -> Iterator[Problem]:
-    arrays: list[NDArray[np.uint32]] = [
-        np.ascontiguousarray(array).view(np.uint32) for array in (rows.categorical, rows.numeric, labels)
-    ]
+    arrays: list[NDArray[np.uint32]] = [array.view(np.uint32) for array in (rows.categorical, rows.numeric, labels)]
     if schema.bags or schema.images or not sum(array.shape[1] for array in arrays[:2]):
         return
     keys = _keys(arrays)
     held_out = np.concatenate([parts["valid"], parts["test"]])
-    known = np.isin(keys[held_out], np.concatenate([keys[parts["train"]], keys[parts["search"]]]))
-    share = float(known.mean())
+    trained = pa.array(np.concatenate([keys[parts["train"]], keys[parts["search"]]]))
+    share = float(np.mean(pc.is_in(pa.array(keys[held_out]), value_set=trained).to_numpy(zero_copy_only=False)))
     if share < _LEAST_SHARE or _combinations(arrays[:2], parts["train"]) < _ROOM * len(labels):
         return
     yield Problem(
@@ -71,6 +72,7 @@ def _keys(arrays: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint64]:
         weights = generator.integers(0, 2**63, size=array.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         for start in range(0, len(array), _BLOCK):
             keys[start : start + _BLOCK] += array[start : start + _BLOCK].astype(np.uint64) @ weights
+            forget_pages(array)
     return keys
 
 
@@ -102,10 +104,10 @@ def _ids(schema: DataSchema, rows: EncodedRows, train: NDArray[np.int64]) -> Ite
             )
 
 
-def _cut_at_random(table: pa.Table) -> Iterator[Problem]:
+def _cut_at_random(table: Rows) -> Iterator[Problem]:
     for name in table.column_names:
-        column = table.column(name)
-        if storage_of(column) is Storage.TIME and not pa.types.is_time(column.type):
+        kind = table.schema.field(name).type
+        if storage_of_type(kind) is Storage.TIME and not pa.types.is_time(kind):
             yield Problem(
                 severity="warning",
                 expected=f"a split by time (data.split: kind time, column {name!r}) where the future is to be foretold",
@@ -127,9 +129,9 @@ def _names_a_group(name: str) -> bool:
     return parts != [] and parts[-1] in _GROUPS
 
 
-def _comes_back(table: pa.Table, name: str) -> bool:
+def _comes_back(table: Rows, name: str) -> bool:
     """Whether there are many values, and fewer than rows."""
-    storage = storage_of(table.column(name))
+    storage = storage_of_type(table.schema.field(name).type)
     if storage not in (Storage.INTEGER, Storage.TEXT):
         return False
     distinct = len(table.column(name).unique())

@@ -22,6 +22,7 @@ from mtnas.data.columns.column import (
     texts_of_values,
 )
 from mtnas.data.columns.image_columns import image_shape
+from mtnas.data.columns.rows import Rows
 from mtnas.data.profiles.profile import ColumnProfile
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _SEPARATORS = ("|", ";", ",", " ")
 _LOOKED_AT = 2_000  # distinct texts, to judge what kind of text they are
 
 
-def profile_columns(table: pa.Table, *, index: Collection[str] = ()) -> tuple[ColumnProfile, ...]:
+def profile_columns(table: Rows, *, index: Collection[str] = ()) -> tuple[ColumnProfile, ...]:
     """Every column of the table as counts. What the columns hold is no error here: the profile says it.
 
     Args:

@@ -15,13 +15,16 @@ from mtnas.data.columns.number_texts import (
     numbers_from_texts,
     some_texts,
 )
+from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import FileSource
 from mtnas.data.problem import Problem
 from mtnas.data.schema import Reading
 from mtnas.data.sources.csv_files import CsvOptions
 from mtnas.data.sources.joining import join_table
 from mtnas.data.sources.locating import Located
+from mtnas.data.sources.long_table import long_table
 from mtnas.data.sources.one_type import Member, agree
+from mtnas.data.sources.parquet_files import is_parquet
 from mtnas.data.sources.table_files import TableFile, check_same_columns, read_file
 
 
@@ -50,7 +53,7 @@ class ReadFiles:
         warnings: texts that look like something else.
     """
 
-    table: pa.Table
+    table: Rows
     reading: Reading
     index: frozenset[str] = frozenset()
     skipped: tuple[str, ...] = ()
@@ -79,6 +82,8 @@ def read_files(source: FileSource, files: Sequence[Located], joined: Sequence[Lo
         thousands=source.thousands,
         date_format=source.date_format,
     )
+    if (long := _long(source, files, options, wanted=wanted)) is not None:
+        return long
     found = _read(source, files, joined, options, wanted=wanted)
     if source.decimal is None and source.thousands is None:
         seen = _separators(found, options)
@@ -87,6 +92,25 @@ def read_files(source: FileSource, files: Sequence[Located], joined: Sequence[Lo
             found = _read(source, files, joined, seen, wanted=wanted)
             return replace(found, warnings=(*told, *found.warnings))
     return found
+
+
+def _long(source: FileSource, files: Sequence[Located], options: CsvOptions, *, wanted: Wanted) -> ReadFiles | None:
+    """The files as a table that is read column by column, if they are plain Parquet and too many for memory."""
+    if source.join or source.images is not None or not all(is_parquet(file.path) for file in files):
+        return None
+    spelling = options.spelling
+    places = [
+        (file.path, {name: value for name, value in file.partition.items() if name not in wanted.skip})
+        for file in files
+    ]
+    table = long_table(places, skip=wanted.skip, spelling=spelling)
+    if table is None:
+        return None
+    reading = Reading(
+        decimal=spelling.decimal, thousands=spelling.thousands, date_format=spelling.date_format, missing=("",)
+    )
+    given = dict.fromkeys(name for file in files for name in file.partition if name in wanted.skip)
+    return ReadFiles(table=table, reading=reading, index=table.index, skipped=(*table.skipped, *given))
 
 
 def _read(
@@ -126,6 +150,7 @@ def _read(
         missing=options.missing if has_csv else ("",),
     )
     skipped = dict.fromkeys(name for file in main for name in file.skipped)
+    skipped |= dict.fromkeys(name for file in files for name in file.partition if name in wanted.skip)
     for other, beside in zip(source.join, further, strict=True):
         skipped |= dict.fromkeys(other.prefix + name for name in beside.skipped)
     return ReadFiles(

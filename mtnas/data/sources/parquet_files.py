@@ -25,8 +25,7 @@ def read_parquet(data: bytes | Path, *, skip: Collection[str]) -> tuple[pa.Table
     skipped = tuple(name for name in names if name in skip)
     kept = [name for name in names if name not in skip]
     table = file.read(columns=kept) if skipped else file.read()
-    described: Any = file.schema_arrow.pandas_metadata or {}
-    index = frozenset(name for name in described.get("index_columns", ()) if isinstance(name, str) and name in names)
+    index = index_names(file.schema_arrow)
     for position, name in enumerate(table.column_names):
         column = table.column(position)
         if pa.types.is_decimal(column.type):
@@ -34,6 +33,22 @@ def read_parquet(data: bytes | Path, *, skip: Collection[str]) -> tuple[pa.Table
         elif pa.types.is_string_view(column.type):
             table = table.set_column(position, name, column.cast(pa.string()))
     return table, index, skipped
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether it begins as a Parquet file does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def index_names(schema: pa.Schema) -> frozenset[str]:
+    """Columns that are the index of a data frame, as pandas notes it."""
+    described: Any = schema.pandas_metadata or {}
+    found = described.get("index_columns", ())
+    return frozenset(name for name in found if isinstance(name, str) and name in schema.names)
 
 
 def _plain_decimals(column: Column) -> Column:

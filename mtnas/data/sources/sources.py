@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from mtnas.data.access import DataAccess
@@ -112,6 +113,7 @@ def _open_files(source: FileSource, *, access: DataAccess) -> OpenedSource:
         found = read_files(source, files, joined, wanted=wanted)
         table = found.table
         if source.images is not None:
+            assert isinstance(table, pa.Table)  # a source of images is never long
             table = with_images(table, source.images, image_paths(source.images, table, access=access))
         return SourceTable(
             table=table,
@@ -125,6 +127,7 @@ def _open_files(source: FileSource, *, access: DataAccess) -> OpenedSource:
     pictures: tuple[Path, ...] = ()
     if source.images is not None:
         table = read_files(source, files, joined, wanted=Wanted()).table
+        assert isinstance(table, pa.Table)
         pictures = image_paths(source.images, table, access=access)
     try:
         digests = [digest_file(file.path) for file in (*files, *joined)]

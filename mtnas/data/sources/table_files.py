@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mtnas.data.columns.column import texts_of_values
+from mtnas.data.columns.rows import Rows
 from mtnas.data.sources.csv_files import CsvOptions, csv_header, read_csv
 from mtnas.data.sources.file_format import content_format, format_of
 from mtnas.data.sources.parquet_files import read_parquet
@@ -132,7 +133,7 @@ def check_same_columns(files: Sequence[TableFile]) -> None:
             )
 
 
-def check_table(table: pa.Table, *, place: str) -> None:
+def check_table(table: Rows, *, place: str) -> None:
     """Refuse a table that no job can use.
 
     Raises:

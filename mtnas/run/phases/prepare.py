@@ -45,7 +45,13 @@ def prepare(
     tasks = tuple(task.to_task() for task in spec.tasks)
     if (base is None) != (spec.base is None):
         raise SpecError(expected="the trained system that spec.base names", found="none or another", where="base")
-    data = load(spec.data, tasks, access=access, encoding=None if base is None else base.encoding)
+    data = load(
+        spec.data,
+        tasks,
+        access=access,
+        encoding=None if base is None else base.encoding,
+        told=lambda what, share: journal.progress({"doing": what, "share": share}),
+    )
     if earlier is not None and earlier.data_digest not in (None, data.digest):
         where = f"data of job {earlier.job_id}"
         raise DataError(expected=f"data with digest {earlier.data_digest}", found=data.digest, where=where)
