@@ -194,10 +194,10 @@ def _vocabulary(feature: Feature, texts: Sequence[str], codes: NDArray[np.int32]
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     if not counts.any():
         raise _nothing_in(feature)
-    occurring = np.flatnonzero(counts)
+    occurring = [int(code) for code in np.flatnonzero(counts)]
     table = pa.table({"count": counts[occurring], "text": pa.array([texts[code] for code in occurring], pa.string())})
     order = pc.sort_indices(table, sort_keys=[("count", "descending"), ("text", "ascending")])
-    ordered: list[int] = occurring[order.to_numpy()].tolist()
+    ordered = [occurring[place] for place in order.to_numpy()]
     kept = ordered[: feature.max_vocabulary]
     coverage = counts[kept].sum() / counts.sum()
     if coverage < _LEAST_COVERAGE:
