@@ -31,7 +31,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 # Years first, all of one width; hours and a zone may follow.
 _CLOCK = r"[ T][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?(Z|[+-][0-9:]+)?"
-_ISO = rf"^[0-9]{{4}}(-(0[1-9]|1[0-2])|-?W[0-5][0-9])?(-[0-9]{{1,2}}({_CLOCK})?)?$"
+_ISO = rf"^[0-9]{{4}}(-(0[1-9]|1[0-2])(-[0-9]{{2}}({_CLOCK})?)?|-?W[0-5][0-9](-[1-7])?)?$"
 MOST_STRATA = 1000
 
 _PLACE_DRAWS, _SEARCH_DRAWS, _SAMPLE_DRAWS = 0, 1, 2  # which stream of random numbers

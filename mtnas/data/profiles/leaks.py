@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, storage_of_type
+from mtnas.data.columns.column import Storage, column_of, storage_of_type
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.value_text import EXACT
 from mtnas.data.data_spec import RatioSplit, Split
 from mtnas.data.encoding.encode import EncodedRows
 from mtnas.data.encoding.long_rows import forget_pages
@@ -42,6 +44,7 @@ def find_leaks(
     """
     yield from _copies(schema, rows, labels, parts)
     yield from _ids(schema, rows, parts["train"])
+    yield from _lost_digits(table, schema)
     if isinstance(split, RatioSplit):
         yield from _cut_at_random(table)
 
@@ -100,6 +103,28 @@ def _ids(schema: DataSchema, rows: EncodedRows, train: NDArray[np.int64]) -> Ite
                 severity="warning",
                 expected="values that come back (or the column excluded)",
                 found=f"a value that occurs once in {once:.0%} of the training rows, of which nothing can be learnt",
+                where=f"column {column.name!r}",
+            )
+
+
+def _lost_digits(table: Rows, schema: DataSchema) -> Iterator[Problem]:
+    """Whole numbers read as numbers although different ones are the same float64: ids, more often than quantities."""
+    if not isinstance(table, pa.Table):
+        return  # another pass over what does not fit into memory
+    for column in schema.numeric:
+        if not pa.types.is_integer(table.schema.field(column.name).type):
+            continue
+        values = column_of(table, column.name)
+        bounds: Any = pc.min_max(values).as_py()
+        if all(bound is None or abs(bound) <= EXACT for bound in bounds.values()):
+            continue
+        exact = pc.unique(values.drop_null())
+        kept = len(np.unique(exact.to_numpy(zero_copy_only=False).astype(np.float64)))
+        if kept < len(exact):
+            yield Problem(
+                severity="warning",
+                expected="ids read as categories (data.features: kind categorical)",
+                found=f"{len(exact)} different whole numbers, of which {kept} are left when they are read as numbers",
                 where=f"column {column.name!r}",
             )
 

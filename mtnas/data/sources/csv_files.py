@@ -121,7 +121,7 @@ def csv_header(data: bytes | Path, options: CsvOptions, *, place: str) -> Sequen
         start = data[:_HEADER_BYTES]
     first = start.split(b"\n", 1)[0] if codecs.lookup(options.encoding).name == "utf-8" else start
     try:
-        codecs.getincrementaldecoder(options.encoding)().decode(first)
+        codecs.getincrementaldecoder(options.encoding)().decode(first, final=len(first) < len(start))
         text = codecs.getincrementaldecoder(options.encoding)(errors="replace").decode(start)
     except UnicodeError as error:
         if codecs.lookup(options.encoding).name == "utf-8":

@@ -103,7 +103,10 @@ def _long(source: FileSource, files: Sequence[Located], options: CsvOptions, *, 
         (file.path, {name: value for name, value in file.partition.items() if name not in wanted.skip})
         for file in files
     ]
-    table = long_table(places, skip=wanted.skip, spelling=spelling)
+    try:
+        table = long_table(places, skip=wanted.skip, spelling=spelling)
+    except (pa.ArrowException, OSError):
+        return None  # reading file by file meets it again, and names the file
     if table is None:
         return None
     reading = Reading(
