@@ -41,7 +41,7 @@ def get_settings(request: Request) -> Settings:
 
 def get_access(settings: Annotated[Settings, Depends(get_settings)]) -> DataAccess:
     """Where requests may name files."""
-    return DataAccess(roots=settings.data_roots, cache=settings.cache)
+    return DataAccess(roots=settings.data_roots, urls=settings.data_urls, cache=settings.cache)
 
 
 def get_offset(cursor: Annotated[str | None, Query(max_length=16, examples=["o20"])] = None) -> int:

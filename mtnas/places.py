@@ -18,6 +18,8 @@ class Places(BaseSettings):
     Attributes:
         home: folder of the database, the artifacts and the cache.
         database_url: SQLAlchemy address; a SQLite file below ``home`` when not set.
+        data_urls: addresses in object stores below which requests may name files (``s3://bucket/folder``), separated
+            by commas; the processes' own credentials are used.
         data_roots: folders below which requests may name files (``MTNAS_DATA_ROOTS``, separated like ``PATH``).
     """
 
@@ -26,11 +28,17 @@ class Places(BaseSettings):
     home: Path = Path("var")
     database_url: str | None = None
     data_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    data_urls: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("data_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: Any) -> Any:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("data_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
     def database(self) -> str:

@@ -110,6 +110,7 @@ def data_access(settings: Settings, store: Store) -> DataAccess:
     records = store.datasets.list(limit=1_000_000)
     return DataAccess(
         roots=settings.data_roots,
+        urls=settings.data_urls,
         cache=settings.cache,
         registered={name: record.source for record in records for name in (record.name, record.id)},
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mtnas.data import CATALOGUE, DataAccess, Problem, Profile, check_against_profile
 from mtnas.data.data_spec import CatalogueSource, DatasetSource, DataSpec, FileSource
 from mtnas.data.sources.locating import locate
+from mtnas.data.sources.remote_files import check_allowed, is_remote
 from mtnas.errors import DataError, NotFoundError
 from mtnas.store import DatasetRecord, Store, WorkState
 from mtnas.tasks import Task
@@ -68,7 +69,11 @@ def check_source(source: CatalogueSource | FileSource, *, access: DataAccess) ->
     """
     if isinstance(source, FileSource):
         for index, path in enumerate(source.paths):
-            locate(path, access=access, where=f"data.source.paths[{index}]")
+            where = f"data.source.paths[{index}]"
+            if is_remote(path):  # looked for by the job: no request waits for somebody else's network
+                check_allowed(path, access=access, where=where)
+            else:
+                locate(path, access=access, where=where)
         for index, other in enumerate(source.join):
             access.resolve(other.path, where=f"data.source.join[{index}].path")
         return ()

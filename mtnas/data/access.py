@@ -23,12 +23,14 @@ class DataAccess:
 
     Attributes:
         roots: folders below which data files may lie.
+        urls: prefixes of addresses below which data files may lie, such as ``s3://bucket/folder``.
         cache: folder for encoded data and downloaded public sets; it is made when first written to.
         registered: sources (as JSON) of the registered data sets, by name and by id.
         data_dir: where public sets may lie already; by default ``MTNAS_DATA_DIR``.
     """
 
     roots: tuple[Path, ...] = ()
+    urls: tuple[str, ...] = ()
     cache: Path
     registered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_dir: Path | None = field(default_factory=data_dir_from_environment)

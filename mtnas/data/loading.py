@@ -23,6 +23,7 @@ from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.encoding.fitting import fit_schema
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
 from mtnas.data.encoding.long_rows import encode_long
+from mtnas.data.encoding.mapped import forget_pages
 from mtnas.data.labels import (
     check_labels,
     describe_labels,
@@ -192,6 +193,8 @@ def _encode(
         assert isinstance(table, pa.Table)
         encoded = encode_rows(schema, table)
     giveaways = find_giveaways(schema, encoded, labels, tasks, parts["train"])
+    for array in (encoded.categorical, encoded.numeric):
+        forget_pages(array)
     warnings = (
         *read.warnings,
         *(giveaway.to_problem() for giveaway in giveaways),

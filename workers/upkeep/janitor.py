@@ -7,6 +7,7 @@ import threading
 import time
 
 from mtnas.data.encoding.eviction import evict_encoded
+from mtnas.data.sources.remote_files import evict_copies
 from mtnas.errors import StoreError
 from mtnas.store import Store
 from workers.settings import Settings
@@ -36,12 +37,12 @@ class Janitor:
         purged = self._store.trash.purge(older_than_s=settings.trash_days * _DAY_S)
         self._store.audit.forget(older_than_s=settings.audit_days * _DAY_S)
         files = self._store.collect_garbage(older_than_s=settings.garbage_age_s)
-        data: tuple[str, ...] = ()
+        data = evict_copies(settings.cache, unused_s=settings.garbage_age_s)
         if settings.cache_mib is not None:
             most = settings.cache_mib * 2**20
-            data = evict_encoded(settings.cache, most_bytes=most, unused_s=settings.garbage_age_s, now_s=time.time())
+            data += evict_encoded(settings.cache, most_bytes=most, unused_s=settings.garbage_age_s, now_s=time.time())
         if purged or files or data:
-            _log.info("tidied up", extra={"jobs": list(purged), "files": len(files), "encoded": list(data)})
+            _log.info("tidied up", extra={"jobs": list(purged), "files": len(files), "data": list(data)})
 
     def _work(self) -> None:
         while not self._shutdown.wait(self._settings.tidy_s):

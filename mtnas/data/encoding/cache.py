@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from mtnas.data.column_use import ColumnUse
 from mtnas.data.encoded import EncodedData
+from mtnas.data.encoding.mapped import forget_pages
 from mtnas.data.parts import PARTS
 from mtnas.data.problem import Problem
 from mtnas.data.schema import DataSchema
 from mtnas.errors import DataError
 
 DESCRIPTION = "encoded.json"
+_CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +131,14 @@ def _arrays(data: EncodedData) -> dict[str, NDArray[Any]]:
 
 
 def _write_array(path: Path, array: NDArray[Any]) -> int:
+    rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
     with path.open("wb") as file:
-        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+        )
+        for start in range(0, len(array) if array.size else 0, rows):
+            file.write(memoryview(np.ascontiguousarray(array[start : start + rows])))
+            forget_pages(array)
         file.flush()
         os.fsync(file.fileno())
     return path.stat().st_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,13 +52,6 @@ def encode_long(schema: DataSchema, table: LongTable, *, folder: Path, told: Tol
         bags=tuple(bags),
         images=np.empty((done, 0), np.uint8),
     )
-
-
-def forget_pages(array: NDArray[Any]) -> None:
-    """Give back the memory of what was read of a mapped array; it is read again when it is asked for again."""
-    mapping = getattr(array, "_mmap", None)
-    if isinstance(mapping, mmap.mmap):
-        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(file: BinaryIO, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from mtnas.data.columns.rows import Rows
 from mtnas.data.columns.value_text import EXACT
 from mtnas.data.data_spec import RatioSplit, Split
 from mtnas.data.encoding.encode import EncodedRows
-from mtnas.data.encoding.long_rows import forget_pages
+from mtnas.data.encoding.mapped import forget_pages
 from mtnas.data.parts import Parts
 from mtnas.data.problem import Problem
 from mtnas.data.schema import DataSchema

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
 from mtnas.data.access import DataAccess
+from mtnas.data.sources.remote_files import RemoteFile, copied, find_remote, is_remote
 from mtnas.errors import DataAccessError
 
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz", ".parquet.gz")
@@ -37,6 +38,11 @@ def locate(path: str, *, access: DataAccess, where: str) -> tuple[Located, ...]:
     Raises:
         DataAccessError: there is none below the roots.
     """
+    if is_remote(path):
+        return tuple(
+            _located_remote(file, access=access, where=where)
+            for file in find_remote(path, suffixes=_SUFFIXES, access=access, where=where)
+        )
     if any(character in path for character in "*?["):
         found = _matching(path, access=access, where=where)
         if not found:
@@ -88,12 +94,22 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def _located(file: Path, above: Path, *, access: DataAccess, where: str) -> Located:
+def _located_remote(file: RemoteFile, *, access: DataAccess, where: str) -> Located:
+    path = copied(file, access=access, where=where)
+    return Located(path=path, where=where, partition=_partition(Path(file.below).parts[:-1]))
+
+
+def _partition(folders: Sequence[str]) -> dict[str, str | None]:
     partition: dict[str, str | None] = {}
-    for part in file.relative_to(above).parts[:-1]:
+    for part in folders:
         name, equals, value = part.partition("=")
         if equals:
             partition[unquote(name)] = None if value == _NO_VALUE else unquote(value)
+    return partition
+
+
+def _located(file: Path, above: Path, *, access: DataAccess, where: str) -> Located:
+    partition = _partition(file.relative_to(above).parts[:-1])
     try:
         path = access.resolve(str(file), where=where)
     except DataAccessError as error:  # a link that leads out; its name as the request could have said it
