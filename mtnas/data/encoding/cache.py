@@ -137,7 +137,7 @@ def _write_array(path: Path, array: NDArray[Any]) -> int:
             file, {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
         )
         for start in range(0, len(array) if array.size else 0, rows):
-            file.write(memoryview(np.ascontiguousarray(array[start : start + rows])))
+            np.ascontiguousarray(array[start : start + rows]).tofile(file)
             forget_pages(array)
         file.flush()
         os.fsync(file.fileno())
