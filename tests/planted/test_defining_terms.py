@@ -207,15 +207,14 @@ def test_the_leave_one_out_baseline_settles_the_policy(monkeypatch: pytest.Monke
     """Rewards are negative: without a baseline every route that is drawn becomes less probable."""
     space, search = (
         space_for(OF, "branching", LAYERS),
-        ReinforceSearch(policy_every=1, lr=0.15, entropy=0.0, settle=False),
+        ReinforceSearch(policy_every=1, lr=0.2, entropy=0.0, settle=False),
     )
     within = searched(space, search)
     monkeypatch.setattr(reinforce, "leave_one_out", lambda rewards: rewards)
     without = searched(space, search)
     assert isinstance(within, ReinforceSearcher)
     assert derived(within) != derived(without)
-    assert within.entropy().max() < without.entropy().min()
-    assert within.entropy().mean() < 0.7 * without.entropy().mean()
+    assert within.entropy().max() < 0.8 * without.entropy().min()
 
 
 def test_magnitude_gives_tasks_the_same_components_and_chance_does_not() -> None:
