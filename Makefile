@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 # Bytecode is kept, whatever the shell says: tests and the service start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test quick check fix serve docs clean
+.PHONY: demo test ui-test quick check fix serve docs clean
 demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
@@ -17,6 +17,11 @@ demo: $(VENV)/installed
 test: export RAY_worker_niceness = 0
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The dashboard in the Chromium of this machine's packages (apt install chromium).
+ui-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ui]'
+	$(BIN)/python -m pytest tests/ui
 
 # What every change should pass at once: the contracts of spaces, gates, balancers, searchers, exports and leases, and a job.
 quick: $(VENV)/installed
