@@ -45,6 +45,9 @@ def test_a_job_rests_while_others_run_and_its_extension_equals_a_longer_one(
         assert ended.stop == client.job(longer).stop
         assert _answer(client, extension) == _answer(client, longer)
         client.delete(first)
+        assert client.job(extension).extends == first, "it may be restored"
+        client.restore(first)
+        client.delete(first, purge=True)
         assert client.job(extension).extends is None
 
 

@@ -130,6 +130,7 @@ def test_every_method_asks_whether_to_go_on(store: Store, tmp_path: Path) -> Non
         "search_ended": lambda: journal.search_ended({}),
         "trials": journal.trials,
         "add_trials": lambda: journal.add_trials([]),
+        "start_trials": lambda: journal.start_trials([], Place(node="n", process=1, device="cpu")),
         "finish_trials": lambda: journal.finish_trials([]),
         "checkpoint": lambda: journal.checkpoint("x"),
         "save_checkpoint": lambda: journal.save_checkpoint("x", b""),

@@ -107,10 +107,12 @@ def _beyond(scores: Mapping[float, float], grid: Sequence[float], extend: int) -
     if len(tried) < 2:
         return None
     best = _best(scores)
-    if best == tried[-1] and sum(value > max(grid) for value in tried) < extend:
-        return _rounded(tried[-1] * tried[-1] / tried[-2]) if tried[-2] > 0 else None
+    if best == tried[-1] and tried[-2] > 0 and sum(value > max(grid) for value in tried) < extend:
+        beyond = _rounded(tried[-1] * tried[-1] / tried[-2])
+        return beyond if beyond > tried[-1] else None  # rounding may lead back to where values lie close together
     if best == tried[0] > 0 and sum(value < min(grid) for value in tried) < extend:
-        return _rounded(tried[0] * tried[0] / tried[1])
+        beyond = _rounded(tried[0] * tried[0] / tried[1])
+        return beyond if 0 < beyond < tried[0] else None
     return None
 
 

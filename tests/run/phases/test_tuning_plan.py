@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtnas.run.phases.tuning_plan import Pair, Tuned, Tuning
@@ -74,6 +74,7 @@ def test_no_decay_has_nothing_below() -> None:
     assert len(rounds) == 2
 
 
+@example(lrs=[1.0], decays=[1.0, 0.99609375], extend=1, lr=1.0, decay=1.0)  # rounds to one that was tried
 @given(
     lrs=st.lists(st.floats(1e-5, 1.0), min_size=1, max_size=4, unique=True),
     decays=st.lists(st.floats(1e-4, 3.0), min_size=1, max_size=4, unique=True),
