@@ -195,7 +195,7 @@ class DartsSearch(GradientSearch):
 
 
 class GumbelSearch(GradientSearch):
-    """Experimental. Gumbel-Matrix: a coin per connection, straight-through (https://arxiv.org/abs/1910.04915;
+    """Gumbel-Matrix: a coin per connection, straight-through (https://arxiv.org/abs/1910.04915;
     METHODS.md section 3).
 
     ``initial``: probability that a connection is used at the start. ``temperature``: tau = max(``temperature_floor``,
@@ -205,7 +205,6 @@ class GumbelSearch(GradientSearch):
     """
 
     kind: Literal["gumbel"] = "gumbel"
-    EXPERIMENTAL = True
     initial: Annotated[float, Field(gt=0, lt=1)] = 0.7
     temperature: Positive = 12.0
     temperature_floor: Positive = 0.5

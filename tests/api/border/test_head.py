@@ -10,6 +10,9 @@ from fastapi.testclient import TestClient
 from tests.api.found import finish_search
 from tests.api.service import running, spec, store_of
 
+AGEING = ("/", "/v1/system", "/metrics")
+"""What these tell changes with the time, and its length with it."""
+
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
@@ -29,7 +32,8 @@ def test_head_says_what_get_would_and_has_no_body(client: TestClient) -> None:
         got, headed = client.get(url), client.head(url)
         assert headed.status_code == got.status_code, path
         assert headed.content == b""
-        assert headed.headers.get("content-length") == got.headers.get("content-length")
+        if path not in AGEING:
+            assert headed.headers.get("content-length") == got.headers.get("content-length"), path
     assert client.head("/v1/nowhere").status_code == 404
 
 
