@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from mtnas.places import Places, describe
+from mtnas.places import Places, describe, split_commas
 from mtnas.store import Quota
 
 
@@ -58,7 +58,7 @@ class Settings(Places):
     @field_validator("token_hashes", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return split_commas(value)
 
     @property
     def quota(self) -> Quota:

@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         facts={"columns": len(IDS) + len(WORDS) + len(NUMBERS) + 2, "repeats": asked.repeats},
         rows=rows,
         reading="Rows a second (median), and the largest resident set of the process. mtnas reads tables that would "
-        "take more than a gigabyte column by column; the others hold them.",
+        "take more than a gigabyte column by column, and also draws the split, checks labels and looks for copies and "
+        "giveaways; the others hold the table and do none of this.",
     )
 
 

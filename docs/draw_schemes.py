@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from written_pages import write_or_tell
 
 from mtnas.routes import NAMED_ROUTES, InputShape, Route, RouteGraph, Tower, cost, task_path, to_svg
 from mtnas.routes.building import extend
@@ -159,15 +160,7 @@ def _contents(files: Mapping[str, str]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pages; with ``--check`` only say which are out of date."""
-    files = pages()
-    stale = [n for n, t in files.items() if not (FOLDER / n).exists() or (FOLDER / n).read_text() != t]
-    if "--check" in arguments:
-        print("\n".join(stale))
-        return 1 if stale else 0
-    FOLDER.mkdir(exist_ok=True)
-    for name in stale:
-        (FOLDER / name).write_text(files[name])
-    return 0
+    return write_or_tell(pages(), folder=FOLDER, arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 
 from broken_promises import broken
 from pydantic import BaseModel
+from written_pages import write_or_tell
 
 from api.app import create_app
 from api.settings import Settings as ApiSettings
@@ -165,10 +166,13 @@ def _parameter(parameter: Any) -> str:
 
 
 def settings() -> str:
-    """Every environment variable of the service's processes."""
+    """Every environment variable of the service's processes, with its default: nothing of this shell's is read."""
     parts = ["# Settings\n", WRITTEN, "`mtnas config show` says what they are on a machine.\n"]
-    for title, chosen in (("The web process", ApiSettings()), ("Workers", WorkerSettings())):
-        rows = [f"| `{one['variable']}` | `{one['value']}` | {_cell(one['what'])} |" for one in describe(chosen)]
+    for title, chosen in (("The web process", ApiSettings), ("Workers", WorkerSettings)):
+        rows = [
+            f"| `{one['variable']}` | `{one['value']}` | {_cell(one['what'])} |"
+            for one in describe(chosen.model_construct())
+        ]
         parts += [f"## {title}\n", "| variable | default | |", "|---|---|---|", *rows, ""]
     return "\n".join(parts)
 
@@ -180,19 +184,12 @@ def _cell(text: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Write the pages, or say which are out of date, or what would be broken."""
     files = pages()
-    stale = [n for n, t in files.items() if not (FOLDER / n).exists() or (FOLDER / n).read_text() != t]
     promised = FOLDER / "openapi.json"
     lost = broken(json.loads(promised.read_text()), json.loads(files["openapi.json"])) if promised.exists() else []
-    if "--check" in arguments:
-        print("\n".join([*stale, *lost]))
-        return 1 if stale or lost else 0
     if lost and "--break" not in arguments:
         print("\n".join(lost))
         return 1
-    FOLDER.mkdir(exist_ok=True)
-    for name in stale:
-        (FOLDER / name).write_text(files[name])
-    return 0
+    return write_or_tell(files, folder=FOLDER, arguments=arguments)
 
 
 if __name__ == "__main__":

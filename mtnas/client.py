@@ -17,27 +17,19 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import httpx
 
 from mtnas import messages as m
-from mtnas import problems
-from mtnas.errors import ExportError, MtnasError, ServiceError
-from mtnas.sse import ServerSentEvent, read_events
+from mtnas.errors import ExportError
+from mtnas.wire import Wire, quoted
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-_Answer = TypeVar("_Answer", bound=m.Answer)
-_AWAY = (502, 503, 504)
-"""What a proxy says while the service starts again, and the service while its database does."""
 _RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Client:
+class Client(Wire):
     """Talks to one service.
 
     Args:
@@ -51,31 +43,6 @@ class Client:
         MtnasError: what the service's problem document says, as the class of ``mtnas.errors`` that it names.
         ServiceError: the service could not be reached.
     """
-
-    def __init__(
-        self,
-        url: str = DEFAULT_URL,
-        *,
-        token: str | None = None,
-        timeout_s: float = 60.0,
-        patience_s: float = 60.0,
-        http: httpx.Client | None = None,
-    ) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = http or httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
-        self._patience_s = patience_s
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._http.close()
 
     # --- jobs ---------------------------------------------------------------------------------------------------
 
@@ -105,47 +72,47 @@ class Client:
     def annotate(self, job_id: str, *, labels: Mapping[str, str] | None = None, note: str | None = None) -> m.Job:
         """Replace a job's labels or its note; what is ``None`` stays as it is."""
         body = {"labels": None if labels is None else dict(labels), "note": note}
-        return self._ask(m.Job, "PATCH", f"/v1/jobs/{_quoted(job_id)}", json=body)
+        return self._ask(m.Job, "PATCH", f"/v1/jobs/{quoted(job_id)}", json=body)
 
     def restore(self, job_id: str) -> m.Job:
         """Bring a deleted job back, as long as it was not purged."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:restore")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:restore")
 
     def job(self, job_id: str) -> m.Job:
         """One job."""
-        return self._ask(m.Job, "GET", f"/v1/jobs/{_quoted(job_id)}")
+        return self._ask(m.Job, "GET", f"/v1/jobs/{quoted(job_id)}")
 
     def cancel(self, job_id: str) -> m.Job:
         """Ask for a job to stop; one that nobody works on stops at once."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:cancel")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:cancel")
 
     def delete(self, job_id: str, *, purge: bool = False) -> None:
         """Delete a job that has ended, with its trials, events, report and exports; ``purge``: for good, at once."""
         params = {"purge": "true"} if purge else None
-        self._request("DELETE", f"/v1/jobs/{_quoted(job_id)}", params=params)
+        self._request("DELETE", f"/v1/jobs/{quoted(job_id)}", params=params)
 
     def pause(self, job_id: str) -> m.Job:
         """Ask a running job to rest; it gives its worker back with the next heartbeat."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:pause")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:pause")
 
     def resume(self, job_id: str) -> m.Job:
         """Queue a paused job again."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:resume")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:resume")
 
     def retry(self, job_id: str) -> m.Job:
         """Queue a failed or cancelled job again; it goes on from what it has finished."""
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:retry")
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:retry")
 
     def report_found(self, job_id: str, *, idempotency_key: str | None = None) -> m.Job:
         """Report on what a failed or cancelled search has found, as a new job that searches no further."""
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:report", headers=headers)
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:report", headers=headers)
 
     def extend(self, job_id: str, budget: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
         """Go on with a search that has ended, as a new job; ``budget`` holds the limits to set."""
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         body = {"budget": dict(budget)}
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}:extend", json=body, headers=headers)
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}:extend", json=body, headers=headers)
 
     def add_tasks(self, job_id: str, added: Mapping[str, Any], *, idempotency_key: str | None = None) -> m.Job:
         """Add tasks to what a finished search has trained, as a new job.
@@ -156,18 +123,18 @@ class Client:
             idempotency_key: the same key makes no second job.
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return self._ask(m.Job, "POST", f"/v1/jobs/{_quoted(job_id)}/tasks", json=dict(added), headers=headers)
+        return self._ask(m.Job, "POST", f"/v1/jobs/{quoted(job_id)}/tasks", json=dict(added), headers=headers)
 
     def trials(
         self, job_id: str, *, phase: str | None = None, limit: int = 100, cursor: str | None = None
     ) -> m.TrialPage:
         """Trials of a job, by number."""
         params = {"phase": phase, "limit": limit, "cursor": cursor}
-        return self._ask(m.TrialPage, "GET", f"/v1/jobs/{_quoted(job_id)}/trials", params=params)
+        return self._ask(m.TrialPage, "GET", f"/v1/jobs/{quoted(job_id)}/trials", params=params)
 
     def report(self, job_id: str) -> m.Report:
         """The answer of a job."""
-        return self._ask(m.Report, "GET", f"/v1/jobs/{_quoted(job_id)}/report")
+        return self._ask(m.Report, "GET", f"/v1/jobs/{quoted(job_id)}/report")
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[m.Event]:
         """Events of a job as they happen, until it has ended; lost connections are taken up again.
@@ -208,32 +175,32 @@ class Client:
         self, job_id: str | None = None, *, sort: str = "rank", limit: int = 20, cursor: str | None = None
     ) -> m.RoutePage:
         """Routes of a job, or of all jobs, by a figure (``-`` before its name: largest first)."""
-        path = "/v1/routes" if job_id is None else f"/v1/jobs/{_quoted(job_id)}/routes"
+        path = "/v1/routes" if job_id is None else f"/v1/jobs/{quoted(job_id)}/routes"
         return self._ask(m.RoutePage, "GET", path, params={"sort": sort, "limit": limit, "cursor": cursor})
 
     def front(self, job_id: str) -> m.Front:
         """The routes of a job that no other beats on every objective, and their hypervolume."""
-        return self._ask(m.Front, "GET", f"/v1/jobs/{_quoted(job_id)}/front")
+        return self._ask(m.Front, "GET", f"/v1/jobs/{quoted(job_id)}/front")
 
     def route(self, digest: str) -> m.Route:
         """One route, with the figures of the newest job that has it."""
-        return self._ask(m.Route, "GET", f"/v1/routes/{_quoted(digest)}")
+        return self._ask(m.Route, "GET", f"/v1/routes/{quoted(digest)}")
 
     def drawing(self, digest: str) -> str:
         """A route as an SVG picture."""
-        return self._request("GET", f"/v1/routes/{_quoted(digest)}", params={"format": "svg"}).text
+        return self._request("GET", f"/v1/routes/{quoted(digest)}", params={"format": "svg"}).text
 
     def exports(self, route_digest: str) -> m.ExportPage:
         """Exports of a route, newest first."""
-        return self._ask(m.ExportPage, "GET", f"/v1/routes/{_quoted(route_digest)}/exports")
+        return self._ask(m.ExportPage, "GET", f"/v1/routes/{quoted(route_digest)}/exports")
 
     def export(self, route_digest: str) -> m.Export:
         """Ask for a route to be trained and exported; the answer names the job that does it."""
-        return self._ask(m.Export, "POST", f"/v1/routes/{_quoted(route_digest)}/exports", json={})
+        return self._ask(m.Export, "POST", f"/v1/routes/{quoted(route_digest)}/exports", json={})
 
     def export_state(self, export_id: str) -> m.Export:
         """One export."""
-        return self._ask(m.Export, "GET", f"/v1/exports/{_quoted(export_id)}")
+        return self._ask(m.Export, "GET", f"/v1/exports/{quoted(export_id)}")
 
     def download(self, export_id: str, folder: Path) -> Path:
         """Unpack a ready export into a folder, after comparing its digest.
@@ -244,7 +211,7 @@ class Client:
         folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
         with tempfile.TemporaryFile() as file:
-            with self._open(f"/v1/exports/{_quoted(export_id)}/download") as response:
+            with self._open(f"/v1/exports/{quoted(export_id)}/download") as response:
                 for chunk in response.iter_bytes():
                     digest.update(chunk)
                     file.write(chunk)
@@ -267,7 +234,7 @@ class Client:
 
     def dataset(self, name: str) -> m.Dataset:
         """One data set with its profile."""
-        return self._ask(m.Dataset, "GET", f"/v1/datasets/{_quoted(name)}")
+        return self._ask(m.Dataset, "GET", f"/v1/datasets/{quoted(name)}")
 
     def register_dataset(self, name: str, source: Mapping[str, Any]) -> m.Dataset:
         """Register data below a data root under a name; the answer names the job that profiles it."""
@@ -284,82 +251,3 @@ class Client:
             ServiceError: it cannot, or cannot be reached.
         """
         return self._ask(m.Health, "GET", "/readyz")
-
-    # --- the wire -----------------------------------------------------------------------------------------------
-
-    def _ask(
-        self,
-        answer: type[_Answer],
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> _Answer:
-        response = self._request(method, path, params=params, json=json, headers=headers)
-        return answer.model_validate_json(response.content)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        try:
-            response = self._http.request(method, path, params=given, json=json, headers=headers)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        if response.is_error:
-            raise _error_of(response)
-        return response
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[httpx.Response]:
-        try:
-            with self._http.stream("GET", path) as response:
-                if response.is_error:
-                    response.read()
-                    raise _error_of(response)
-                yield response
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-
-    @contextmanager
-    def _stream(self, job_id: str, after: int) -> Iterator[Iterator[ServerSentEvent]]:
-        path, headers = f"/v1/jobs/{_quoted(job_id)}/events", {"Last-Event-ID": str(after)}
-        timeout = httpx.Timeout(**(self._http.timeout.as_dict() | {"read": None}))
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-            if response.status_code in _AWAY:
-                raise httpx.RemoteProtocolError(f"{response.status_code} {response.reason_phrase}")
-            if response.is_error:
-                response.read()
-                raise _error_of(response)
-            yield read_events(response.iter_text())
-
-    def _unreachable(self, error: httpx.TransportError) -> ServiceError:
-        return ServiceError(
-            expected="a running service (mtnas serve)",
-            found=f"{type(error).__name__}: {error}",
-            where=str(self._http.base_url),
-        )
-
-
-def _quoted(part: str) -> str:
-    return quote(part, safe="")
-
-
-def _error_of(response: httpx.Response) -> MtnasError:
-    if response.headers.get("content-type", "").startswith("application/problem+json"):
-        document = response.json()
-        error = problems.from_document(document)
-        for other in document.get("errors", [])[1:]:
-            error.add_note(f"{other['where']}: expected {other['expected']}, found {other['found']}")
-        return error
-    return ServiceError(
-        expected="an answer", found=f"{response.status_code} {response.reason_phrase}", where=str(response.url)
-    )

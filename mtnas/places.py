@@ -38,7 +38,7 @@ class Places(BaseSettings):
     @field_validator("data_urls", mode="before")
     @classmethod
     def _split_urls(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return split_commas(value)
 
     @property
     def database(self) -> str:
@@ -54,6 +54,11 @@ class Places(BaseSettings):
     def cache(self) -> Path:
         """Folder of encoded data; may be deleted at any time."""
         return self.home / "cache"
+
+
+def split_commas(value: Any) -> Any:
+    """The parts of a text that commas divide; other values as they are."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def describe(settings: Places) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from mtnas.errors import SpecError
-from mtnas.places import Places, describe
+from mtnas.places import Places, describe, split_commas
 from mtnas.store import JobKind
 
 
@@ -63,7 +63,7 @@ class Settings(Places):
     @field_validator("kinds", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return split_commas(value)
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeat(self) -> Settings:

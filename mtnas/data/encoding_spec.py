@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mtnas.data.schema import NumberVectors
+from mtnas.data.schema_columns import NumberVectors
 from mtnas.data.spec_part import Part
 
 Width = Annotated[int, Field(ge=1, le=1024)]

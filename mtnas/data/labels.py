@@ -14,7 +14,7 @@ from mtnas.data.columns.column import column_of, finite_numbers_of
 from mtnas.data.columns.rows import Rows
 from mtnas.data.parts import Parts
 from mtnas.data.problem import Problem
-from mtnas.data.schema import LabelColumn
+from mtnas.data.schema_columns import LabelColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 from mtnas.units import OWN_UNIT, Transform, Unit

@@ -66,10 +66,6 @@ from mtnas.store.jobs.holding import Holding
 from mtnas.store.quotas import Quota
 from mtnas.store.records import (
     AuditRecord,
-    CheckpointRecord,
-    DatasetRecord,
-    EventRecord,
-    ExportRecord,
     FailureKind,
     JobHead,
     JobKind,
@@ -77,17 +73,23 @@ from mtnas.store.records import (
     JobState,
     Lease,
     LeaseSignal,
+    Pulse,
+    TokenRecord,
+    TokenRole,
+    WorkerRecord,
+)
+from mtnas.store.result_records import (
+    CheckpointRecord,
+    DatasetRecord,
+    EventRecord,
+    ExportRecord,
     NewRoute,
     NewTrial,
-    Pulse,
     ReportRecord,
     RouteRecord,
     RouteRole,
-    TokenRecord,
-    TokenRole,
     TrialRecord,
     TrialResult,
-    WorkerRecord,
     WorkState,
 )
 from mtnas.store.store import Store

@@ -23,7 +23,8 @@ from sqlalchemy import (
     false,
 )
 
-from mtnas.store.records import FailureKind, JobKind, JobState, RouteRole, TokenRole, WorkState
+from mtnas.store.records import FailureKind, JobKind, JobState, TokenRole
+from mtnas.store.result_records import RouteRole, WorkState
 from mtnas.store.sql.clock import UtcDateTime, now
 from mtnas.trials import TrialState
 

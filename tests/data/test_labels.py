@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mtnas.data.labels import check_labels, describe_labels, label_warnings, read_labels
-from mtnas.data.schema import LabelColumn
+from mtnas.data.schema_columns import LabelColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 

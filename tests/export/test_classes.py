@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtnas.data.schema import LabelColumn
+from mtnas.data.schema_columns import LabelColumn
 from mtnas.export import Manifest
 from mtnas.routes import NAMED_ROUTES
 from mtnas.routes.schemes.by_name import Size

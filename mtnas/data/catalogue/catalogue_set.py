@@ -12,7 +12,7 @@ from mtnas.data.access import DataAccess
 from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import Feature, Part, Split
 from mtnas.data.problem import Problem
-from mtnas.data.schema import Reading
+from mtnas.data.schema_columns import Reading
 from mtnas.errors import DataError
 from mtnas.tasks import Task
 

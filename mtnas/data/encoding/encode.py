@@ -17,7 +17,8 @@ from mtnas.data.columns.value_text import Places as Spelled
 from mtnas.data.columns.value_text import ValueKind
 from mtnas.data.encoding.knots import place_among
 from mtnas.data.encoding.preparing import prepared
-from mtnas.data.schema import BagColumn, CategoricalColumn, DataSchema, DenseColumn, NumericColumn, Reading
+from mtnas.data.schema import DataSchema
+from mtnas.data.schema_columns import BagColumn, CategoricalColumn, DenseColumn, NumericColumn, Reading
 
 _BLOCK_ROWS = 1024
 

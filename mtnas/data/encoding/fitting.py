@@ -25,10 +25,10 @@ from mtnas.data.encoding_spec import (
     RangedNumbers,
     number_vectors,
 )
-from mtnas.data.schema import (
+from mtnas.data.schema import DataSchema
+from mtnas.data.schema_columns import (
     BagColumn,
     CategoricalColumn,
-    DataSchema,
     DenseColumn,
     ImageColumn,
     LabelColumn,

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 from mtnas.data.data_spec import DataSpec
 from mtnas.data.profiles.request_checks import never_inputs
-from mtnas.data.schema import DataSchema, LabelColumn
+from mtnas.data.schema import DataSchema
+from mtnas.data.schema_columns import LabelColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task
 

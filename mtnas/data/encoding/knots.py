@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.data.schema import NumericColumn
+from mtnas.data.schema_columns import NumericColumn
 
 
 def fit_knots(values: NDArray[np.float64], *, bins: int) -> tuple[float, ...]:

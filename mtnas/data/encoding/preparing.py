@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.data.schema import NumericColumn
+from mtnas.data.schema_columns import NumericColumn
 
 MOST_DEVIATIONS = 1e6  # larger numbers are cut here, since float32 products of larger ones overflow
 SMOOTH_LIMIT = 3.0

@@ -109,8 +109,6 @@ def _ids(schema: DataSchema, rows: EncodedRows, train: NDArray[np.int64]) -> Ite
 
 def _lost_digits(table: Rows, schema: DataSchema) -> Iterator[Problem]:
     """Whole numbers read as numbers although different ones are the same float64: ids, more often than quantities."""
-    if not isinstance(table, pa.Table):
-        return  # another pass over what does not fit into memory
     for column in schema.numeric:
         if not pa.types.is_integer(table.schema.field(column.name).type):
             continue

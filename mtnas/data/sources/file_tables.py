@@ -18,7 +18,7 @@ from mtnas.data.columns.number_texts import (
 from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import FileSource
 from mtnas.data.problem import Problem
-from mtnas.data.schema import Reading
+from mtnas.data.schema_columns import Reading
 from mtnas.data.sources.csv_files import CsvOptions
 from mtnas.data.sources.joining import join_table
 from mtnas.data.sources.locating import Located

@@ -108,22 +108,38 @@ class LongTable:
         for number, file in enumerate(self._files):
             with pq.ParquetFile(file.path) as opened:
                 for batch in opened.iter_batches(rows, columns=stored):
-                    block = pa.Table.from_batches([batch])
-                    for name, values in self._constants.items():
-                        if name in names:
-                            block = block.append_column(name, pa.repeat(values[number], batch.num_rows))
-                    wanted = pa.schema([field for field in self.schema if field.name in names])
-                    yield block.select(wanted.names).cast(wanted)
+                    yield self._block(batch, number, names)
+
+    def _block(self, batch: pa.RecordBatch, number: int, names: Collection[str]) -> pa.Table:
+        """Rows of one file with what its folders say of them, typed as the whole is."""
+        block = pa.Table.from_batches([batch])
+        for name, values in self._constants.items():
+            if name in names:
+                block = block.append_column(name, pa.repeat(values[number], batch.num_rows))
+        wanted = pa.schema([field for field in self.schema if field.name in names])
+        return block.select(wanted.names).cast(wanted)
 
     def take(self, indices: NDArray[np.int64], /) -> pa.Table:
-        """Rows in ascending order, in memory."""
+        """Rows in ascending order, in memory. Row groups without any of them are not read."""
         taken, start = [], 0
-        for block in self.blocks(self.column_names):
-            first, last = np.searchsorted(indices, [start, start + block.num_rows])
-            if last > first:
-                taken.append(block.take(indices[first:last] - start))
-            start += block.num_rows
+        for number, file in enumerate(self._files):
+            with pq.ParquetFile(file.path) as opened:
+                for group in range(opened.num_row_groups):
+                    end = start + opened.metadata.row_group(group).num_rows
+                    wanted = indices[slice(*np.searchsorted(indices, [start, end]))]
+                    if wanted.size:
+                        taken += self._taken(opened, number, group, wanted - start)
+                    start = end
         return pa.concat_tables(taken) if taken else self.schema.empty_table()
+
+    def _taken(self, opened: pq.ParquetFile, number: int, group: int, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
+        """Rows of one row group, counted within it."""
+        start = 0
+        for batch in opened.iter_batches(BLOCK_ROWS, row_groups=[group], columns=self._stored.names):
+            first, last = np.searchsorted(rows, [start, start + batch.num_rows])
+            if last > first:
+                yield self._block(batch, number, self.column_names).take(rows[first:last] - start)
+            start += batch.num_rows
 
 
 def long_table(

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def find_remote(url: str, *, suffixes: tuple[str, ...], access: DataAccess, wher
         else:
             base, names = path.rstrip("/"), [name for name in store.find(path) if name.lower().endswith(suffixes)]
         scheme = url.partition("://")[0]
-        addresses = [(f"{scheme}://{name.lstrip('/')}", name) for name in sorted(names)]
+        addresses = [(name if is_remote(name) else f"{scheme}://{name.lstrip('/')}", name) for name in sorted(names)]
         found = [(address, _below(name, base), _version(store, name)) for address, name in addresses]
     if not found:
         raise DataAccessError(expected="files there", found=repr(url), where=where)
@@ -121,9 +121,10 @@ def evict_copies(cache: Path, *, unused_s: float) -> tuple[str, ...]:
     """Delete copies that nobody has asked for in so many seconds; gives their digests."""
     gone = []
     for folder in (cache / "remote").glob("*"):
-        if time.time() - folder.stat().st_mtime >= unused_s:
-            shutil.rmtree(folder, ignore_errors=True)
-            gone.append(folder.name)
+        with suppress(FileNotFoundError):  # somebody else evicts, too
+            if time.time() - folder.stat().st_mtime >= unused_s:
+                shutil.rmtree(folder, ignore_errors=True)
+                gone.append(folder.name)
     return tuple(gone)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from mtnas.store.database import Database
-from mtnas.store.records import EventRecord
+from mtnas.store.result_records import EventRecord
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import EVENTS
 from mtnas.store.viewer import ANYBODY, Viewer

@@ -19,19 +19,8 @@ from mtnas.store.jobs.transitions import (
     state_after_bad_end,
     state_after_release,
 )
-from mtnas.store.records import (
-    DatasetRecord,
-    ExportRecord,
-    FailureKind,
-    JobHead,
-    JobRecord,
-    JobState,
-    Json,
-    Lease,
-    NewRoute,
-    NewTrial,
-    TrialResult,
-)
+from mtnas.store.records import FailureKind, JobHead, JobRecord, JobState, Json, Lease
+from mtnas.store.result_records import DatasetRecord, ExportRecord, NewRoute, NewTrial, TrialResult
 from mtnas.store.results import checkpoints, datasets, exports, reports, routes, trials
 from mtnas.store.tables import JOBS
 from mtnas.trials import Place

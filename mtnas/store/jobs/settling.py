@@ -6,7 +6,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection, delete, select, update
 
-from mtnas.store.records import JobHead, JobState, Json, WorkState
+from mtnas.store.records import JobHead, JobState, Json
+from mtnas.store.result_records import WorkState
 from mtnas.store.sql.clock import now
 from mtnas.store.tables import DATASETS, EXPORTS, TRIALS
 from mtnas.trials import LOST, TrialState

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, select
 from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import refer_to
-from mtnas.store.records import CheckpointRecord, JobHead, Json
+from mtnas.store.records import JobHead, Json
+from mtnas.store.result_records import CheckpointRecord
 from mtnas.store.sql.insertion import insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of
 from mtnas.store.tables import CHECKPOINTS

@@ -8,7 +8,8 @@ from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.submission import insert_job
 from mtnas.store.quotas import Quota
-from mtnas.store.records import DatasetRecord, JobHead, JobKind, JobRecord, Json, WorkState
+from mtnas.store.records import JobHead, JobKind, JobRecord, Json
+from mtnas.store.result_records import DatasetRecord, WorkState
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.record_columns import as_record, columns_of, found, missing

@@ -9,7 +9,8 @@ from mtnas.store.database import Database
 from mtnas.store.files.artifacts import Artifacts
 from mtnas.store.files.references import refer_to
 from mtnas.store.jobs.submission import insert_job
-from mtnas.store.records import ExportRecord, JobHead, JobKind, Json, RouteRecord, WorkState
+from mtnas.store.records import JobHead, JobKind, Json
+from mtnas.store.result_records import ExportRecord, RouteRecord, WorkState
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.insertion import insert_missing

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from mtnas.store.database import Database
-from mtnas.store.records import JobHead, Json, ReportRecord
+from mtnas.store.records import JobHead, Json
+from mtnas.store.result_records import ReportRecord
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import columns_of, found
 from mtnas.store.tables import REPORTS, TEST_READS

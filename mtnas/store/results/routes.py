@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Select, select
 
 from mtnas.errors import NotFoundError
 from mtnas.store.database import Database
-from mtnas.store.records import JobHead, Json, NewRoute, RouteRecord, RouteRole
+from mtnas.store.records import JobHead, Json
+from mtnas.store.result_records import NewRoute, RouteRecord, RouteRole
 from mtnas.store.sql.insertion import insert_missing, insert_or_replace
 from mtnas.store.sql.record_columns import as_record, columns_of, missing
 from mtnas.store.sql.sorting import checked_figures, figures, in_order

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select, update
 
 from mtnas.errors import ConflictError, NotFoundError, SpecError
 from mtnas.store.database import Database
-from mtnas.store.records import JobHead, NewTrial, TrialRecord, TrialResult
+from mtnas.store.records import JobHead
+from mtnas.store.result_records import NewTrial, TrialRecord, TrialResult
 from mtnas.store.sql.clock import now
 from mtnas.store.sql.finite_json import clean
 from mtnas.store.sql.insertion import insert_missing

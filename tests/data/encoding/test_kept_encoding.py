@@ -9,7 +9,8 @@ import pytest
 
 from mtnas.data.data_spec import DataSpec
 from mtnas.data.encoding.kept_encoding import check_classes, check_encoding
-from mtnas.data.schema import DataSchema, LabelColumn, NumericColumn
+from mtnas.data.schema import DataSchema
+from mtnas.data.schema_columns import LabelColumn, NumericColumn
 from mtnas.errors import DataError
 from mtnas.tasks import Task, TaskKind
 
