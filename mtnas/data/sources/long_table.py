@@ -121,7 +121,8 @@ class LongTable:
 
     def take(self, indices: NDArray[np.int64], /) -> pa.Table:
         """Rows in ascending order, in memory. Row groups without any of them are not read."""
-        taken, start = [], 0
+        taken: list[pa.Table] = []
+        start = 0
         for number, file in enumerate(self._files):
             with pq.ParquetFile(file.path) as opened:
                 for group in range(opened.num_row_groups):
