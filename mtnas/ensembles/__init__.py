@@ -1,5 +1,5 @@
-"""Ensembles: trees as tables of nodes, and which trained members answer together.
+"""Ensembles: trees and linear models as tensors, and which trained members answer together.
 
-In go members' predictions on ``valid`` and grown trees; out come weights of members, and outputs for rows. Numpy and
+In go members' predictions on ``valid`` and fitted models; out come weights of members, and outputs for rows. Numpy and
 torch; reads ``training`` for metrics, and neither journals nor executors.
 """

@@ -5,14 +5,13 @@ Legend: N rows, F columns, M nodes of all trees, R trees, S sets of categories, 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from mtnas.ensembles.tree_inputs import TreeInputs
+from mtnas.ensembles.table_inputs import TableInputs
+from mtnas.ensembles.tensor_file import packed, unpacked
 
 CODES = 256  # places of a set of categories
 ROWS_AT_ONCE = 4096
@@ -39,7 +38,7 @@ class Forest:
         baseline: float64 ``[O]``.
     """
 
-    inputs: TreeInputs
+    inputs: TableInputs
     depth: int
     feature: Tensor
     threshold: Tensor
@@ -58,7 +57,7 @@ class Forest:
         return len(self.value) + len(self.baseline)
 
     @property
-    def comparisons(self) -> int:
+    def operations(self) -> int:
         """What a row costs at most: one comparison per level of every tree."""
         return self.depth * len(self.roots)
 
@@ -83,15 +82,16 @@ class Forest:
         """All tensors by name."""
         return {name: getattr(self, name) for name in _TENSORS}
 
+    def plan(self) -> dict[str, int]:
+        """What else a module needs to know of it."""
+        return {"depth": self.depth}
+
     def to_bytes(self) -> bytes:
         """As a safetensors file."""
-        about = json.dumps({"inputs": self.inputs.to_json(), "depth": self.depth})
-        tensors = self.tensors() | {"about": torch.frombuffer(bytearray(about.encode()), dtype=torch.uint8)}
-        return safetensors.torch.save(tensors)
+        return packed(self.tensors(), {"inputs": self.inputs.to_json(), "depth": self.depth})
 
     @staticmethod
     def from_bytes(data: bytes) -> Forest:
         """What ``to_bytes`` wrote."""
-        tensors = safetensors.torch.load(data)
-        about = json.loads(bytes(tensors.pop("about").tolist()))
-        return Forest(inputs=TreeInputs.from_json(about["inputs"]), depth=about["depth"], **tensors)
+        tensors, about = unpacked(data)
+        return Forest(inputs=TableInputs.from_json(about["inputs"]), depth=about["depth"], **tensors)

@@ -23,19 +23,14 @@ class GreedyRules:
     """Guards against fitting the rows that members are chosen on.
 
     Attributes:
-        most_members: picks at most; a member may be picked several times.
+        most_picks: a member may be picked several times.
         least_gain: more picks must bring at least this beyond fewer ones, or the fewer count.
         patience: picks in a row that may bring nothing.
-        bags: how often to select, each time from a random part of the members; counts are added up. 1 selects once,
-            from all.
-        bag_share: the part of the members in a bag.
     """
 
-    most_members: int = 32
+    most_picks: int = 32
     least_gain: float = 5e-5
-    patience: int = 8
-    bags: int = 1
-    bag_share: float = 0.5
+    patience: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +48,18 @@ class Selected:
 
 
 def select(
-    predictions_MNO: Tensor,
-    score: Score,
-    rules: GreedyRules,
-    *,
-    generator: torch.Generator,
-    allowed: Sequence[int] | None = None,
+    predictions_MNO: Tensor, score: Score, rules: GreedyRules, *, allowed: Sequence[int] | None = None
 ) -> Selected:
     """Start with the best member; add, with replacement, whichever makes the mean prediction best.
 
     Equal scores go to a member that is in already (the smaller set), then to the first. Of all beginnings of the list
-    of picks the shortest counts that is within ``least_gain`` of the best: so without bags the ensemble is never worse
+    of picks the shortest counts that is within ``least_gain`` of the best: so the ensemble is never worse on these rows
     than its best member by more than that. We depart from the paper in ending after some picks that bring nothing.
 
     Args:
         predictions_MNO: probabilities or values, in the unit in which they are averaged.
         score: how good predictions are.
         rules: guards.
-        generator: draws the bags.
         allowed: members that may be picked; ``None`` for all.
 
     Raises:
@@ -81,24 +70,11 @@ def select(
     members = [member for member in members if not math.isnan(float(alone[member]))]
     if not members:
         raise ValueError("no member whose predictions can be judged")
-    if rules.bags == 1 or len(members) < 3:
-        return _once(predictions_MNO, score, rules, members)
-    counts: Counter[int] = Counter()
-    size = max(2, round(rules.bag_share * len(members)))
-    for _ in range(rules.bags):
-        order = torch.randperm(len(members), generator=generator)[:size].tolist()
-        counts.update(_once(predictions_MNO, score, rules, sorted(members[place] for place in order)).counts)
-    mean = sum(count * predictions_MNO[member] for member, count in counts.items()) / counts.total()
-    assert isinstance(mean, Tensor)
-    return Selected(counts=dict(sorted(counts.items())), path=(float(score(mean[None])),))
-
-
-def _once(predictions_MNO: Tensor, score: Score, rules: GreedyRules, members: Sequence[int]) -> Selected:
     picks: list[int] = []
     path: list[float] = []
     total_NO = torch.zeros_like(predictions_MNO[0])
     candidates_MNO = predictions_MNO[torch.tensor(members)]
-    while len(picks) < rules.most_members and len(picks) - _shortest(path, rules) <= rules.patience:
+    while len(picks) < rules.most_picks and len(picks) - _shortest(path, rules) <= rules.patience:
         found = score((total_NO + candidates_MNO) / (len(picks) + 1)).tolist()
         best = max(range(len(members)), key=lambda place: (found[place], members[place] in picks, -members[place]))
         picks.append(members[best])
@@ -111,10 +87,3 @@ def _once(predictions_MNO: Tensor, score: Score, rules: GreedyRules, members: Se
 def _shortest(path: Sequence[float], rules: GreedyRules) -> int:
     """How many picks it takes to come within ``least_gain`` of the best; 0 before the first."""
     return next((end for end, value in enumerate(path, 1) if value >= max(path) - rules.least_gain), 0)
-
-
-def mixed(predictions_MNO: Tensor, weights: Mapping[int, float]) -> Tensor:
-    """The ensemble's predictions ``[N, O]``."""
-    places = list(weights)
-    shares = torch.tensor([weights[place] for place in places], dtype=predictions_MNO.dtype)
-    return torch.einsum("mno,m->no", predictions_MNO[torch.tensor(places)], shares)

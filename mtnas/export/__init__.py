@@ -1,6 +1,6 @@
 """Exports: a trained route as a folder that runs with torch, safetensors and numpy alone."""
 
-from mtnas.export.ensemble_writer import Member, TreeMember, export_ensemble
+from mtnas.export.ensemble_writer import Member, ModelMember, export_ensemble
 from mtnas.export.load_module import LoadedModule, load_module
 from mtnas.export.manifest import Manifest, Provenance
 from mtnas.export.verify import CheckResult, run_check, verify_export
@@ -11,8 +11,8 @@ __all__ = [
     "LoadedModule",
     "Manifest",
     "Member",
+    "ModelMember",
     "Provenance",
-    "TreeMember",
     "export_ensemble",
     "export_module",
     "load_module",

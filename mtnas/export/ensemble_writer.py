@@ -1,4 +1,4 @@
-"""Writing the export of an ensemble: several frozen networks and trees as one folder that runs without mtnas."""
+"""Writing the export of an ensemble: frozen networks, trees and linear models as a folder that runs without mtnas."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mtnas.data.encoding.encode import encode_rows
 from mtnas.data.schema import DataSchema
-from mtnas.ensembles.forest import Forest
 from mtnas.ensembles.mixture import mixture
+from mtnas.ensembles.task_model import Kind, TaskModel
 from mtnas.errors import ExportError
 from mtnas.export.expected_outputs import expected_outputs, rows_as_json
 from mtnas.export.exportable import check_exportable
@@ -59,10 +59,12 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TreeMember:
-    """The trees of one task, and their share."""
+class ModelMember:
+    """Trees or a linear model of one task, and their share of what is said there."""
 
-    forest: Forest
+    task: str
+    kind: Kind
+    model: TaskModel
     share: float
 
 
@@ -71,7 +73,7 @@ def export_ensemble(
     *,
     digest: str,
     members: Sequence[Member],
-    trees: Mapping[str, TreeMember],
+    models: Sequence[ModelMember],
     drawn: tuple[RouteGraph, Route],
     schema: DataSchema,
     tasks: Sequence[Task],
@@ -84,7 +86,7 @@ def export_ensemble(
         folder: where to write.
         digest: of the ensemble.
         members: its networks.
-        trees: its trees, by task.
+        models: its members that are no networks.
         drawn: graph and route of the drawing.
         schema: how rows became the arrays of the training.
         tasks: of all members.
@@ -96,7 +98,7 @@ def export_ensemble(
     """
     for task in tasks:
         total = sum(m.shares.get(task.name, 0.0) for m in members)
-        total += trees[task.name].share if task.name in trees else 0.0
+        total += sum(m.share for m in models if m.task == task.name)
         if abs(total - 1) > 1e-6:
             raise ExportError(expected="shares that add up to 1", found=f"{total:g}", where=f"task {task.name!r}")
     groups: dict[str, list[Member]] = {}
@@ -111,23 +113,21 @@ def export_ensemble(
         named = [named_weights(member.frozen, wiring.naming, member.gate) for member in group]
         tensors |= {f"route_{number}/{name}": torch.stack([w[name] for w in named]) for name in named[0]}
         contents[f"route_{number}.py"] = route_source(wiring, digest=group[0].route_digest).encode()
-    with_trees = [task.name for task in tasks if task.name in trees]
-    for place, name in enumerate(with_trees):
-        tensors |= {f"trees_{place}/{key}": tensor for key, tensor in trees[name].forest.tensors().items()}
+    for place, fitted in enumerate(models):
+        tensors |= {f"model_{place}/{key}": tensor for key, tensor in fitted.model.tensors().items()}
     first = in_order[0] if in_order else None
     wiring = Wiring.of(*drawn, tasks, schema) if first is None else _wiring(first, tasks, schema)
     costs = [cost_of(member.graph, member.route, member.frozen) for member in members]
-    forests = [member.forest for member in trees.values()]
     examples = rows_as_json(schema, rows)
     contents |= {
         "model.py": ensemble_source(wiring, num_routes=len(groups)).encode(),
         "model.safetensors": save({name: tensor.contiguous() for name, tensor in tensors.items()}),
-        "ensemble.json": as_json(_plan(tasks, in_order, trees, wiring.naming.bag_arguments)),
+        "ensemble.json": as_json(_plan(tasks, in_order, models, wiring.naming.bag_arguments)),
         "preprocessing.json": as_json(preprocessing_json(schema, bag_arguments=wiring.naming.bag_arguments)),
         "vocabularies.json": as_json(vocabularies_json(schema)),
         "route.svg": to_svg(*drawn, title=f"the heaviest network of ensemble {digest[:12]}").encode(),
         "example_rows.json": as_json(examples),
-        "expected_outputs.safetensors": save(_expected(tasks, members, trees, schema, rows)),
+        "expected_outputs.safetensors": save(_expected(tasks, members, models, schema, rows)),
         **{name: (files("mtnas.export.standalone") / name).read_bytes() for name in (*STANDALONE, "ensemble.py")},
         VALUES: (files("mtnas.data.columns") / VALUES).read_bytes(),
     }
@@ -135,9 +135,9 @@ def export_ensemble(
         tasks=tuple(exported_task(task, schema) for task in wiring.tasks),
         columns=columns_of(schema),
         route=ExportedRoute(text=drawn[1].text, digest=digest, graph_digest=drawn[0].digest),
-        members=tuple(_described(in_order, trees)),
-        num_params=sum(cost.num_params for cost in costs) + sum(forest.num_params for forest in forests),
-        macs=sum(cost.macs for cost in costs) + sum(forest.comparisons for forest in forests),
+        members=tuple(_described(in_order, models)),
+        num_params=sum(cost.num_params for cost in costs) + sum(fitted.model.num_params for fitted in models),
+        macs=sum(cost.macs for cost in costs) + sum(fitted.model.operations for fitted in models),
         dtype="float32" if first is None else str(next(first.frozen.parameters()).dtype).removeprefix("torch."),
         torch=torch.__version__,
         provenance=Provenance.of(provenance),
@@ -156,32 +156,31 @@ def _wiring(member: Member, tasks: Sequence[Task], schema: DataSchema) -> Wiring
 
 
 def _plan(
-    tasks: Sequence[Task], members: Sequence[Member], trees: Mapping[str, TreeMember], bags: Sequence[str]
+    tasks: Sequence[Task], members: Sequence[Member], models: Sequence[ModelMember], bags: Sequence[str]
 ) -> dict[str, Any]:
-    """What ``ensemble.json`` holds."""
+    """What ``ensemble.json`` holds; shares of a task are those of all networks, then of its models in their order."""
     found = []
-    place = 0
     for task in tasks:
+        own = [place for place, fitted in enumerate(models) if fitted.task == task.name]
         shares = [member.shares.get(task.name, 0.0) for member in members]
-        grown: dict[str, Any] | None = None
-        if task.name in trees:
-            forest = trees[task.name].forest
-            shares.append(trees[task.name].share)
-            grown = {
-                "place": place,
-                "depth": forest.depth,
-                "num_categorical": len(forest.inputs.vocabularies),
-                "elements": forest.inputs.elements,
-            }
-            place += 1
-        found.append({"name": task.name, "kind": str(task.kind), "shares": shares, "trees": grown})
-    return {"tasks": found, "bags": bags}
+        shares += [models[place].share for place in own]
+        found.append({"name": task.name, "kind": str(task.kind), "shares": shares, "models": own})
+    described = [
+        {
+            "kind": fitted.kind,
+            "num_categorical": len(fitted.model.inputs.vocabularies),
+            "elements": fitted.model.inputs.elements,
+            **fitted.model.plan(),
+        }
+        for fitted in models
+    ]
+    return {"tasks": found, "models": described, "bags": bags}
 
 
 def _expected(
     tasks: Sequence[Task],
     members: Sequence[Member],
-    trees: Mapping[str, TreeMember],
+    models: Sequence[ModelMember],
     schema: DataSchema,
     rows: pa.Table,
 ) -> dict[str, Tensor]:
@@ -192,21 +191,20 @@ def _expected(
     for task in tasks:
         said_by = zip(members, of_members, strict=True)
         heard = [(said[task.name], m.shares[task.name]) for m, said in said_by if task.name in m.shares]
-        if task.name in trees:
-            grown = trees[task.name]
-            matrix = grown.forest.inputs.matrix(
+        for fitted in (fitted for fitted in models if fitted.task == task.name):
+            matrix = fitted.model.inputs.matrix(
                 categorical=encoded.categorical, numeric=encoded.numeric, bags=encoded.bags, images=encoded.images
             )
-            summed = grown.forest.outputs(torch.from_numpy(matrix))
-            heard.append((summed.to(heard[0][0].dtype) if heard else summed, grown.share))
+            said = fitted.model.outputs(torch.from_numpy(matrix))
+            heard.append((said.to(heard[0][0].dtype) if heard else said, fitted.share))
         together = torch.stack([output for output, _ in heard])
         outputs[task.name] = mixture(task, together, [share for _, share in heard]).contiguous()
     return outputs
 
 
-def _described(members: Sequence[Member], trees: Mapping[str, TreeMember]) -> list[ExportedMember]:
+def _described(members: Sequence[Member], models: Sequence[ModelMember]) -> list[ExportedMember]:
     found = [ExportedMember(label=m.label, route_digest=m.route_digest, shares=dict(m.shares)) for m in members]
-    if trees:
-        shares = {name: member.share for name, member in trees.items()}
-        found.append(ExportedMember(label="boosted_trees", route_digest=None, shares=shares))
+    for kind in dict.fromkeys(fitted.kind for fitted in models):
+        shares = {fitted.task: fitted.share for fitted in models if fitted.kind == kind}
+        found.append(ExportedMember(label=kind, route_digest=None, shares=shares))
     return found

@@ -58,7 +58,7 @@ class ExportedRoute(Part):
 
 
 class ExportedMember(Part):
-    """A member of an ensemble: its shares by task. ``route_digest`` is null for trees."""
+    """A member of an ensemble: its shares by task. ``route_digest`` is null for trees and linear models."""
 
     label: str
     route_digest: str | None

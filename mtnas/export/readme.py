@@ -90,7 +90,7 @@ gives one network by itself, both counted from 0, as a plain `nn.Module`.
 |---|---|
 | `model.py`, `ensemble.py`, `ensemble.json` | the ensemble, and the shares of its members |
 | `route_1.py` ... | the networks of each route |
-| `model.safetensors` | weights, those of one route stacked, and the tables of trees |
+| `model.safetensors` | weights, those of one route stacked, and what trees and linear models have learned |
 | `preprocessing.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
 | `route.svg` | a drawing of the network with the largest share |
 | `manifest.json` | tasks, columns, members, cost, provenance, sha256 of every file |

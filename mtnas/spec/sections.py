@@ -227,11 +227,16 @@ STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "p
 
 
 class ProtocolSpec(Part):
-    """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``."""
+    """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``.
+
+    ``boosted_trees`` (yes, where it is left out) and ``linear_models``: whether these are fitted, one per task, as rows
+    of the report and as members of the ensemble.
+    """
 
     level: Literal["quick", "standard", "headline"] = "quick"
     baselines: Annotated[tuple[Name, ...], AtMost(64)] | None = None
     boosted_trees: bool | None = None
+    linear_models: bool = True
     random_search: bool | None = None
     seeds: Annotated[int, Field(ge=1)] | None = None
     finalists: Annotated[int, Field(ge=1)] = 3
@@ -243,6 +248,11 @@ class ProtocolSpec(Part):
         if self.baselines is not None:
             return self.baselines
         return STANDARD_BASELINES[:3] if self.level == "quick" else STANDARD_BASELINES
+
+    @property
+    def grows_trees(self) -> bool:
+        """Whether boosted trees are grown: at every level, unless the user says otherwise."""
+        return self.boosted_trees is not False
 
     @property
     def num_seeds(self) -> int:
@@ -291,9 +301,9 @@ class ExportSpec(Part):
         top: how many finalists; with none, nothing is exported.
         ensemble: ``greedy`` chooses among the networks that were retrained, baselines too, on ``valid``; an entrant of
             the report of its own. ``none`` keeps one network.
-        ensemble_for: whether every ``task`` has weights of its own, or the whole ``job`` has the same.
-        tree_members: whether boosted trees, where the protocol grows them, may be members.
-        most_members: members at most, a member counted as often as it was chosen.
+        ensemble_for: whether half of a member's weight is each ``task``'s own, or the whole ``job`` has the same.
+        tree_members: whether boosted trees and linear models, where the protocol fits them, may be members.
+        most_members: different members at most.
     """
 
     top: Annotated[int, Field(ge=0)] = 1

@@ -23,17 +23,18 @@ from mtnas.data.encoding_spec import (
     RangedNumbers,
 )
 from mtnas.ensembles.forest import CODES, Forest
+from mtnas.ensembles.linear import Linear, places_of
 from mtnas.ensembles.mixture import chances, mixture
-from mtnas.ensembles.tree_inputs import TreeInputs
+from mtnas.ensembles.table_inputs import TableInputs
 from mtnas.errors import ExportError
-from mtnas.export import Manifest, Member, TreeMember, export_ensemble, verify_export
+from mtnas.export import Manifest, Member, ModelMember, export_ensemble, verify_export
 from mtnas.routes.schemes.by_name import NAMED_ROUTES, Size
 from mtnas.supernets import freeze
 from tests.export.cases import PROVENANCE, TASKS, Trained, import_export, mixed_schema, mixed_table, towers, trained
 
 SCHEMES = ("mmoe", "mmoe", "cross_stitch", "single_task")
-SHARES = {"late": (0.25, 0.25, 0.0, 0.25), "class": (0.5, 0.0, 0.25, 0.25), "price": (0.1, 0.2, 0.3, 0.4)}
-TREE_SHARES = {"late": 0.25}
+SHARES = {"late": (0.25, 0.25, 0.0, 0.25), "class": (0.5, 0.0, 0.25, 0.25), "price": (0.1, 0.2, 0.2, 0.2)}
+TREE_SHARES, LINEAR_SHARES = {"late": 0.125}, {"late": 0.125, "price": 0.3}
 
 
 def networks(schema: DataSchema) -> list[Trained]:
@@ -47,7 +48,7 @@ def networks(schema: DataSchema) -> list[Trained]:
 def forest(schema: DataSchema, *, trees: int = 7, depth: int = 3, seed: int = 0) -> Forest:
     """Complete trees that ask every kind of column, with random thresholds, sets and values."""
     rng = np.random.default_rng(seed)
-    inputs = TreeInputs(
+    inputs = TableInputs(
         vocabularies=schema.inputs.vocabularies[: len(schema.categorical)],
         num_numeric=schema.inputs.num_numeric,
         elements=((0, 1, 2),),
@@ -76,12 +77,40 @@ def forest(schema: DataSchema, *, trees: int = 7, depth: int = 3, seed: int = 0)
     )
 
 
+def linear(schema: DataSchema, *, seed: int = 0) -> Linear:
+    """Random numbers; the second categorical column knows fewer codes than there are."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = forest(schema).inputs
+    first, sizes = places_of(inputs)
+    sizes[1] -= 1
+    return Linear(
+        inputs=inputs,
+        first=first,
+        sizes=sizes,
+        table=torch.randn(int(first[-1] + sizes[-1]), 1, generator=generator, dtype=torch.float64),
+        weight=torch.randn(inputs.width - len(sizes), 1, generator=generator, dtype=torch.float64),
+        bias=torch.randn(1, generator=generator, dtype=torch.float64),
+    )
+
+
+def models(schema: DataSchema) -> list[ModelMember]:
+    """Trees for one task, linear models for two."""
+    found = [
+        ModelMember(task=task, kind="boosted_trees", model=forest(schema), share=share)
+        for task, share in TREE_SHARES.items()
+    ]
+    return found + [
+        ModelMember(task=task, kind="linear", model=linear(schema, seed=seed), share=share)
+        for seed, (task, share) in enumerate(LINEAR_SHARES.items())
+    ]
+
+
 def exported(
     folder: Path, *, trees: bool = True, schema: DataSchema | None = None
 ) -> tuple[Manifest, dict[str, Tensor]]:
     """An export, and what its members' own supernets and trees say together."""
     schema, table = schema or mixed_schema(), mixed_table()
-    cases, grown = networks(schema), forest(schema)
+    cases, fitted = networks(schema), models(schema)
     members = [
         Member(
             label=SCHEMES[place],
@@ -97,7 +126,7 @@ def exported(
         folder,
         digest="e" * 64,
         members=members,
-        trees={"late": TreeMember(forest=grown, share=TREE_SHARES["late"])} if trees else {},
+        models=models(schema) if trees else [],
         drawn=(cases[0].graph, cases[0].route),
         schema=schema,
         tasks=TASKS,
@@ -105,13 +134,13 @@ def exported(
         provenance=PROVENANCE,
     )
     rows = encode_rows(schema, table)
-    matrix = grown.inputs.matrix(categorical=rows.categorical, numeric=rows.numeric, bags=rows.bags, images=rows.images)
+    inputs = fitted[0].model.inputs
+    matrix = inputs.matrix(categorical=rows.categorical, numeric=rows.numeric, bags=rows.bags, images=rows.images)
     said = [case.outputs() for case in cases]
     expected = {}
     for task in TASKS:
         heard = [(said[place][task.name], share) for place, share in enumerate(SHARES[task.name]) if share]
-        if task.name in TREE_SHARES:
-            heard.append((grown.outputs(torch.from_numpy(matrix)), TREE_SHARES[task.name]))
+        heard += [(m.model.outputs(torch.from_numpy(matrix)), m.share) for m in fitted if m.task == task.name]
         expected[task.name] = mixture(task, torch.stack([o for o, _ in heard]), [s for _, s in heard])
     return manifest, expected
 
@@ -132,9 +161,10 @@ def test_it_says_what_its_members_say_together(tmp_path: Path) -> None:
     predictions = model.predict(inputs)
     torch.testing.assert_close(predictions["late"], chances(TASKS[0], expected["late"]).float()[:, 0])
     torch.testing.assert_close(predictions["class"].sum(dim=1), torch.ones(len(predictions["class"])))
-    grown = forest(mixed_schema())
-    assert manifest.num_params == sum(p.numel() for p in model.parameters()) + grown.num_params
-    assert [member.label for member in manifest.members] == [*SCHEMES, "boosted_trees"]
+    fitted = sum(member.model.num_params for member in models(mixed_schema()))
+    assert manifest.num_params == sum(p.numel() for p in model.parameters()) + fitted
+    assert [member.label for member in manifest.members] == [*SCHEMES, "boosted_trees", "linear"]
+    assert manifest.members[-1].shares == LINEAR_SHARES
 
 
 @pytest.mark.parametrize(
@@ -189,7 +219,7 @@ def test_trees_alone_are_an_ensemble_too(tmp_path: Path) -> None:
         tmp_path / "trees",
         digest="e" * 64,
         members=[],
-        trees={"late": TreeMember(forest=grown, share=1.0)},
+        models=[ModelMember(task="late", kind="boosted_trees", model=grown, share=1.0)],
         drawn=(graph.graph, graph.route),
         schema=schema,
         tasks=tasks,
@@ -200,6 +230,23 @@ def test_trees_alone_are_an_ensemble_too(tmp_path: Path) -> None:
     rows = encode_rows(schema, case.table)
     matrix = grown.inputs.matrix(categorical=rows.categorical, numeric=rows.numeric, bags=rows.bags, images=rows.images)
     torch.testing.assert_close(found["late"], grown.outputs(torch.from_numpy(matrix)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_code_that_a_linear_model_does_not_know_counts_as_the_first() -> None:
+    found = linear(mixed_schema())
+    matrix = torch.zeros(2, found.inputs.width)
+    matrix[1, 1] = float(found.sizes[1])
+    outputs = found.outputs(matrix)
+    torch.testing.assert_close(outputs[0], outputs[1])
+    matrix[1, 1] = 1.0
+    assert not found.outputs(matrix)[1].equal(outputs[0])
+
+
+def test_a_linear_model_survives_its_bytes() -> None:
+    before = linear(mixed_schema())
+    after = Linear.from_bytes(before.to_bytes())
+    assert after.inputs == before.inputs
+    assert all(tensor.equal(after.tensors()[name]) for name, tensor in before.tensors().items())
 
 
 def test_shares_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
@@ -218,4 +265,4 @@ def test_a_forest_survives_its_bytes() -> None:
     after = Forest.from_bytes(before.to_bytes())
     assert after.inputs == before.inputs
     assert all(tensor.equal(after.tensors()[name]) for name, tensor in before.tensors().items())
-    assert replace(before, depth=1).comparisons < before.comparisons
+    assert replace(before, depth=1).operations < before.operations

@@ -29,7 +29,14 @@ SMALL: dict[str, Any] = {
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 2, "width": 4}},
     "search": {"kind": "reinforce", "routes_per_step": 4, "reward_rows": 32, **SHORT},
     "training": TRAINING,
-    "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 2, "finalists": 2},
+    "protocol": {
+        "level": "quick",
+        "baselines": ["shared_bottom"],
+        "seeds": 2,
+        "finalists": 2,
+        "boosted_trees": False,  # tests/run/task_models and tests/run/phases/test_ensemble.py have them
+        "linear_models": False,
+    },
     "export": {"top": 0, "ensemble": "none"},  # tests/run/phases/test_ensemble.py and test_ensemble_export.py have one
 }
 # What these are charged, in candidate-steps: a step has 64 rows, a forward pass alone is a third.

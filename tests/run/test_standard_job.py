@@ -62,10 +62,11 @@ def test_weights_of_rivals_are_kept_for_the_ensemble_alone(done: tuple[Mapping[s
     assert kept == {f"weights/{number}" for number in wanted}
 
 
-def test_boosted_trees_have_a_row_like_the_others(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
+def test_models_of_one_task_have_rows_like_the_others(done: tuple[Mapping[str, Any], MemoryJournal]) -> None:
     report, journal = done
-    *networks, trees, _ = report["rows"]
-    assert trees["label"] == "boosted_trees"
+    *networks, trees, linear, _ = report["rows"]
+    assert (trees["label"], linear["label"]) == ("boosted_trees", "linear")
+    assert trees.keys() == linear.keys()
     assert trees.keys() == networks[0].keys()
     assert trees["route_digest"] is None
     assert trees["device_seconds"] > 0
@@ -89,7 +90,7 @@ def test_trees_are_grown_once_per_job(done: tuple[Mapping[str, Any], MemoryJourn
 
 
 def test_parts_of_the_protocol_can_be_left_out(access: DataAccess) -> None:
-    protocol = PROTOCOL | {"boosted_trees": False, "random_search": False}
+    protocol = PROTOCOL | {"boosted_trees": False, "linear_models": False, "random_search": False}
     report = run(spec_of(protocol=protocol, export=EXPORT), MemoryJournal(), access)
     assert [row["label"] for row in report["rows"]] == ["single_task", "shared_bottom", "finalist-1", "ensemble"]
     assert len(report["comparisons"]) == 1

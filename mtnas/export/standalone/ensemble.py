@@ -1,4 +1,4 @@
-"""Networks of several routes, and trees, that answer as one. Needs torch only.
+"""Networks of several routes, trees and linear models that answer as one. Needs torch only.
 
 Networks of one route are computed together, with their weights stacked. Probabilities are averaged, and so are values
 of regressions; shares differ by task.
@@ -24,7 +24,8 @@ class Ensemble(nn.Module):
     Args:
         plan: what ``ensemble.json`` holds.
         routes: the class of each route.
-        tensors: what ``model.safetensors`` holds: weights of routes with a leading axis of members, tables of trees.
+        tensors: what ``model.safetensors`` holds: weights of routes with a leading axis of members, and those of
+            models of one task.
     """
 
     def __init__(self, plan: Mapping[str, Any], routes: Sequence[type[nn.Module]], tensors: Mapping[str, Tensor]):
@@ -33,11 +34,10 @@ class Ensemble(nn.Module):
         self.routes = nn.ModuleList(
             Stack(route(), _below(tensors, f"route_{number}/")) for number, route in enumerate(routes, 1)
         )
-        self.places = [task["trees"]["place"] if task["trees"] else None for task in plan["tasks"]]
-        self.trees = nn.ModuleList(
-            Trees(task["trees"], plan["bags"], _below(tensors, f"trees_{task['trees']['place']}/"))
-            for task in plan["tasks"]
-            if task["trees"]
+        self.places = [task["models"] for task in plan["tasks"]]
+        self.models = nn.ModuleList(
+            KINDS[found["kind"]](found, plan["bags"], _below(tensors, f"model_{place}/"))
+            for place, found in enumerate(plan["models"])
         )
         for number, task in enumerate(plan["tasks"]):
             self.register_buffer(f"shares_{number}", torch.tensor(task["shares"], dtype=torch.float32))
@@ -46,11 +46,11 @@ class Ensemble(nn.Module):
         """Outputs per task, [B, outputs]: logits of the mean probability, or the mean value of a regression."""
         of_routes = [route(inputs) for route in self.routes]
         outputs = {}
-        for number, ((name, kind), place) in enumerate(zip(self.tasks, self.places, strict=True)):
+        for number, ((name, kind), places) in enumerate(zip(self.tasks, self.places, strict=True)):
             members = [found[name] for found in of_routes]
-            if place is not None:
-                grown = self.trees[place](inputs).unsqueeze(0)
-                members.append(grown.to(members[0].dtype) if members else grown)
+            for place in places:
+                said = self.models[place](inputs).unsqueeze(0)
+                members.append(said.to(members[0].dtype) if members else said)
             outputs[name] = averaged(kind, torch.cat(members), getattr(self, f"shares_{number}"))
         return outputs
 
@@ -105,12 +105,12 @@ class Stack(nn.Module):
         return network
 
 
-class Trees(nn.Module):
-    """Boosted trees of one task as tables of nodes, walked level by level; a leaf leads to itself."""
+class TaskModel(nn.Module):
+    """A model of one task over one matrix of the inputs: codes, numbers, which frequent elements a bag holds."""
 
     def __init__(self, plan: Mapping[str, Any], bags: Sequence[str], tensors: Mapping[str, Tensor]):
         super().__init__()
-        self.depth, self.num_categorical = plan["depth"], plan["num_categorical"]
+        self.num_categorical = plan["num_categorical"]
         self.bags, self.num_elements = bags, [len(found) for found in plan["elements"]]
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
@@ -118,7 +118,7 @@ class Trees(nn.Module):
             self.register_buffer(f"elements_{number}", torch.tensor(found, dtype=torch.int64))
 
     def matrix(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The columns that trees ask about, float32 [B, columns]."""
+        """Float32 [B, columns]."""
         columns = []
         if self.num_categorical:
             columns.append(inputs["categorical"][:, : self.num_categorical].float())
@@ -130,6 +130,14 @@ class Trees(nn.Module):
                 columns.append((rows.unsqueeze(2) == getattr(self, f"elements_{number}")).any(dim=1).float())
             columns.append((rows >= 0).sum(dim=1, keepdim=True).float())
         return torch.cat(columns, dim=1)
+
+
+class Trees(TaskModel):
+    """Boosted trees as tables of nodes, walked level by level; a leaf leads to itself."""
+
+    def __init__(self, plan: Mapping[str, Any], bags: Sequence[str], tensors: Mapping[str, Tensor]):
+        super().__init__(plan, bags, tensors)
+        self.depth = plan["depth"]
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Float32 [B, outputs]: logits, or values."""
@@ -145,6 +153,21 @@ class Trees(nn.Module):
             node = torch.where(goes_left, tables["left"][node], tables["right"][node])
         outputs = tables["baseline"].repeat(len(matrix), 1)
         return outputs.index_add(1, tables["output_of"], tables["value"][node]).float()
+
+
+class Linear(TaskModel):
+    """A value for every category, a weight for every other column; unknown codes count as the first category."""
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Float32 [B, outputs]: logits, or values."""
+        matrix, tables = self.matrix(inputs), dict(self.named_buffers())
+        codes = matrix[:, : self.num_categorical].long()
+        known = torch.where(codes < tables["sizes"], codes, 0) + tables["first"]
+        numbers = matrix[:, self.num_categorical :].double()
+        return (tables["table"][known].sum(1) + numbers @ tables["weight"] + tables["bias"]).float()
+
+
+KINDS: Mapping[str, type[TaskModel]] = {"boosted_trees": Trees, "linear": Linear}
 
 
 def averaged(kind: str, members: Tensor, shares: Tensor) -> Tensor:

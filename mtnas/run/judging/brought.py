@@ -1,4 +1,4 @@
-"""What the route, the ensemble and the trees bring, told apart: each against what it is built on, on ``test``."""
+"""What the route, the ensemble and models of one task bring: each against what it is built on, on ``test``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def brought(stages: Mapping[str, GainsOf], tasks: list[str]) -> dict[str, Any]:
         "route": ("route", "hand_made"),
         "averaging": ("seeds", "route"),
         "selection": ("networks", "seeds"),
-        "trees": ("answer", "networks"),
+        "task_models": ("answer", "networks"),
         "ensemble": ("answer", "route"),
     }
     steps = {

@@ -21,6 +21,8 @@ CHEAP = 0.6
 ABOUT_EQUAL = 0.05
 """Costs that differ by less are no reason to prefer one."""
 
+_MODELS = {"boosted_trees": "boosted trees", "linear": "linear models"}
+
 Level = Literal["quick", "standard", "headline"]
 _UNPROVED = {
     "quick": "a quick job gathers too little for a verdict: ask for protocol.level standard or headline",
@@ -34,7 +36,7 @@ class Standing:
 
     Attributes:
         label: its name.
-        macs: multiply-accumulates per example; None where there is no such count (boosted trees).
+        macs: multiply-accumulates per example; None where there is no such count (models of one task).
         valid_score: what it is chosen by.
         gains: mean gain on ``test`` by seed.
         task_gains: gain of every task on ``test``, by seed.
@@ -52,7 +54,12 @@ class Standing:
 
 
 def judge(
-    level: Level, winner: Standing, baselines: Sequence[Standing], random: Standing | None, *, trees: Standing | None
+    level: Level,
+    winner: Standing,
+    baselines: Sequence[Standing],
+    random: Standing | None,
+    *,
+    models: Sequence[Standing] = (),
 ) -> dict[str, Any]:
     """The verdict of a job as its report holds it.
 
@@ -61,9 +68,10 @@ def judge(
         winner: the answer of the search, chosen on ``valid``.
         baselines: networks that it is compared with; ``single_task`` among them where it could be trained.
         random: the route of random search with the same budget.
-        trees: boosted trees, which can be the best baseline; theirs are gains over every seed of single-task networks.
+        models: boosted trees and linear models, which can be the best baseline; theirs are gains over every seed of
+            single-task networks.
     """
-    named = baselines if trees is None else [*baselines, trees]
+    named = [*baselines, *models]
     best = max(named, key=lambda entrant: entrant.valid_score, default=None)
     rivals = [rival for rival in (best, random) if rival is not None]
     hypotheses = _hypotheses(winner, rivals)
@@ -72,8 +80,9 @@ def judge(
     loses = [task for task, gains in winner.task_gains.items() if _side(gains) == "below"]
     words = [_said(level, winner, hypothesis) for hypothesis in hypotheses] if level != "quick" else []
     words += [f"task {task!r} is worse off than alone" for task in loses]
-    if trees is not None and winner.gains and fmean(trees.gains.values()) > fmean(winner.gains.values()):
-        words.append("boosted trees, one per task, are above the searched route on average")
+    for model in models:
+        if winner.gains and fmean(model.gains.values()) > fmean(winner.gains.values()):
+            words.append(f"{_MODELS[model.label]}, one per task, are above the searched route on average")
     return {
         "verdict": verdict,
         "verdict_reason": _UNPROVED.get(level) if rivals else "there is no baseline to compare with",

@@ -11,13 +11,15 @@ from dataclasses import asdict
 import torch
 
 from mtnas.data import EncodedData
+from mtnas.ensembles.task_model import TaskModel
 from mtnas.errors import MtnasError, OutOfMemoryError
-from mtnas.run.judging.trees import TreesWork, boost
 from mtnas.run.packs.pack_checkpoint import to_bytes
-from mtnas.run.packs.pack_events import PackEvent, PackFailed, PackStarted, TreesResult
+from mtnas.run.packs.pack_events import PackEvent, PackFailed, PackStarted, TaskModelResult
 from mtnas.run.packs.pack_search import search_pack
 from mtnas.run.packs.pack_task import PackTask, SupernetWork, TrainWork
 from mtnas.run.packs.pack_training import train_pack
+from mtnas.run.task_models.linear_models import LinearWork, fit_linear
+from mtnas.run.task_models.trees import TreesWork, boost
 from mtnas.trials import Place
 
 
@@ -44,8 +46,8 @@ def execute(
                 yield from train_pack(task, task.work, data, place)
             case SupernetWork():
                 yield from search_pack(task, task.work, data, place)
-            case TreesWork():
-                yield _grown(task, task.work, data, place)
+            case TreesWork() | LinearWork():
+                yield _fitted(task, task.work, data, place)
     except MtnasError as error:
         yield PackFailed(key=task.key, place=place, error=error)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -55,22 +57,31 @@ def execute(
         yield PackFailed(key=task.key, place=place, error=found)
 
 
-def _grown(task: PackTask, work: TreesWork, data: EncodedData, place: Place) -> TreesResult:
+def _fitted(task: PackTask, work: TreesWork | LinearWork, data: EncodedData, place: Place) -> TaskModelResult:
     started = time.monotonic()
     if task.streamed:
         raise OutOfMemoryError(
-            expected="rows that fit into memory, since trees look at all of them at once",
+            expected="rows that fit into memory, since trees and linear models look at all of them at once",
             found="rows that are streamed",
-            where="boosted_trees",
+            where=task.key,
         )
-    grown = boost(work, data, seed=0)
-    return TreesResult(
+    settings: dict[str, float]
+    model: TaskModel
+    if isinstance(work, TreesWork):
+        grown = boost(work, data, seed=0)
+        settings, model = asdict(grown.settings) | {"iterations": grown.iterations}, grown.forest
+        metrics, outputs = grown.metrics, grown.outputs
+    else:
+        found = fit_linear(work, data, seed=0)
+        settings, model = {"penalty": found.penalty}, found.model
+        metrics, outputs = found.metrics, found.outputs
+    return TaskModelResult(
         key=task.key,
         place=place,
         task=work.task.name,
-        settings=asdict(grown.settings) | {"iterations": grown.iterations},
-        metrics=grown.metrics,
-        outputs=to_bytes(grown.outputs),
-        forest=grown.forest.to_bytes(),
+        settings=settings,
+        metrics=metrics,
+        outputs=to_bytes(outputs),
+        model=model.to_bytes(),
         seconds=time.monotonic() - started,
     )

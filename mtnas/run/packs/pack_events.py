@@ -97,15 +97,15 @@ class SupernetResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TreesResult:
-    """Boosted trees of one task.
+class TaskModelResult:
+    """Boosted trees or a linear model of one task.
 
     Attributes:
-        settings: what was best on ``valid`` of what was tried, with the number of trees.
+        settings: what was best on ``valid`` of what was tried.
         metrics: by part.
         outputs: by part, ``[N, outputs]`` as safetensors bytes.
-        forest: ``Forest.to_bytes``.
-        seconds: what growing them took, those that were not chosen included.
+        model: ``TaskModel.to_bytes``.
+        seconds: what fitting took, those that were not chosen included.
     """
 
     key: str
@@ -114,7 +114,7 @@ class TreesResult:
     settings: Mapping[str, float]
     metrics: Metrics
     outputs: bytes
-    forest: bytes
+    model: bytes
     seconds: float
 
 
@@ -127,5 +127,5 @@ class PackFailed:
     error: MtnasError
 
 
-PackEnd = TrainResult | SupernetResult | TreesResult | PackFailed
+PackEnd = TrainResult | SupernetResult | TaskModelResult | PackFailed
 PackEvent = PackStarted | PackProgress | PackCheckpoint | PackEnd

@@ -16,8 +16,8 @@ from mtnas.run.packs.pack_events import (
     PackProgress,
     PackStarted,
     SupernetResult,
+    TaskModelResult,
     TrainResult,
-    TreesResult,
 )
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.run.packs.progress import WHOLE, PackMeter, PhaseProgress, Stretch
@@ -68,7 +68,7 @@ class PackRuns:
                 match event:
                     case PackCheckpoint():
                         self.save(event.key, event.state)
-                    case TrainResult() | SupernetResult() | TreesResult() | PackFailed():
+                    case TrainResult() | SupernetResult() | TaskModelResult() | PackFailed():
                         meter.note(event)
                         self._tell(meter)
                         yield event

@@ -10,7 +10,8 @@ import torch
 from mtnas.data import EncodedData
 from mtnas.routes import Route, RouteGraph
 from mtnas.run.judging.latency import Timing
-from mtnas.run.judging.trees import TreesWork
+from mtnas.run.task_models.linear_models import LinearWork
+from mtnas.run.task_models.trees import TreesWork
 from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task
@@ -90,7 +91,7 @@ class PackTask:
     """
 
     key: str
-    work: TrainWork | SupernetWork | TreesWork
+    work: TrainWork | SupernetWork | TreesWork | LinearWork
     tasks: tuple[Task, ...]
     recipe: Recipe
     device: str = "cpu"

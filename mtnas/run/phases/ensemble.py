@@ -1,4 +1,5 @@
-"""Phase ``ensemble``: of what was retrained anyway, and of boosted trees, those that answer best together on ``valid``.
+"""Phase ``ensemble``: of what was retrained anyway, and of models of one task, those that answer best together on
+``valid``.
 
 Nothing is trained here. What is chosen follows from the trials and from their outputs, which the journal keeps.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -15,23 +17,23 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mtnas.ensembles.greedy import GreedyRules, select
+from mtnas.ensembles.draws_of_rows import Shares, half_each, row_draws, shares_over_draws, trimmed
+from mtnas.ensembles.greedy import GreedyRules, Score
 from mtnas.ensembles.looked_at import LookedAt
 from mtnas.ensembles.mixture import chances, figures_of, mixture, score_of
+from mtnas.ensembles.task_model import KINDS, Kind
 from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
-from mtnas.run.judging.boosting import grown_trees
 from mtnas.run.judging.figures import valid_score
 from mtnas.run.phases.retrain import Entrant
-from mtnas.tasks import Task
+from mtnas.run.task_models.fitted import outputs_name, task_models
 from mtnas.trials import Evaluation, Trial
 
-CHECKPOINT = "ensemble"
+CHECKPOINT = "chosen_ensemble"
 PARTS = ("valid", "test")
-TREES = "trees"
 
 Weights = Mapping[str, Mapping[str, float]]
-"""By task, then by member (the number of its trial as text, or ``trees``): shares that add up to 1."""
+"""By task, then by member (the number of its trial as text, or a kind of task models): shares that add up to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,10 @@ class Mixed:
     def members(self) -> list[str]:
         """All members, in order."""
         names = {name for of_task in self.weights.values() for name in of_task}
-        return sorted(names, key=lambda name: (name == TREES, int(name) if name != TREES else 0))
+        return sorted(
+            names,
+            key=lambda name: (name in KINDS, name if name in KINDS else "", int(name) if name not in KINDS else 0),
+        )
 
     @property
     def digest(self) -> str:
@@ -66,7 +71,7 @@ class Ensemble:
 
     Attributes:
         mixed: the ensemble.
-        networks: the best without trees; the same where there are none.
+        networks: the best without models of one task; the same where there are none.
         averages: by label, the plain mean over all seeds of one entrant.
     """
 
@@ -92,14 +97,14 @@ def ensemble(context: Context, entrants: Sequence[Entrant]) -> Ensemble | None:
 
 def members_of(found: Mixed, entrants: Sequence[Entrant]) -> list[tuple[Entrant, Trial]]:
     """The networks of an ensemble with the entrants that they are seeds of, in order."""
-    numbers = {name for name in found.members if name != TREES}
+    numbers = {name for name in found.members if name not in KINDS}
     return [(e, t) for e in entrants for t in e.complete if str(t.number) in numbers]
 
 
 class _Pool:
     """Members' outputs on ``valid`` and ``test``, and the labels there."""
 
-    def __init__(self, context: Context, trials: Sequence[Trial], *, trees: bool) -> None:
+    def __init__(self, context: Context, trials: Sequence[Trial], kinds: Sequence[Kind]) -> None:
         self.tasks = context.tasks
         self.looked_at = {p: LookedAt.of(context.data, p, own_rows=context.recipe.own_rows) for p in PARTS}
         self.scales = {t.name: label.scale for t, label in zip(context.tasks, context.data.schema.labels, strict=True)}
@@ -115,36 +120,28 @@ class _Pool:
                 columns = torch.split(outputs[part], [task.num_outputs for task in context.tasks], dim=1)
                 for task, own in zip(context.tasks, columns, strict=True):
                     of_task[part, task.name].append(own)
-        if trees and self.members:
-            self.members.append(TREES)
+        for kind in kinds if self.members else ():
+            self.members.append(kind)
             for t, task in enumerate(context.tasks):
-                grown = safetensors.torch.load(context.journal.checkpoint(f"outputs/trees/{task.name}") or b"")
+                fitted = safetensors.torch.load(context.journal.checkpoint(outputs_name(kind, task.name)) or b"")
                 for part in PARTS:
-                    of_task[part, task.name].append(grown[part][self.looked_at[part].places[:, t]])
+                    of_task[part, task.name].append(fitted[part][self.looked_at[part].places[:, t]])
         self.outputs = {key: torch.stack(found) for key, found in of_task.items() if found}
 
     def chosen(self, context: Context, allowed: Sequence[int]) -> Mixed:
-        """Greedily, of the members at these places."""
-        rules = GreedyRules(most_members=context.spec.export.most_members)
+        """Of the members at these places, by greedy selection over draws of the rows of ``valid``."""
+        rules, on_valid = GreedyRules(), {t.name: chances(t, self.outputs["valid", t.name]) for t in self.tasks}
+        together = torch.cat([on_valid[task.name] for task in self.tasks], dim=2)
         generator = torch.Generator().manual_seed(context.spec.seed)
-        on_valid = {task.name: chances(task, self.outputs["valid", task.name]) for task in self.tasks}
-        scores = {task.name: self._score(t, task) for t, task in enumerate(self.tasks)}
+        draws = row_draws(together.shape[1], len(self.members) * together.shape[2], generator=generator)
+        whole: Shares = shares_over_draws(together, self._mean_score, rules, draws, allowed=allowed)
+        whole = whole or dict.fromkeys(allowed, 1 / len(allowed))
+        shares = dict.fromkeys(on_valid, whole)
         if context.spec.export.ensemble_for == "task":
-            shares = {
-                name: select(on_valid[name], scores[name], rules, generator=generator, allowed=allowed).weights
-                for name in on_valid
-            }
-        else:
-            widths = [task.num_outputs for task in self.tasks]
-
-            def mean_score(predictions_MNO: Tensor) -> Tensor:
-                parts = zip(self.tasks, torch.split(predictions_MNO, widths, dim=2), strict=True)
-                return torch.stack([scores[task.name](part) for task, part in parts]).mean(dim=0)
-
-            together = torch.cat([on_valid[task.name] for task in self.tasks], dim=2)
-            found = select(together, mean_score, rules, generator=generator, allowed=allowed).weights
-            shares = dict.fromkeys(on_valid, found)
-        return self.mixed(shares)
+            for t, task in enumerate(self.tasks):
+                own = shares_over_draws(on_valid[task.name], partial(self._score, t), rules, draws, allowed=allowed)
+                shares[task.name] = half_each(own, whole)
+        return self.mixed(trimmed(shares, most_members=context.spec.export.most_members))
 
     def mixed(self, shares: Mapping[str, Mapping[int, float]]) -> Mixed:
         """Members by their places, with their shares by task."""
@@ -167,25 +164,40 @@ class _Pool:
         places = [self.members.index(name) for name in members]
         return self.mixed({task.name: dict.fromkeys(places, 1 / len(places)) for task in self.tasks})
 
-    def _score(self, t: int, task: Task) -> Any:
-        rows = self.looked_at["valid"]
-        return score_of(task, rows.labels[:, t], scale=self.scales[task.name], weights_N=rows.weights_of(t))
+    def _score(self, t: int, rows: Tensor) -> Score:
+        """How good one task's predictions for these rows are."""
+        task, on_valid = self.tasks[t], self.looked_at["valid"]
+        weights = on_valid.weights_of(t)
+        labels, counts = on_valid.labels[rows, t], None if weights is None else weights[rows]
+        return score_of(task, labels, scale=self.scales[task.name], weights_N=counts)
+
+    def _mean_score(self, rows: Tensor) -> Score:
+        """How good the predictions of all tasks are on average, of those that these rows can judge."""
+        widths = [task.num_outputs for task in self.tasks]
+        scores = [self._score(t, rows) for t in range(len(self.tasks))]
+
+        def score(predictions_MNO: Tensor) -> Tensor:
+            parts = zip(scores, torch.split(predictions_MNO, widths, dim=2), strict=True)
+            return torch.stack([of_task(part) for of_task, part in parts]).nanmean(dim=0)
+
+        return score
 
 
 def _chosen(context: Context, entrants: Sequence[Entrant]) -> Ensemble | None:
     trials = [trial for entrant in entrants for trial in entrant.complete]
-    trees = context.spec.export.tree_members and context.base is None and grown_trees(context) is not None
-    pool = _Pool(context, trials, trees=trees)
+    may_answer = context.spec.export.tree_members and context.base is None
+    kinds = [models.kind for models in task_models(context)] if may_answer else []
+    pool = _Pool(context, trials, kinds)
     if not pool.members:
         return None
-    networks = [place for place, name in enumerate(pool.members) if name != TREES]
+    networks = [place for place, name in enumerate(pool.members) if name not in KINDS]
     averages = {}
     for entrant in entrants:
         kept = [str(trial.number) for trial in entrant.complete if str(trial.number) in pool.members]
         if kept:
             averages[entrant.label] = pool.average(kept)
     alone = pool.chosen(context, networks)
-    everyone = pool.chosen(context, range(len(pool.members))) if trees else alone
+    everyone = pool.chosen(context, range(len(pool.members))) if kinds else alone
     return Ensemble(mixed=everyone, networks=alone, averages=averages)
 
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from mtnas.ensembles.forest import Forest
+from mtnas.ensembles.task_model import KINDS, Kind, TaskModel
 from mtnas.run.context import Context
 from mtnas.run.judging.brought import brought
 from mtnas.run.judging.gains_by_seed import gains_by_seed, gains_of
 from mtnas.run.judging.statistics import summary
-from mtnas.run.phases.ensemble import TREES, Ensemble, Mixed, members_of
+from mtnas.run.phases.ensemble import Ensemble, Mixed, members_of
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.search import is_random
+from mtnas.run.task_models.fitted import kept_model
 
 ENSEMBLE = "ensemble"
 
@@ -32,13 +33,13 @@ def ensemble_row(
     """
     members = members_of(mixed, entrants)
     costs = [context.cost(entrant.graph, entrant.route) for entrant, _ in members]
-    forests = forests_of(context, mixed)
+    models = [model for _, model in models_of(context, mixed)]
     return {
         "label": ENSEMBLE,
         "role": ENSEMBLE,
         "route_digest": mixed.digest,
-        "num_params": sum(cost.num_params for cost in costs) + sum(forest.num_params for forest in forests.values()),
-        "macs": sum(cost.macs for cost in costs) + sum(forest.comparisons for forest in forests.values()),
+        "num_params": sum(cost.num_params for cost in costs) + sum(model.num_params for model in models),
+        "macs": sum(cost.macs for cost in costs) + sum(model.operations for model in models),
         "latency_us": None,
         "seeds": 1,
         "failed": 0,
@@ -88,8 +89,8 @@ def members_facts(entrants: Sequence[Entrant], mixed: Mixed) -> list[dict[str, A
     facts: list[dict[str, Any]] = []
     for name in mixed.members:
         shares = {task: of_task[name] for task, of_task in mixed.weights.items() if name in of_task}
-        if name == TREES:
-            facts.append({"label": "boosted_trees", "trial": None, "route_digest": None, "weights": shares})
+        if name in KINDS:
+            facts.append({"label": name, "trial": None, "route_digest": None, "weights": shares})
         else:
             entrant, trial = of_number[name]
             facts.append(
@@ -115,14 +116,11 @@ def heaviest_of(mixed: Mixed, entrants: Sequence[Entrant], *, otherwise: Entrant
     return next(entrant for entrant in entrants if entrant.label == label)
 
 
-def forests_of(context: Context, mixed: Mixed) -> dict[str, Forest]:
-    """The trees that are members, by task."""
-    found = {}
-    for task, of_task in mixed.weights.items():
-        kept = context.journal.checkpoint(f"forest/{task}") if TREES in of_task else None
-        if kept is not None:
-            found[task] = Forest.from_bytes(kept)
-    return found
+def models_of(context: Context, mixed: Mixed) -> list[tuple[tuple[str, Kind], TaskModel]]:
+    """The members that are no networks, each with its task and its kind."""
+    wanted = [(task, kind) for task, of_task in mixed.weights.items() for kind in KINDS if kind in of_task]
+    found = [(place, kept_model(context, place[1], place[0])) for place in wanted]
+    return [(place, model) for place, model in found if model is not None]
 
 
 def _mean(gains: list[float]) -> dict[str, float | None]:

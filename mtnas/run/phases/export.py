@@ -14,12 +14,12 @@ import torch
 import mtnas
 from mtnas.data import DataAccess, example_rows
 from mtnas.errors import ExportError
-from mtnas.export import Member, TreeMember, export_ensemble, export_module, verify_export
+from mtnas.export import Member, ModelMember, export_ensemble, export_module, verify_export
 from mtnas.routes import narrow
 from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
-from mtnas.run.phases.ensemble import TREES, Ensemble, Mixed, members_of
-from mtnas.run.phases.ensemble_row import forests_of, heaviest_of
+from mtnas.run.phases.ensemble import Ensemble, Mixed, members_of
+from mtnas.run.phases.ensemble_row import heaviest_of, models_of
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.route_rows import best_trial
 from mtnas.supernets import Supernet
@@ -58,14 +58,16 @@ def _export_ensemble(
         )
         for entrant, trial in found
     ]
-    forests = forests_of(context, mixed)
     with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
         folder = Path(scratch) / "module"
         manifest = export_ensemble(
             folder,
             digest=mixed.digest,
             members=members,
-            trees={t: TreeMember(forest=forest, share=mixed.weights[t][TREES]) for t, forest in forests.items()},
+            models=[
+                ModelMember(task=task, kind=kind, model=model, share=mixed.weights[task][kind])
+                for (task, kind), model in models_of(context, mixed)
+            ],
             drawn=(heaviest.graph, heaviest.route),
             schema=context.data.schema,
             tasks=context.tasks,

@@ -13,8 +13,6 @@ import torch
 
 import mtnas
 from mtnas.run.context import Context
-from mtnas.run.judging.boosting import LABEL as TREES
-from mtnas.run.judging.boosting import GrownTrees, boosted_row, grown_trees
 from mtnas.run.judging.diagnose import diagnose
 from mtnas.run.judging.front import front_facts
 from mtnas.run.judging.gains_by_seed import Gains, gains_by_seed, gains_of
@@ -28,6 +26,7 @@ from mtnas.run.phases.ensemble_row import ENSEMBLE, ensemble_facts, ensemble_row
 from mtnas.run.phases.retrain import Entrant
 from mtnas.run.phases.route_rows import best_trial, write_routes
 from mtnas.run.phases.search import Found, is_random
+from mtnas.run.task_models.fitted import TaskModels, task_models, task_models_row
 from mtnas.trials import LATENCY, Trial, TrialState
 
 
@@ -40,17 +39,17 @@ def report(
     gains = gains_by_seed(context, entrants)
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
-    trees = grown_trees(context)
-    if trees is not None:
-        gains[TREES] = gains_of(context, entrants, trees.metrics["test"])
-        rows.append(boosted_row(context, trees, gains[TREES]))
+    models = task_models(context)
+    for of_kind in models:
+        gains[of_kind.kind] = gains_of(context, entrants, of_kind.metrics["test"])
+        rows.append(task_models_row(context, of_kind, gains[of_kind.kind]))
     if together is not None:
         gains[ENSEMBLE] = gains_of(context, entrants, together.mixed.metrics["test"])
         rows.append(ensemble_row(context, entrants, together.mixed, gains[ENSEMBLE]))
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result: dict[str, Any] = {
         "level": context.spec.protocol.level,
-        **_judged(context, entrants, winner, gains, trees),
+        **_judged(context, entrants, winner, gains, models),
         "data_digest": context.data.digest,
         "test_reads": reads,
         "columns": [column.to_json() for column in context.data.columns],
@@ -63,7 +62,7 @@ def report(
         "rows": rows,
         "ensemble": None if together is None else ensemble_facts(context, entrants, winner, together),
         "front": front_facts(context.spec, rows[: len(entrants)]),
-        "comparisons": _comparisons(context, entrants, winner, gains, trees),
+        "comparisons": _comparisons(context, entrants, winner, gains, models),
         "search": search_facts(context, found, entrants),
         "tuning": {
             entrant.label: {
@@ -132,13 +131,12 @@ def _comparisons(
     entrants: Sequence[Entrant],
     winner: Entrant,
     gains: dict[str, Gains],
-    trees: GrownTrees | None,
+    models: Sequence[TaskModels],
 ) -> list[dict[str, Any]]:
     """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed."""
     named = [entrant for entrant in entrants if entrant.role == "baseline" and not is_random(entrant.label)]
     scores = {entrant.label: entrant.valid_score(context) for entrant in named}
-    if trees is not None:
-        scores[TREES] = trees.score
+    scores |= {of_kind.kind: of_kind.score for of_kind in models}
     rivals = [max(scores, key=lambda label: scores[label])] if scores else []
     drawn = best_random(context, entrants)
     rivals += [] if drawn is None else [drawn.label]
@@ -170,7 +168,7 @@ def _judged(
     entrants: Sequence[Entrant],
     winner: Entrant,
     gains: dict[str, Gains],
-    trees: GrownTrees | None,
+    models: Sequence[TaskModels],
 ) -> dict[str, Any]:
     """The verdict and the recommendation."""
     standings = {
@@ -190,7 +188,7 @@ def _judged(
         standings[winner.label],
         named,
         None if drawn is None else standings[drawn.label],
-        trees=None if trees is None else _standing(context, TREES, gains[TREES], score=trees.score),
+        models=[_standing(context, m.kind, gains[m.kind], score=m.score) for m in models],
     )
 
 

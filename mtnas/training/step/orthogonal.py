@@ -16,6 +16,7 @@ from mtnas.training.step.flat import FlatParameters, FlatSlot
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
 _EPSILON = 1e-7
+_LONG = 2.0  # times as long as wide, from where on the Gram matrix saves products
 _HIDDEN = re.compile(r"(^|\.)(banks\.\w+\.weights?(\.\d+)?|gates\.\w+\.transforms)$")
 
 
@@ -76,8 +77,29 @@ def orthogonal(matrices_MRC: Tensor) -> Tensor:
     if tall:
         x = x.transpose(1, 2)
     x = x / x.flatten(1).norm(dim=1).clamp(min=_EPSILON)[:, None, None]
+    by_gram = x.dtype != torch.bfloat16 and x.shape[2] >= _LONG * x.shape[1]
+    x = _by_gram_matrix(x) if by_gram else _step_by_step(x)
+    return (x.transpose(1, 2) if tall else x).to(matrices_MRC.dtype)
+
+
+def _step_by_step(x_MRC: Tensor) -> Tensor:
     a, b, c = _COEFFICIENTS
     for _ in range(_STEPS):
-        gram = x @ x.transpose(1, 2)
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.transpose(1, 2) if tall else x).to(matrices_MRC.dtype)
+        gram = x_MRC @ x_MRC.transpose(1, 2)
+        x_MRC = torch.baddbmm(x_MRC, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x_MRC, beta=a)
+    return x_MRC
+
+
+def _by_gram_matrix(x_MRC: Tensor) -> Tensor:
+    """The same steps on x x^T alone: each multiplies x by a polynomial q of it, and the products are small."""
+    a, b, c = _COEFFICIENTS
+    gram = x_MRC @ x_MRC.transpose(1, 2)
+    whole: Tensor | None = None
+    for step in range(_STEPS):
+        q = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        q.diagonal(dim1=1, dim2=2).add_(a)
+        whole = q if whole is None else q @ whole
+        if step < _STEPS - 1:
+            gram = q @ gram @ q
+    assert whole is not None
+    return whole @ x_MRC

@@ -31,7 +31,7 @@ ALONE = standing("single_task", 0.0, wave=0.0)
 def verdict(level: Level, winner: Standing, *rivals: Standing, **changes: Any) -> dict[str, Any]:
     baselines = [ALONE, *(rival for rival in rivals if rival.label != "random")]
     random = next((rival for rival in rivals if rival.label == "random"), None)
-    return judge(level, winner, baselines, random, **({"trees": None} | changes))
+    return judge(level, winner, baselines, random, **changes)
 
 
 def test_ten_wins_out_of_ten_have_the_smallest_p_there_is() -> None:
@@ -104,13 +104,13 @@ def test_a_task_that_is_worse_off_than_alone_is_named() -> None:
 
 def test_trees_above_the_answer_are_told_of() -> None:
     above, below = (standing("boosted_trees", mean, macs=None) for mean in (0.03, 0.01))
-    assert any("boosted trees" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=above)["words"])
-    assert not any("searched" in w for w in verdict("standard", standing("finalist-1", 0.02), trees=below)["words"])
+    assert any("boosted trees" in w for w in verdict("standard", standing("finalist-1", 0.02), models=[above])["words"])
+    assert not any("searched" in w for w in verdict("standard", standing("finalist-1", 0.02), models=[below])["words"])
 
 
 def test_trees_can_be_the_best_baseline_but_are_never_recommended() -> None:
     trees = standing("boosted_trees", 0.03, macs=None)
-    found = verdict("headline", standing("finalist-1", 0.02), trees=trees)
+    found = verdict("headline", standing("finalist-1", 0.02), models=[trees])
     assert found["hypotheses"][0]["against"] == "boosted_trees"
     assert found["recommendation"]["take"] != "boosted_trees"
 

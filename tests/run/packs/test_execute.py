@@ -16,10 +16,9 @@ import torch
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.data_spec import DataSpec
 from mtnas.ensembles.forest import Forest
+from mtnas.ensembles.linear import Linear
 from mtnas.errors import DataError, DivergedError, OutOfMemoryError
 from mtnas.routes import canonical_route, narrow, shape_graph
-from mtnas.run.judging.tree_settings import TreeSettings
-from mtnas.run.judging.trees import TreesWork
 from mtnas.run.packs import pack_training
 from mtnas.run.packs.execute import execute
 from mtnas.run.packs.pack_events import (
@@ -29,11 +28,14 @@ from mtnas.run.packs.pack_events import (
     PackProgress,
     PackStarted,
     SupernetResult,
+    TaskModelResult,
     TrainResult,
-    TreesResult,
 )
 from mtnas.run.packs.pack_task import PackTask, SupernetWork, TrainWork
 from mtnas.run.packs.planned import Planned, pack_key
+from mtnas.run.task_models.linear_models import LinearWork
+from mtnas.run.task_models.tree_settings import TreeSettings
+from mtnas.run.task_models.trees import TreesWork
 from mtnas.search.specs.supernet_specs import ReinforceSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection, Supernet
@@ -221,10 +223,19 @@ def test_trees_are_work_like_any_other(data: EncodedData) -> None:
     events = list(execute(PackTask(key="trees", work=work, tasks=TASKS, recipe=RECIPE), data))
     assert isinstance(events[0], PackStarted)
     end = events[-1]
-    assert isinstance(end, TreesResult)
+    assert isinstance(end, TaskModelResult)
     assert (end.task, end.settings["lr"]) == ("t1", 0.1)
     assert end.metrics.keys() == safetensors.torch.load(end.outputs).keys() == {"valid", "test"}
-    assert len(Forest.from_bytes(end.forest).roots) == end.settings["iterations"] <= 5
+    assert len(Forest.from_bytes(end.model).roots) == end.settings["iterations"] <= 5
+
+
+def test_linear_models_are_work_like_any_other(data: EncodedData) -> None:
+    work = LinearWork(task=TASKS[1], penalties=(3.0,))
+    end = list(execute(PackTask(key="linear", work=work, tasks=TASKS, recipe=RECIPE), data))[-1]
+    assert isinstance(end, TaskModelResult)
+    assert (end.task, end.settings) == ("t1", {"penalty": 3.0})
+    assert end.metrics.keys() == safetensors.torch.load(end.outputs).keys() == {"valid", "test"}
+    assert Linear.from_bytes(end.model).bias.shape == (TASKS[1].num_outputs,)
 
 
 def test_packs_of_different_trials_have_different_names() -> None:

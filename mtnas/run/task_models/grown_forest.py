@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mtnas.ensembles.forest import CODES, Forest
-from mtnas.ensembles.tree_inputs import TreeInputs
+from mtnas.ensembles.table_inputs import TableInputs
 from mtnas.errors import TrainingError
-from mtnas.tasks import Task, TaskKind
+from mtnas.run.task_models.raw_outputs import outputs_of, starting_outputs
+from mtnas.tasks import Task
 
-UNSEEN = -30.0  # logit of a class without rows
 TOLERANCE = 1e-5
 
 
 def forest_of(
-    model: Any, task: Task, inputs: TreeInputs, *, iterations: int, rows: NDArray[np.float32], expected: Any
+    model: Any, task: Task, inputs: TableInputs, *, iterations: int, rows: NDArray[np.float32], expected: Any
 ) -> Forest:
     """The first trees of a fitted model.
 
@@ -51,7 +50,7 @@ def forest_of(
             output_of.append(output)
             sets += _sets(tree, known)
             first += len(tree.nodes)
-    baseline = before_trees(model, task)
+    baseline = starting_outputs(model, task)
     baseline[outputs] = torch.from_numpy(np.asarray(model._baseline_prediction, dtype=np.float64).reshape(-1))
     tables = [_table(tree, offset, first_set, order) for tree, offset, first_set in nodes]
     forest = Forest(
@@ -87,24 +86,7 @@ _EMPTY = {
 }
 
 
-def outputs_of(model: Any, task: Task) -> list[int]:
-    """The task's output that each raw output of the model is: of two classes the model has the second's alone."""
-    if task.kind is not TaskKind.MULTICLASS:
-        return [0]
-    classes = [int(label) for label in model.classes_]
-    return classes if len(classes) > 2 else classes[1:]
-
-
-def before_trees(model: Any, task: Task) -> Tensor:
-    """Float64 ``[O]``: the outputs that no tree adds to; a class without rows is next to impossible."""
-    baseline = torch.zeros(task.num_outputs, dtype=torch.float64)
-    if task.kind is TaskKind.MULTICLASS:
-        baseline.fill_(UNSEEN)
-        baseline[[int(label) for label in model.classes_]] = 0.0
-    return baseline
-
-
-def _columns(model: Any, inputs: TreeInputs) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+def _columns(model: Any, inputs: TableInputs) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
     """Our column of each of the model's, which puts categorical ones first, and the codes it knows of those."""
     if model._preprocessor is None:
         return np.arange(inputs.width), []

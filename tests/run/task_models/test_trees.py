@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.data_spec import DataSpec
-from mtnas.run.judging.tree_settings import FIRST, TreeSettings, tree_settings
-from mtnas.run.judging.trees import TreesWork, boost
+from mtnas.run.task_models.tree_settings import FIRST, TreeSettings, tree_settings
+from mtnas.run.task_models.trees import TreesWork, boost
 from mtnas.tasks import Metric, Task, TaskKind
 from tests.run.jobs import PLANTED
 

@@ -14,9 +14,11 @@ from torch import Tensor
 
 from mtnas.data import EncodedData
 from mtnas.ensembles.forest import Forest
-from mtnas.ensembles.tree_inputs import TreeInputs
-from mtnas.run.judging.grown_forest import before_trees, forest_of, outputs_of
-from mtnas.run.judging.tree_settings import TreeSettings, tree_settings
+from mtnas.ensembles.table_inputs import TableInputs
+from mtnas.run.task_models.counted_rows import Metrics, counted, metrics_of
+from mtnas.run.task_models.grown_forest import forest_of
+from mtnas.run.task_models.raw_outputs import outputs_of, starting_outputs
+from mtnas.run.task_models.tree_settings import TreeSettings, tree_settings
 from mtnas.tasks import Task, TaskKind
 from mtnas.training.measuring.metrics import evaluate_task
 
@@ -46,9 +48,6 @@ class TreesWork:
     patience: int = 30
     parts: tuple[str, ...] = ("train", "search")
     evaluate_on: tuple[str, ...] = ("valid", "test")
-
-
-Metrics = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +82,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
         found[~np.isnan(labels[found])]
         for found in (np.concatenate([data.parts[part] for part in work.parts]), data.parts["valid"])
     )
-    inputs = TreeInputs.of(data, rows)
+    inputs = TableInputs.of(data, rows)
     features = inputs.matrix(categorical=data.categorical, numeric=data.numeric, bags=data.bags, images=data.images)
     shuffled = np.random.default_rng(seed).permutation(valid)
     stopping, looked_at = shuffled[:STOPPING_ROWS], shuffled[:CURVE_ROWS]
@@ -91,7 +90,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
     best: tuple[float, int, TreeSettings, Any] | None = None
     for settings in work.settings:
         model = _model(work, settings, inputs.categorical, seed)
-        fitted, stopped = _counted(task, rows, labels, weights), _counted(task, stopping, labels, weights)
+        fitted, stopped = counted(task, rows, labels, weights), counted(task, stopping, labels, weights)
         model.fit(
             features[fitted.rows],
             fitted.targets,
@@ -111,7 +110,7 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
     expected = next(itertools.islice(_stages(task, model, checked), trees - 1, None))
     forest = forest_of(model, task, inputs, iterations=trees, rows=checked, expected=expected)
     outputs = {part: forest.outputs(torch.from_numpy(features[data.parts[part]])) for part in work.evaluate_on}
-    metrics = {part: _metrics(task, out, labels, weights, data.parts[part]) for part, out in outputs.items()}
+    metrics = {part: metrics_of(task, out, labels, weights, data.parts[part]) for part, out in outputs.items()}
     return Boosted(
         settings=settings,
         iterations=trees,
@@ -119,28 +118,6 @@ def boost(work: TreesWork, data: EncodedData, seed: int) -> Boosted:
         outputs=outputs,
         forest=forest,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Counted:
-    """Rows, what trees shall say of them, and how much each counts (``None``: all alike)."""
-
-    rows: NDArray[np.int64]
-    targets: NDArray[np.float32]
-    weights: NDArray[np.float32] | None
-
-
-def _counted(
-    task: Task, rows: NDArray[np.int64], labels: NDArray[np.float32], weights: NDArray[np.float32] | None
-) -> _Counted:
-    """A row with a probability as its label is there twice: as a one to that share, and as a zero to the rest."""
-    own = None if weights is None else weights[rows]
-    if not task.soft:
-        return _Counted(rows=rows, targets=labels[rows], weights=own)
-    shares = np.concatenate([labels[rows], 1 - labels[rows]])
-    counts = shares if own is None else shares * np.tile(own, 2)
-    targets = np.repeat(np.array([1, 0], np.float32), len(rows))
-    return _Counted(rows=np.tile(rows, 2), targets=targets, weights=counts)
 
 
 def _model(work: TreesWork, settings: TreeSettings, categorical: list[int], seed: int) -> Any:
@@ -181,7 +158,7 @@ def _curve(
     features, labels = features[rows], labels[rows]
     counts = None if weights is None else torch.from_numpy(weights[rows])
     places, figures = outputs_of(model, task), []
-    blank = before_trees(model, task).float()
+    blank = starting_outputs(model, task).float()
     stages, targets = _stages(task, model, features), torch.from_numpy(labels)
     while several := list(itertools.islice(stages, STAGES_AT_ONCE)):
         outputs = blank.repeat(len(several), len(labels), 1)
@@ -190,15 +167,3 @@ def _curve(
         found = evaluate_task(task, outputs, targets, counts)
         figures.append(found[task.judged_by].numpy())
     return np.concatenate(figures)
-
-
-def _metrics(
-    task: Task,
-    outputs_NO: Tensor,
-    labels: NDArray[np.float32],
-    weights: NDArray[np.float32] | None,
-    rows: NDArray[np.int64],
-) -> dict[str, float]:
-    counts = None if weights is None else torch.from_numpy(weights[rows])
-    found = evaluate_task(task, outputs_NO[None], torch.from_numpy(labels[rows]), counts)
-    return {str(name): float(value[0]) for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""What trees see of encoded rows: every input, as one matrix of numbers.
+"""What trees and linear models see of encoded rows: every input, as one matrix of numbers.
 
 Legend: N rows, C categorical and D numeric inputs, F columns of the matrix.
 """
@@ -21,7 +21,7 @@ MOST_ELEMENTS = 255  # of a multi-valued column, the most frequent ones, each a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TreeInputs:
+class TableInputs:
     """The columns of the matrix: codes, numbers, and of every bag its elements (is it there?) and its length.
 
     Ranges of numbers are left out, for trees find their own; a number's place between knots, where there is one, is a
@@ -38,7 +38,7 @@ class TreeInputs:
     elements: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
-    def of(cls, data: EncodedData, rows: NDArray[np.int64]) -> TreeInputs:
+    def of(cls, data: EncodedData, rows: NDArray[np.int64]) -> TableInputs:
         """The columns for these rows of training; which elements are frequent is counted there."""
         return cls(
             vocabularies=data.inputs.vocabularies[: len(data.schema.categorical)],
@@ -75,9 +75,9 @@ class TreeInputs:
         return {"vocabularies": self.vocabularies, "num_numeric": self.num_numeric, "elements": self.elements}
 
     @staticmethod
-    def from_json(document: dict[str, Any]) -> TreeInputs:
+    def from_json(document: dict[str, Any]) -> TableInputs:
         """What ``to_json`` wrote."""
-        return TreeInputs(
+        return TableInputs(
             vocabularies=tuple(document["vocabularies"]),
             num_numeric=document["num_numeric"],
             elements=tuple(tuple(found) for found in document["elements"]),
