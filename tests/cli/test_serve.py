@@ -25,7 +25,14 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"t{n}", "kind": "regression", "label": f"task_{n}", "tower": [8]} for n in range(2)],
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "training": {"batch_size": 16, "epochs": 200, "lr": {"grid": [0.002, 0.01]}, "extend": 0},
-    "protocol": {"level": "quick", "seeds": 2, "finalists": 1, "baselines": ["shared_bottom"]},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "seeds": 2,
+        "finalists": 1,
+        "baselines": ["shared_bottom"],
+    },
 }
 
 

@@ -31,7 +31,14 @@ SPEC: dict[str, Any] = {
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "random", "generation": 2},
     "training": {"batch_size": 128, "epochs": 1, "lr": 0.01},
-    "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "seeds": 1,
+        "finalists": 1,
+        "baselines": ["shared_bottom"],
+    },
     "budget": {"trials": 2},
     "export": {"top": 0},
 }

@@ -21,7 +21,7 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": []} for i in range(4)],
     "space": {"options": {"layers": 2, "subnets": 2, "width": 8}},
     "training": {"epochs": 4, "batch_size": 64, "lr": 0.004},
-    "protocol": {"level": "quick", "seeds": 1, "finalists": 1},
+    "protocol": {"level": "quick", "boosted_trees": False, "linear_models": False, "seeds": 1, "finalists": 1},
     "resources": {"pack_size": 1, "max_packs": 1},
 }
 

@@ -18,7 +18,14 @@ SPEC: dict[str, Any] = {
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 3, "width": 16}},
     "search": {"kind": "evolution", "generation": 4},
     "training": {"batch_size": 128, "epochs": 2, "lr": 0.003},
-    "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 1,
+    },
     "resources": {"max_packs": 1},
     "export": {"top": 0},
 }

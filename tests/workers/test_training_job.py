@@ -26,7 +26,14 @@ SPEC: dict[str, Any] = {
     "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "random", "generation": 2},
     "training": {"batch_size": 128, "epochs": 1, "lr": {"grid": [0.002, 0.01]}, "extend": 0},
-    "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "baselines": ["shared_bottom"]},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "seeds": 1,
+        "finalists": 1,
+        "baselines": ["shared_bottom"],
+    },
     "budget": {"trials": 4},
     "export": {"top": 0},
 }
