@@ -161,7 +161,6 @@ def tuned_lightgbm(problem: Problem, rows: pd.DataFrame) -> dict[str, float]:
     inputs = rows[[*problem.numbers, *problem.categories]].copy()
     for name in problem.categories:
         inputs[name] = inputs[name].astype("category")
-    of = {part: np.flatnonzero(rows[PART] == part) for part in ("train", "valid", "test")}
     tried = [
         {
             "learning_rate": float(np.exp(rng.uniform(np.log(0.02), np.log(0.15)))),
@@ -175,6 +174,8 @@ def tuned_lightgbm(problem: Problem, rows: pd.DataFrame) -> dict[str, float]:
     ]
     found = {}
     for label in problem.labels:
+        labelled = rows[label].notna()
+        of = {part: np.flatnonzero(labelled & (rows[PART] == part)) for part in ("train", "valid", "test")}
         best = (-1.0, 0.0)
         for settings in tried:
             model = lightgbm.LGBMClassifier(
@@ -183,7 +184,8 @@ def tuned_lightgbm(problem: Problem, rows: pd.DataFrame) -> dict[str, float]:
             model.fit(
                 inputs.iloc[of["train"]],
                 rows[label].iloc[of["train"]],
-                eval_set=[(inputs.iloc[of["valid"]], rows[label].iloc[of["valid"]])],
+                eval_X=inputs.iloc[of["valid"]],
+                eval_y=rows[label].iloc[of["valid"]],
                 eval_metric="auc",
                 callbacks=[lightgbm.early_stopping(40, verbose=False)],
             )

@@ -106,12 +106,12 @@ def _steps(numeric: NumericSpec, feature: Feature, column: ColumnProfile | None)
 def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
     """Trainings by phase, and their steps when the number of rows is known."""
     protocol, tunings = spec.protocol, spec.training.most_tunings
-    baselines = len({"single_task", *protocol.named_baselines})
+    baselines, more = len({"single_task", *protocol.named_baselines}), protocol.num_searches - 1
     trainings = {
         "baselines": baselines * max(1, tunings),
-        "search": _searched_at_most(spec),
-        "tuning": protocol.finalists * tunings,
-        "retraining": (baselines + protocol.finalists) * protocol.num_seeds,
+        "search": protocol.num_searches * _searched_at_most(spec),
+        "tuning": (protocol.finalists + more) * tunings,
+        "retraining": (baselines + protocol.finalists) * protocol.num_seeds + more,
     }
     result: dict[str, Any] = {"trainings": trainings}
     if data.num_rows is not None:
@@ -120,7 +120,8 @@ def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
         of_training = _steps_at_most(spec, rows)
         at_most = sum(trainings.values()) * of_training
         if not isinstance(spec.search, SampledSearch):
-            at_most += _charge_at_most(spec, spec.search, rows) - trainings["search"] * of_training
+            charged = protocol.num_searches * _charge_at_most(spec, spec.search, rows)
+            at_most += charged - trainings["search"] * of_training
         result["candidate_steps_at_most"] = at_most
     return result
 

@@ -52,8 +52,8 @@ def run_job(
     )
     known = baselines(context)
     found = search(context, known)
-    entrants = retrain(context, known, found)
-    together = ensemble(context, entrants)
-    result = report(context, known, found, entrants, together)
-    export(context, entrants, together, access=access)
+    trained = retrain(context, known, found)
+    together = ensemble(context, trained.entrants)
+    result = report(context, found, trained, together)
+    export(context, trained.entrants, together, access=access)
     return result

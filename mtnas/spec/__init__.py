@@ -24,15 +24,13 @@ from mtnas.search.specs.search_spec import HalvingSpec, SampledSearch, Search
 from mtnas.search.specs.searched_settings import BalancerChoice, GridChoice, LogUniformRange, SearchedSettings
 from mtnas.search.specs.supernet_specs import ReinforceSearch
 from mtnas.spec.job_spec import JobSpec
+from mtnas.spec.protocol import BASELINES, STANDARD_BASELINES, ProtocolSpec
 from mtnas.spec.sections import (
-    BASELINES,
-    STANDARD_BASELINES,
     BaseSpec,
     ConstraintsSpec,
     DiagnosticsSpec,
     ExportSpec,
     ObjectiveSpec,
-    ProtocolSpec,
     ResourcesSpec,
     SpaceSpec,
     TaskSpec,

@@ -11,13 +11,13 @@ from mtnas.data.lengths import AtMost
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.specs.search_spec import Search
 from mtnas.search.specs.supernet_specs import ReinforceSearch
+from mtnas.spec.protocol import ProtocolSpec
 from mtnas.spec.sections import (
     BaseSpec,
     ConstraintsSpec,
     DiagnosticsSpec,
     ExportSpec,
     ObjectiveSpec,
-    ProtocolSpec,
     ResourcesSpec,
     SpaceSpec,
     TaskSpec,

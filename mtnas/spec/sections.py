@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from mtnas.data.data_spec import WEIGHT_COLUMN, Part
 from mtnas.data.lengths import AtMost, ColumnName, Document, Name, Options
-from mtnas.routes import NAMED_ROUTES, Route, RouteGraph, Tower
+from mtnas.routes import Route, RouteGraph, Tower
 from mtnas.routes.building.extend import with_tasks
 from mtnas.routes.gate_settings import check_gate_settings
 from mtnas.search.specs.searched_settings import GridChoice
@@ -220,53 +220,6 @@ class ConstraintsSpec(Part):
     def with_space(self, limits: Constraints) -> ConstraintsSpec:
         """These with a space's limits instead of their own."""
         return self.model_copy(update=asdict(limits))
-
-
-BASELINES = (*NAMED_ROUTES, "partitions", "task_groups")
-STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "ple", "cross_stitch")
-
-
-class ProtocolSpec(Part):
-    """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``.
-
-    ``boosted_trees`` (yes, where it is left out) and ``linear_models``: whether these are fitted, one per task, as rows
-    of the report and as members of the ensemble.
-    """
-
-    level: Literal["quick", "standard", "headline"] = "quick"
-    baselines: Annotated[tuple[Name, ...], AtMost(64)] | None = None
-    boosted_trees: bool | None = None
-    linear_models: bool = True
-    random_search: bool | None = None
-    seeds: Annotated[int, Field(ge=1)] | None = None
-    finalists: Annotated[int, Field(ge=1)] = 3
-    latency_rows: Annotated[int, Field(ge=1, le=2**20)] = 256
-
-    @property
-    def named_baselines(self) -> tuple[str, ...]:
-        """The baselines to train; three at the quick level unless the user names others."""
-        if self.baselines is not None:
-            return self.baselines
-        return STANDARD_BASELINES[:3] if self.level == "quick" else STANDARD_BASELINES
-
-    @property
-    def grows_trees(self) -> bool:
-        """Whether boosted trees are grown: at every level, unless the user says otherwise."""
-        return self.boosted_trees is not False
-
-    @property
-    def num_seeds(self) -> int:
-        """Seeds per baseline and finalist."""
-        return self.seeds or {"quick": 2, "standard": 5, "headline": 10}[self.level]
-
-    @model_validator(mode="after")
-    def _baselines_exist(self) -> ProtocolSpec:
-        unknown = [name for name in self.named_baselines if name not in BASELINES]
-        if unknown:
-            raise ValueError(f"unknown baselines {unknown}; known are {list(BASELINES)}")
-        if len(set(self.named_baselines)) != len(self.named_baselines):
-            raise ValueError(f"baselines must differ, found {list(self.named_baselines)}")
-        return self
 
 
 class ResourcesSpec(Part):

@@ -85,7 +85,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
                     "search": {"kind": "random"},
                     "training": {"lr": 0.01, "epochs": 1, "least_steps": 4},
                     "budget": {"trials": 2},
-                    "protocol": {"baselines": ["shared_bottom"], "boosted_trees": False, "finalists": 1},
+                    "protocol": {
+                        "baselines": ["shared_bottom"],
+                        "boosted_trees": False,
+                        "linear_models": False,
+                        "finalists": 1,
+                    },
                     "export": {"ensemble": "none"},
                 },
                 verbose=0,

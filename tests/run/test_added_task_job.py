@@ -24,7 +24,14 @@ from tests.run.jobs import SMALL, TRAINING, spec_of
 PLANTED = {"rows": 400, "dims": 8, "num_tasks": 3, "kind": "binary"}
 DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "options": PLANTED}}
 TASKS = [{"name": f"task_{t}", "kind": "binary", "tower": [4]} for t in range(3)]
-PROTOCOL = {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1}
+PROTOCOL = {
+    "level": "quick",
+    "boosted_trees": False,
+    "linear_models": False,
+    "baselines": ["shared_bottom"],
+    "seeds": 1,
+    "finalists": 1,
+}
 SEARCH = {"kind": "evolution", "generation": 3, "options": {"population": 3}}
 COMMON: dict[str, Any] = SMALL | {
     "data": DATA,

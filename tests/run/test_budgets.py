@@ -35,7 +35,16 @@ from tests.run.jobs import (
 
 PROPOSALS = 16 * EVALUATION + MOST_KNOWN + YARDSTICK  # what a search evaluates in the end, at most
 
-QUICK: dict[str, Any] = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1}}
+QUICK: dict[str, Any] = {
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 1,
+    }
+}
 
 
 def budgeted(base: Mapping[str, Any] = SAMPLED, **budget: Any) -> Any:

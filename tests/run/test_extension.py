@@ -28,7 +28,16 @@ from tests.run.jobs import (
     timeless_trials,
 )
 
-QUICK = {"protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 2}}
+QUICK = {
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 2,
+    }
+}
 STANDARD = {"protocol": {**QUICK["protocol"], "random_search": True}}
 HALVED = {"search": {"kind": "evolution", "generation": 3, "halving": {"reduction": 3, "min_epochs": 0.3}}}
 VARYING = {

@@ -43,7 +43,15 @@ def test_every_finalist_has_the_gates_of_the_variant_that_found_it(access: DataA
 def test_random_search_sets_gates_as_the_search_that_it_is_compared_with(access: DataAccess) -> None:
     """Fixed ones alike, and the values that the search varies are what random search draws from."""
     journal = MemoryJournal()
-    protocol = {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1, "random_search": True}
+    protocol = {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 1,
+        "random_search": True,
+    }
     search = {"kind": "snr", **SHORT, "searches": 4, "temperature": 0.5, "vary": {"l0": [0.01, 0.02]}}
     run(spec_of(space=SNR, search=search, protocol=protocol), journal, access)
     random = [t for t in journal.trials() if t.label == "random"]

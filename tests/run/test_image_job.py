@@ -41,7 +41,14 @@ IMAGE_JOB: dict[str, Any] = {
     "space": {"name": "gumbel_matrix", "options": {"layers": 2, "image": [1, SIZE, SIZE], "channels": 4}},
     "search": {"kind": "random", "generation": 2},
     "training": {"batch_size": 8, "epochs": 1, "lr": 0.01, "dropout": 0.0},
-    "protocol": {"level": "quick", "seeds": 1, "finalists": 1, "boosted_trees": False, "random_search": False},
+    "protocol": {
+        "level": "quick",
+        "seeds": 1,
+        "finalists": 1,
+        "boosted_trees": False,
+        "linear_models": False,
+        "random_search": False,
+    },
     "budget": {"trials": 2},
     "export": {"top": 1, "ensemble": "none"},
 }

@@ -15,7 +15,14 @@ from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless
 
 SHORT: dict[str, Any] = {
     "training": {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}, "extend": 0, "evaluate_every": 2},
-    "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 1,
+    },
 }
 JOBS: dict[str, Mapping[str, Any]] = {
     "reinforce": SMALL | SHORT,

@@ -61,7 +61,14 @@ class Done:
 
 @pytest.fixture(scope="module")
 def done(access: DataAccess, tmp_path_factory: pytest.TempPathFactory) -> Done:
-    protocol = {"level": "quick", "baselines": BASELINES, "seeds": 3, "finalists": 2}
+    protocol = {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": BASELINES,
+        "seeds": 3,
+        "finalists": 2,
+    }
     objectives = [{"metric": "mean_gain", "direction": "max"}, {"metric": "num_params", "direction": "min"}]
     spec = spec_of(protocol=protocol, objectives=objectives, export=ONE)
     journal = MemoryJournal(tmp_path_factory.mktemp("exports"))

@@ -28,7 +28,15 @@ JOB: dict[str, Any] = SMALL | {
     "space": {"name": "snr", "options": {"layers": 1, "subnets": 2, "width": 4, "widths": [2, 6]}},
     "search": {"kind": "tpe", "generation": 4, "options": {"startup": 4}, "settings": SETTINGS},
     "training": SMALL["training"] | {"gate": {"l0": 0.02}},
-    "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 2, "random_search": True},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 2,
+        "random_search": True,
+    },
     "budget": {"trials": 8},
     "resources": {"max_packs": 1, "pack_size": 16},
 }
@@ -147,7 +155,14 @@ def test_balancers_keep_their_state_when_halving_packs_candidates_anew(access: D
         "space": {"name": "mtnas", "options": {"layers": 1, "subnets": 2, "width": 4, "queries": ["input"]}},
         "training": SMALL["training"] | {"epochs": 3},
         "budget": {"trials": 9},
-        "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+        "protocol": {
+            "level": "quick",
+            "boosted_trees": False,
+            "linear_models": False,
+            "baselines": ["shared_bottom"],
+            "seeds": 1,
+            "finalists": 1,
+        },
     }
     run(spec_of(base=base, search=search), whole, access)
     run(spec_of(base=base, search=search | {"halving": {"reduction": 3}}), halved, access)

@@ -47,7 +47,14 @@ def spec(**space: int) -> JobSpec:
         },
         training={"batch_size": 32, "epochs": 20, "lr": 0.02},
         search={"kind": "reinforce", "epochs": 2, "routes_per_step": 4, "reward_rows": 32},
-        protocol={"level": "quick", "baselines": [], "seeds": 1, "finalists": 1, "boosted_trees": False},
+        protocol={
+            "level": "quick",
+            "baselines": [],
+            "seeds": 1,
+            "finalists": 1,
+            "boosted_trees": False,
+            "linear_models": False,
+        },
         export={"top": 1},
     )
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from mtnas.routes.schemes.by_name import MATCHED
 from mtnas.run.context import Context
 from mtnas.run.judging.statistics import kendall_tau
-from mtnas.run.phases.retrain import Entrant
+from mtnas.run.phases.independent import num_routes
+from mtnas.run.phases.retrain import Entrant, Retrained
 from mtnas.run.phases.search import Found, best_first, is_random
 from mtnas.search.known_schemes import known_schemes
 from mtnas.trials import TrialState
 
 
-def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, Any]:
-    """Plain data.
+def search_facts(context: Context, found: Found, trained: Retrained) -> dict[str, Any]:
+    """Plain data. Costs are of one search, on average over independent ones.
 
     ``kendall_tau``: of scores during the search against scores on ``valid`` after retraining, over all ``kendall_n``
     routes that were retrained and have both, random search's included. ``inherited_tau``: of inherited weights against
     the same routes trained alone, over ``inherited_n``. ``unmatched``: baselines of another size than the finalist.
     """
+    entrants, count = trained.entrants, context.spec.protocol.num_searches
     metric = context.spec.objectives[0].metric
     sign = context.spec.objectives[0].to_objective().signed
     searched = [trial for trial in context.journal.trials() if trial.phase == "search"]
@@ -36,7 +39,10 @@ def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) ->
     ]
     screened = _defined(alone)
     return {
-        **found.cost,
+        **{name: cost / count for name, cost in found.cost.items()},
+        "searches": count,
+        "routes_found": None if trained.searches is None else num_routes(context, trained.searches.trials),
+        "multiple_of_shared_bottom": _multiple(found.cost["device_seconds"] / count, entrants),
         "stop": found.stop.to_json(),
         "random_stop": None if found.random_stop is None else found.random_stop.to_json(),
         "extends": None if context.earlier is None else context.earlier.job_id,
@@ -53,6 +59,15 @@ def search_facts(context: Context, found: Found, entrants: Sequence[Entrant]) ->
         "inherited_n": len(screened),
         "unmatched": _unmatched(context, found, entrants),
     }
+
+
+def _multiple(seconds: float, entrants: Sequence[Entrant]) -> float | None:
+    """Device-seconds in trainings of one shared-bottom network."""
+    shared = next((entrant for entrant in entrants if entrant.label == "shared_bottom"), None)
+    if shared is None or not shared.complete:
+        return None
+    one = fmean(trial.evaluations[0].costs["device_seconds"] for trial in shared.complete)
+    return seconds / one if one else None
 
 
 def _unmatched(context: Context, found: Found, entrants: Sequence[Entrant]) -> dict[str, float]:

@@ -21,7 +21,13 @@ CHEAP = 0.6
 ABOUT_EQUAL = 0.05
 """Costs that differ by less are no reason to prefer one."""
 
-_MODELS = {"boosted_trees": "boosted trees", "linear": "linear models"}
+_CALLED = {
+    "boosted_trees": "boosted trees",
+    "linear": "linear models",
+    "searches": "the search, run anew for every seed,",
+    "random-searches": "random search",
+}
+"""What words say instead of a label."""
 
 Level = Literal["quick", "standard", "headline"]
 _UNPROVED = {
@@ -82,7 +88,7 @@ def judge(
     words += [f"task {task!r} is worse off than alone" for task in loses]
     for model in models:
         if winner.gains and fmean(model.gains.values()) > fmean(winner.gains.values()):
-            words.append(f"{_MODELS[model.label]}, one per task, are above the searched route on average")
+            words.append(f"{_CALLED[model.label]}, one per task, are above the searched route on average")
     return {
         "verdict": verdict,
         "verdict_reason": _UNPROVED.get(level) if rivals else "there is no baseline to compare with",
@@ -127,8 +133,9 @@ def _verdict(level: Level, hypotheses: Sequence[Mapping[str, Any]]) -> str | Non
 
 def _said(level: Level, winner: Standing, hypothesis: Mapping[str, Any]) -> str:
     interval = hypothesis["difference"]["interval"]
+    one, other = (_CALLED.get(label, label) for label in (winner.label, hypothesis["against"]))
     if interval is None:
-        return f"{winner.label} and {hypothesis['against']} cannot be compared: fewer than two seeds of both"
+        return f"{one} and {other} cannot be compared: fewer than two seeds of both"
     side = _of_interval(interval)
     relation = {"above": "is better than", "below": "is worse than", "level": "is not told apart from"}[side]
     proof = f"95 % interval {interval[0]:+.4f} to {interval[1]:+.4f}, {hypothesis['seeds']} seeds"
@@ -136,7 +143,7 @@ def _said(level: Level, winner: Standing, hypothesis: Mapping[str, Any]) -> str:
         proof += f", Holm p = {hypothesis['p_holm']:.3f}"
         if side != "level" and hypothesis["p_holm"] >= ALPHA:
             relation = "is not proved different from"
-    return f"{winner.label} {relation} {hypothesis['against']} (mean gain: {proof})"
+    return f"{one} {relation} {other} (mean gain: {proof})"
 
 
 def _non_inferior(winner: Standing, best: Standing) -> dict[str, Any] | None:
@@ -152,9 +159,10 @@ def _non_inferior(winner: Standing, best: Standing) -> dict[str, Any] | None:
 
 def _recommended(winner: Standing, baselines: Sequence[Standing]) -> tuple[Standing, str]:
     """The cheapest of those that no seed tells apart from the winner, unless the winner is better than all."""
+    name = _CALLED.get(winner.label, winner.label)
     equals = [entrant for entrant in baselines if _side(winner.beyond(entrant)) != "above" and entrant.macs is not None]
     if not equals:
-        return winner, f"{winner.label} is better than every baseline"
+        return winner, f"{name} is better than every baseline"
     alone = next((entrant for entrant in equals if entrant.label == "single_task"), None)
     sharing = [winner, *(entrant for entrant in baselines if entrant.label != "single_task")]
     if alone is not None and all(_side(entrant.beyond(alone)) != "above" for entrant in sharing):
@@ -164,8 +172,8 @@ def _recommended(winner: Standing, baselines: Sequence[Standing]) -> tuple[Stand
     taken = max(cheap, key=lambda entrant: entrant.valid_score)
     others = ", ".join(entrant.label for entrant in equals if entrant is not taken)
     if taken is winner:
-        return winner, f"{winner.label} is not told apart from {others}, and none of these is cheaper"
-    return taken, f"{winner.label} is not told apart from {taken.label}: take the cheaper one"
+        return winner, f"{name} is not told apart from {others}, and none of these is cheaper"
+    return taken, f"{name} is not told apart from {taken.label}: take the cheaper one"
 
 
 def _side(differences: Sequence[float]) -> str:

@@ -20,25 +20,26 @@ from mtnas.run.judging.search_facts import search_facts
 from mtnas.run.judging.statistics import paired, summary
 from mtnas.run.judging.training_facts import training_facts
 from mtnas.run.judging.verdict import Standing, judge
-from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.ensemble import Ensemble
 from mtnas.run.phases.ensemble_row import ENSEMBLE, ensemble_facts, ensemble_row
-from mtnas.run.phases.retrain import Entrant
+from mtnas.run.phases.independent import SEARCHES
+from mtnas.run.phases.retrain import Entrant, Retrained
 from mtnas.run.phases.route_rows import best_trial, write_routes
 from mtnas.run.phases.search import Found, is_random
 from mtnas.run.task_models.fitted import TaskModels, task_models, task_models_row
 from mtnas.trials import LATENCY, Trial, TrialState
 
 
-def report(
-    context: Context, known: Baselines, found: Found, entrants: Sequence[Entrant], together: Ensemble | None = None
-) -> dict[str, Any]:
+def report(context: Context, found: Found, trained: Retrained, together: Ensemble | None = None) -> dict[str, Any]:
     """Write the report and the routes of the answer; returns the report."""
+    entrants = trained.entrants
     context.start_phase("report")
     reads = context.journal.count_test_read(context.data.digest)
-    gains = gains_by_seed(context, entrants)
+    repeated = [entrant for entrant in (trained.searches, trained.random_searches) if entrant is not None]
+    gains = gains_by_seed(context, [*entrants, *repeated])
     shared = next((e for e in entrants if e.label == "shared_bottom"), None)
     rows = [_row(context, entrant, gains[entrant.label], shared) for entrant in entrants]
+    rows += [_searches_row(context, entrant, gains[entrant.label], shared) for entrant in repeated]
     models = task_models(context)
     for of_kind in models:
         gains[of_kind.kind] = gains_of(context, entrants, of_kind.metrics["test"])
@@ -49,7 +50,7 @@ def report(
     winner = next(entrant for entrant in entrants if entrant.role == "finalist")
     result: dict[str, Any] = {
         "level": context.spec.protocol.level,
-        **_judged(context, entrants, winner, gains, models),
+        **_judged(context, trained, winner, gains, models),
         "data_digest": context.data.digest,
         "test_reads": reads,
         "columns": [column.to_json() for column in context.data.columns],
@@ -62,8 +63,8 @@ def report(
         "rows": rows,
         "ensemble": None if together is None else ensemble_facts(context, entrants, winner, together),
         "front": front_facts(context.spec, rows[: len(entrants)]),
-        "comparisons": _comparisons(context, entrants, winner, gains, models),
-        "search": search_facts(context, found, entrants),
+        "comparisons": _comparisons(context, trained, winner, gains, models),
+        "search": search_facts(context, found, trained),
         "tuning": {
             entrant.label: {
                 "lr": entrant.tuned.lr,
@@ -126,19 +127,35 @@ def _row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | Non
     }
 
 
+def _searches_row(context: Context, entrant: Entrant, gains: Gains, shared: Entrant | None) -> dict[str, Any]:
+    """A row like the others; its routes differ, and so do their settings: costs are means."""
+    params = [context.cost(entrant.graph, trial.candidate.route).num_params for trial in entrant.complete]
+    return _row(context, entrant, gains, shared) | {
+        "route_digest": None,
+        "num_params": round(fmean(params)) if params else None,
+        "macs": _macs(context, entrant),
+        "lr": None,
+        "settings": None,
+    }
+
+
 def _comparisons(
     context: Context,
-    entrants: Sequence[Entrant],
+    trained: Retrained,
     winner: Entrant,
     gains: dict[str, Gains],
     models: Sequence[TaskModels],
 ) -> list[dict[str, Any]]:
-    """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed."""
-    named = [entrant for entrant in entrants if entrant.role == "baseline" and not is_random(entrant.label)]
+    """The winner against the best baseline (chosen on ``valid``) and against equal-budget random search, by seed.
+
+    Of independent searches it is their answers that are compared, by search.
+    """
+    winner = trained.searches or winner
+    named = [entrant for entrant in trained.entrants if entrant.role == "baseline" and not is_random(entrant.label)]
     scores = {entrant.label: entrant.valid_score(context) for entrant in named}
     scores |= {of_kind.kind: of_kind.score for of_kind in models}
     rivals = [max(scores, key=lambda label: scores[label])] if scores else []
-    drawn = best_random(context, entrants)
+    drawn = trained.random_searches or best_random(context, trained.entrants)
     rivals += [] if drawn is None else [drawn.label]
     rows = []
     for rival in rivals:
@@ -165,7 +182,7 @@ def best_random(context: Context, entrants: Sequence[Entrant]) -> Entrant | None
 
 def _judged(
     context: Context,
-    entrants: Sequence[Entrant],
+    trained: Retrained,
     winner: Entrant,
     gains: dict[str, Gains],
     models: Sequence[TaskModels],
@@ -177,19 +194,30 @@ def _judged(
             entrant.label,
             gains[entrant.label],
             score=entrant.valid_score(context),
-            macs=context.cost(entrant.graph, entrant.route).macs,
+            macs=_macs(context, entrant),
         )
-        for entrant in entrants
+        for entrant in (*trained.entrants, trained.searches, trained.random_searches)
+        if entrant is not None
     }
-    named = [standings[e.label] for e in entrants if e.role == "baseline" and not is_random(e.label)]
-    drawn = best_random(context, entrants)
-    return judge(
+    best, winner = winner.label, trained.searches or winner
+    named = [standings[e.label] for e in trained.entrants if e.role == "baseline" and not is_random(e.label)]
+    drawn = trained.random_searches or best_random(context, trained.entrants)
+    found = judge(
         context.spec.protocol.level,
         standings[winner.label],
         named,
         None if drawn is None else standings[drawn.label],
         models=[_standing(context, m.kind, gains[m.kind], score=m.score) for m in models],
     )
+    if found["recommendation"] and found["recommendation"]["take"] == SEARCHES:
+        found["recommendation"]["take"] = best  # of what searches find, the route that is exported
+    return found
+
+
+def _macs(context: Context, entrant: Entrant) -> int | None:
+    """The mean over its trials, of which independent searches have one route each."""
+    found = [context.cost(entrant.graph, trial.candidate.route).macs for trial in entrant.complete]
+    return round(fmean(found)) if found else None
 
 
 def _standing(context: Context, label: str, gains: Gains, *, score: float, macs: int | None = None) -> Standing:

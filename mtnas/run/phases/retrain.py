@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -15,12 +16,14 @@ from mtnas.run.packs.planned import Planned
 from mtnas.run.packs.progress import WHOLE, Stretch
 from mtnas.run.packs.train_planned import train
 from mtnas.run.phases.baselines import Baselines, matched_baseline, planned_seeds
+from mtnas.run.phases.independent import SEARCHES, Run, planned_runs, runs_of, trials_of
 from mtnas.run.phases.search import RANDOM, Found, is_random
 from mtnas.run.phases.tuning import Untuned, tune
 from mtnas.run.phases.tuning_plan import Tuned, Tuning
 from mtnas.trials import Candidate, Settings, Trial, TrialState
 
 PARTS = ("train", "search")
+RANDOM_SEARCHES = f"{RANDOM}-searches"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,24 @@ class Entrant:
         return fmean(context.valid_score(trial) for trial in self.complete) if self.complete else float("-inf")
 
 
-def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
-    """Baselines first, then finalists by their score on ``valid``, best first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """Everything that is compared.
+
+    Attributes:
+        entrants: baselines first, then finalists by their score on ``valid``, best first.
+        searches: the answers of independent searches as one entrant, whose trials are theirs in turn; its route is the
+            first one's. ``None`` where there was one search.
+        random_searches: the same of random searches.
+    """
+
+    entrants: list[Entrant]
+    searches: Entrant | None = None
+    random_searches: Entrant | None = None
+
+
+def retrain(context: Context, known: Baselines, found: Found) -> Retrained:
+    """Train finalists, baselines, and what independent searches found.
 
     Routes of a search keep the settings that they were found with, but for what is tuned.
 
@@ -69,9 +88,11 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     searched = {f"finalist-{rank}": candidate for rank, candidate in enumerate(found.finalists, start=1)}
     for rank, candidate in enumerate(found.random_finalists, start=1):
         searched[RANDOM if rank == 1 else f"{RANDOM}-{rank}"] = candidate
-    num_tuning = len(searched) * context.spec.training.num_tunings
-    tuning = num_tuning / (num_tuning + len(seeds) * (len(known.tuned) + len(searched)))
-    tuned, first = _tune_finalists(context, searched, found.num_trials, WHOLE.part(0, tuning))
+    runs = [runs_of(found, searched, random=random) for random in (False, True)]
+    alone = {run.label: run.candidate for of_kind in runs for run in of_kind if run.label not in searched}
+    num_tuning = (len(searched) + len(alone)) * context.spec.training.num_tunings
+    tuning = num_tuning / (num_tuning + len(alone) + len(seeds) * (len(known.tuned) + len(searched)))
+    tuned, first = _tune_finalists(context, searched | alone, found.num_trials, WHOLE.part(0, tuning))
     num_params = context.space.cost(found.finalists[0].route).num_params
     planned: list[Planned] = []
     named_of: dict[str, NamedRoute] = {}
@@ -85,6 +106,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         planned += planned_seeds(
             context, start, "retrain", label, named, tuned=choice, seeds=seeds, like=candidate.settings
         )
+    planned += planned_runs(context, first + len(planned), [*runs[0], *runs[1]], tuned, searched)
     trials = train(
         context,
         planned,
@@ -92,7 +114,7 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
         evaluate_on=("valid", "test"),
         values=lambda evaluations: judged(context.tasks, evaluations[0].per_task),
         keep_weights=lambda trial: trial.label in searched and not is_random(trial.label),
-        as_member=lambda trial: may_be_member(context, trial),
+        as_member=lambda trial: trial.label not in alone and may_be_member(context, trial),
         stretch=WHOLE.part(tuning, 1),
     )
     keep_encoding(context.journal, context.data.schema)
@@ -113,7 +135,32 @@ def retrain(context: Context, known: Baselines, found: Found) -> list[Entrant]:
     if not finalists[0].complete:
         reason = f"failed trials, one with: {finalists[0].trials[0].failure}"
         raise SearchError(expected="a finalist that can be trained", found=reason, where="phase 'retrain'")
-    return [entrant for entrant in entrants if entrant.role != "finalist"] + finalists
+    together = [
+        _together(context, label, of_kind, trials, tuned)
+        for label, of_kind in zip((SEARCHES, RANDOM_SEARCHES), runs, strict=True)
+    ]
+    return Retrained(
+        entrants=[entrant for entrant in entrants if entrant.role != "finalist"] + finalists,
+        searches=together[0],
+        random_searches=together[1],
+    )
+
+
+def _together(
+    context: Context, label: str, runs: Sequence[Run], trials: Sequence[Trial], tuned: Mapping[str, Tuned]
+) -> Entrant | None:
+    if not runs:
+        return None
+    graph, route, own = context.space.graph, runs[0].candidate.route, trials_of(context, runs, trials)
+    return Entrant(
+        label=label,
+        role=SEARCHES,
+        graph=graph,
+        route=route,
+        digest=route_digest(graph, route),
+        trials=own,
+        tuned=tuned[runs[0].label],
+    )
 
 
 def may_be_member(context: Context, trial: Planned) -> bool:

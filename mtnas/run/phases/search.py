@@ -11,10 +11,10 @@ from mtnas.errors import LostActorError, SearchError
 from mtnas.routes.gate_settings import settings_in
 from mtnas.run.context import Context
 from mtnas.run.packs.found_routes import rank_by
-from mtnas.run.packs.progress import WHOLE
+from mtnas.run.packs.progress import WHOLE, Stretch
 from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.search_by_supernet import search_with_shared_weights
-from mtnas.run.phases.search_by_trials import budget_of, epoch_steps, sampled
+from mtnas.run.phases.search_by_trials import budget_of, epoch_steps, repeated, sampled
 from mtnas.run.phases.stopping import tell_stop
 from mtnas.search import Spent, Stop
 from mtnas.search.budgets.limits import BudgetSpec
@@ -39,11 +39,14 @@ class Found:
         finalists: distinct routes (canonical), best first, each with the settings that it was best with.
         random_finalists: the best of an equal-budget random search, as many as finalists, where the protocol asks for
             one.
+        winners: what each of several independent searches found; the first one's is the first finalist. Empty where
+            the protocol asks for one search.
+        random_winners: the same of random searches.
         num_trials: trials so far in the job.
-        cost: candidate-steps (``mtnas.search.budgets.passes``) and device-seconds of the search.
-        stop: why the search ended.
-        moved: how far the search moved (``mtnas.search.movement``).
-        random_stop: why the random search ended.
+        cost: candidate-steps (``mtnas.search.budgets.passes``) and device-seconds of all searches but random ones.
+        stop: why the first search ended.
+        moved: how far the first search moved (``mtnas.search.movement``).
+        random_stop: why the first random search ended.
     """
 
     finalists: tuple[Candidate, ...]
@@ -53,30 +56,53 @@ class Found:
     stop: Stop
     moved: dict[str, Any]
     random_stop: Stop | None = None
+    winners: tuple[Candidate, ...] = ()
+    random_winners: tuple[Candidate, ...] = ()
 
 
 def search(context: Context, known: Baselines) -> Found:
-    """Run the specification's search, and the random search it is compared with.
+    """Run the specification's search, and the random search it is compared with, as often as the protocol asks.
 
     Raises:
-        SearchError: every trial failed.
+        SearchError: every trial of a search failed.
     """
     context.start_phase("search")
+    count = context.spec.protocol.num_searches
+    first = _one(context, known, repeat=0, first=known.num_trials, stretch=WHOLE.part(0, 1 / count))
+    tell_stop(context, first.stop)
+    runs = [first]
+    for repeat in range(1, count):
+        stretch = WHOLE.part(repeat / count, (repeat + 1) / count)
+        runs.append(_one(context, known, repeat=repeat, first=runs[-1].num_trials, stretch=stretch))
+    names = first.cost
+    return Found(
+        finalists=first.finalists,
+        random_finalists=first.random_finalists,
+        num_trials=runs[-1].num_trials,
+        cost={name: sum(run.cost[name] for run in runs) for name in names},
+        stop=first.stop,
+        moved=first.moved,
+        random_stop=first.random_stop,
+        winners=tuple(run.finalists[0] for run in runs) if count > 1 else (),
+        random_winners=tuple(run.random_finalists[0] for run in runs if run.random_finalists) if count > 1 else (),
+    )
+
+
+def _one(context: Context, known: Baselines, *, repeat: int, first: int, stretch: Stretch) -> Found:
+    """One whole search with seeds of its own, and as much random search."""
     spec, wanted = context.spec.search, context.spec.protocol.finalists
-    first = known.num_trials
     compares = _wants_random(context) and spec.kind != "random"
-    own = WHOLE.part(0, 0.5) if compares else WHOLE
+    own = stretch.part(0, 0.5) if compares else stretch
     match spec:
         case SharedWeightsSearch():
-            shared = search_with_shared_weights(context, known, spec, first, own)
+            shared = search_with_shared_weights(context, known, spec, first, own, repeat=repeat)
             trials, spent, stop = shared.trials, shared.spent, shared.stop
             entropies, better = shared.entropies, shared.better_than_random
         case SampledSearch():
-            limits = budget_of(context, context.spec.budget)
-            found = sampled(context, known, spec, limits, first=first, label="search", stretch=own)
+            limits, label = budget_of(context, context.spec.budget), repeated("search", repeat)
+            found = sampled(context, known, spec, limits, first=first, label=label, stretch=own, repeat=repeat)
             trials, spent, stop = found.trials, asdict(Spent.of(found.trials)), found.stop
             entropies, better = (), None
-    tell_stop(context, stop)
     finalists = _best_candidates(context, trials, wanted, stop)
     first += len(trials)
     moved = movement(
@@ -89,7 +115,8 @@ def search(context: Context, known: Baselines) -> Found:
         # A supernet, and what is screened after it, takes the rate that baselines were tuned to: so does random search.
         lrs = (known.typical_lr,) if isinstance(spec, SharedWeightsSearch) else None
         spec = SampledSearch(kind="random", generation=generation, settings=_settings_of(context, spec))
-        random = sampled(context, known, spec, limits, first=first, label=RANDOM, stretch=WHOLE.part(0.5, 1), lrs=lrs)
+        label, share = repeated(RANDOM, repeat), stretch.part(0.5, 1)
+        random = sampled(context, known, spec, limits, first=first, label=label, stretch=share, lrs=lrs, repeat=repeat)
         random_finalists = _best_candidates(context, random.trials, len(finalists), random.stop)
         random_stop = random.stop
         first += len(random.trials)

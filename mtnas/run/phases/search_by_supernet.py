@@ -18,7 +18,7 @@ from mtnas.run.packs.pack_task import PackTask, SupernetWork
 from mtnas.run.packs.progress import Stretch
 from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.screening import num_screened, screened
-from mtnas.run.phases.search_by_trials import epoch_steps
+from mtnas.run.phases.search_by_trials import epoch_steps, repeated
 from mtnas.run.phases.stopping import begun_in, gradient_limits, gradient_stop, resumable, stop_from_json
 from mtnas.run.phases.tuning import settings
 from mtnas.search import Spent, Stop
@@ -51,7 +51,7 @@ class SharedSearch:
 
 
 def search_with_shared_weights(
-    context: Context, known: Baselines, spec: SharedWeightsSearch, first: int, stretch: Stretch
+    context: Context, known: Baselines, spec: SharedWeightsSearch, first: int, stretch: Stretch, *, repeat: int = 0
 ) -> SharedSearch:
     """Run the searches in one pack, and train alone what they propose.
 
@@ -61,12 +61,14 @@ def search_with_shared_weights(
         spec: what to search with.
         first: number of the first trial.
         stretch: what share of the phase this is.
+        repeat: which of several independent searches.
 
     Raises:
         MtnasError: why the pack failed.
     """
     count = num_screened(context, spec)
-    proposed = _proposed(context, known, spec, first, stretch.part(0, 0.7 if count else 1), num_screened=count)
+    share = stretch.part(0, 0.7 if count else 1)
+    proposed = _proposed(context, known, spec, first, share, num_screened=count, repeat=repeat)
     begin = first + len(proposed.trials)
     trained = screened(context, known, proposed.trials, count, first=begin, stretch=stretch.part(0.7, 1))
     of_screening = asdict(Spent.of(trained))
@@ -82,10 +84,11 @@ def _proposed(
     stretch: Stretch,
     *,
     num_screened: int,
+    repeat: int,
 ) -> SharedSearch:
     """Run the searches in one pack; their proposals as trials."""
     kind: str = spec.kind  # type: ignore[attr-defined]
-    name = f"search/{kind}"
+    name = repeated(f"search/{kind}", repeat)
     done = context.journal.checkpoint(name)
     if done is not None:
         record: dict[str, Any] = json.loads(done)
@@ -98,7 +101,7 @@ def _proposed(
             better_than_random=record["better_than_random"],
         )
     recipe = replace(context.recipe, epochs=epochs_of(context, spec))
-    base = settings(context, lr=known.typical_lr, seed=0)
+    base = settings(context, lr=known.typical_lr, seed=repeat * spec.searches)
     of_seeds = [replace(base, seed=base.seed + n, data_seed=base.data_seed + n) for n in range(spec.searches)]
     pairs = [
         (variant, replace(of_seed, gate={**of_seed.gate, **variant.gate}))

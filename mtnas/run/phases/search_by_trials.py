@@ -31,6 +31,11 @@ class Sampled:
     stop: Stop
 
 
+def repeated(name: str, repeat: int) -> str:
+    """The name of something of one of several independent searches; the first one's is the plain name."""
+    return f"{name}-of-{repeat + 1}" if repeat else name
+
+
 def epoch_steps(context: Context) -> int:
     """Steps of one pass over the training rows."""
     recipe = context.recipe
@@ -50,11 +55,12 @@ def budget_of(context: Context, limits: BudgetSpec, *, steps_per_trial: int | No
 
 
 def searcher_of(
-    context: Context, spec: SampledSearch, *, known: Baselines, lrs: Sequence[float] | None = None
+    context: Context, spec: SampledSearch, *, known: Baselines, lrs: Sequence[float] | None = None, repeat: int = 0
 ) -> Searcher:
     """The searcher the specification names; the learning rate is part of what it searches, on the baselines' grid.
 
-    ``known`` tells the task groups that are among the first candidates; ``lrs`` are other rates than the grid's.
+    ``known`` tells the task groups that are among the first candidates; ``lrs`` are other rates than the grid's;
+    ``repeat``: which of several independent searches.
 
     Raises:
         SpaceError: it varies settings of gates that the space does not have.
@@ -67,7 +73,7 @@ def searcher_of(
         space=context.space,
         objectives=tuple(objective.to_objective() for objective in context.spec.objectives),
         settings=spec.settings.space(settings(context, lr=grid[0], seed=0), lrs=grid),
-        seed=derived_seed(f"{spec.kind} search", context.spec.seed) % 2**31,
+        seed=derived_seed(repeated(f"{spec.kind} search", repeat), context.spec.seed) % 2**31,
         known=tuple(known_schemes(context.space, known.task_groups).values()),
     )
 
@@ -82,6 +88,7 @@ def sampled(
     label: str,
     stretch: Stretch,
     lrs: Sequence[float] | None = None,
+    repeat: int = 0,
 ) -> Sampled:
     """Run a whole search. Its trials are numbered from ``first`` on, those of the job it extends before all others.
 
@@ -89,8 +96,8 @@ def sampled(
     alone, and no clock is looked at before the stored trials have all been asked for.
     """
     searcher, clock = (
-        searcher_of(context, spec, known=known, lrs=lrs),
-        WorkClock(context.journal, budget.limits.deadline_s),
+        searcher_of(context, spec, known=known, lrs=lrs, repeat=repeat),
+        WorkClock(context.journal, budget.limits.deadline_s, name=repeated("search/seconds", repeat)),
     )
     stored = {trial.number for trial in context.journal.trials() if (trial.phase, trial.label) == ("search", label)}
     trials = _trained(context, known, context.earlier_candidates("search", label), first, label, stretch.part(0, 0))

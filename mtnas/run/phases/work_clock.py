@@ -7,8 +7,6 @@ import time
 
 from mtnas.run.journal import Journal
 
-_NAME = "search/seconds"
-
 
 class WorkClock:
     """Runs while the search does. What an attempt took counts up to its last ``save``.
@@ -16,11 +14,12 @@ class WorkClock:
     Args:
         journal: where earlier attempts have written down their time; only asked where there is a deadline.
         deadline_s: seconds until the deadline; ``None`` for no deadline.
+        name: under which.
     """
 
-    def __init__(self, journal: Journal, deadline_s: float | None) -> None:
-        self._journal, self._deadline_s = journal, deadline_s
-        kept = None if deadline_s is None else journal.checkpoint(_NAME)
+    def __init__(self, journal: Journal, deadline_s: float | None, *, name: str = "search/seconds") -> None:
+        self._journal, self._deadline_s, self._name = journal, deadline_s, name
+        kept = None if deadline_s is None else journal.checkpoint(name)
         self._before = 0.0 if kept is None else float(json.loads(kept)["seconds"])
         self._began = time.monotonic()
 
@@ -37,4 +36,4 @@ class WorkClock:
     def save(self) -> None:
         """Let later attempts know the time so far, if there is a deadline."""
         if self._deadline_s is not None:
-            self._journal.save_checkpoint(_NAME, json.dumps({"seconds": self.seconds}).encode())
+            self._journal.save_checkpoint(self._name, json.dumps({"seconds": self.seconds}).encode())

@@ -25,7 +25,14 @@ SPEC = {
     "space": {"name": "mtnas", "options": {"layers": 2, "subnets": 3, "width": 8}},
     "search": {"kind": "reinforce", "epochs": 1, "reward_rows": 32},
     "training": {"batch_size": 64, "epochs": 2, "lr": 0.01, "dropout": 0.1},
-    "protocol": {"level": "quick", "seeds": 2, "finalists": 1, "baselines": ["shared_bottom"], "boosted_trees": False},
+    "protocol": {
+        "level": "quick",
+        "seeds": 2,
+        "finalists": 1,
+        "baselines": ["shared_bottom"],
+        "boosted_trees": False,
+        "linear_models": False,
+    },
     "export": {"top": 0, "ensemble": "none"},
     "diagnostics": {"conflicts": True, "affinity": True},
 }

@@ -93,7 +93,15 @@ class _Recorder(MemoryJournal):
         self.figures.append(figures)
 
 
-STANDARD = {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1, "random_search": True} | {
+STANDARD = {
+    "level": "quick",
+    "boosted_trees": False,
+    "linear_models": False,
+    "baselines": ["shared_bottom"],
+    "seeds": 1,
+    "finalists": 1,
+    "random_search": True,
+} | {
     "boosted_trees": False,
     "linear_models": False,
 }

@@ -37,7 +37,14 @@ HALVED: dict[str, Any] = SAMPLED | {
     "training": {"batch_size": 64, "epochs": EPOCHS, "lr": {"grid": [0.003, 0.01, 0.03]}, "extend": 0},
     "objectives": [{"metric": "task_0.auc", "direction": "max"}],
     "budget": {"trials": GENERATION},
-    "protocol": {"level": "quick", "baselines": [], "seeds": 1, "finalists": 1},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": [],
+        "seeds": 1,
+        "finalists": 1,
+    },
     "resources": {"pack_size": 4},
 }
 FULL = OutOfMemoryError(expected="a pack that fits", found="too little memory", where="pack")

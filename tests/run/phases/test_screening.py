@@ -12,7 +12,14 @@ from mtnas.search.known_schemes import partitions
 from tests.run.jobs import SMALL, STEPS, run, spec_of
 
 SEARCH: dict[str, Any] = {**SMALL["search"], "screen": 5}
-PROTOCOL: dict[str, Any] = {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 2}
+PROTOCOL: dict[str, Any] = {
+    "level": "quick",
+    "boosted_trees": False,
+    "linear_models": False,
+    "baselines": ["shared_bottom"],
+    "seeds": 1,
+    "finalists": 2,
+}
 
 
 @pytest.fixture(scope="module")

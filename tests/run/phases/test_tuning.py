@@ -18,7 +18,14 @@ GROWING: dict[str, Any] = SAMPLED | {
     "search": {"kind": "random", "generation": 2},
     "budget": {"trials": 2},
     "training": TRAINING | {"lr": {"grid": [1e-6, 2e-6]}, "weight_decay": {"grid": [0.1, 0.4]}, "extend": 1},
-    "protocol": {"level": "quick", "baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+    "protocol": {
+        "level": "quick",
+        "boosted_trees": False,
+        "linear_models": False,
+        "baselines": ["shared_bottom"],
+        "seeds": 1,
+        "finalists": 1,
+    },
 }
 
 
