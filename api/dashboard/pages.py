@@ -13,6 +13,7 @@ from api.dashboard import charts, views
 from api.dashboard.rendering import HERE, page
 from api.dependencies import Identifier, SettingsParam, StoreParam
 from mtnas.errors import NotFoundError
+from mtnas.reports.evidence import evidence
 from mtnas.store import JobKind, JobState
 
 router = APIRouter(include_in_schema=False)
@@ -82,8 +83,8 @@ def job_routes(
 @router.get("/jobs/{job_id}/report")
 def report(request: Request, job_id: Identifier, store: StoreParam) -> HTMLResponse:
     """The answer of a job: verdict, table, gains."""
-    found = store.jobs.get(job_id)
-    return page(request, "report.html", {"job": found, "report": store.reports.get(job_id).report})
+    found, answer = store.jobs.get(job_id), store.reports.get(job_id).report
+    return page(request, "report.html", {"job": found, "report": answer, "evidence": evidence(answer)})
 
 
 @router.get("/jobs/{job_id}/charts/{name}")

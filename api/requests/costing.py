@@ -104,24 +104,36 @@ def _steps(numeric: NumericSpec, feature: Feature, column: ColumnProfile | None)
 
 
 def estimate(spec: JobSpec, data: KnownData) -> dict[str, Any]:
-    """Trainings by phase, and their steps when the number of rows is known."""
-    protocol, tunings = spec.protocol, spec.training.most_tunings
-    baselines, more = len({"single_task", *protocol.named_baselines}), protocol.num_searches - 1
+    """Trainings by phase, and their steps when the number of rows is known.
+
+    Independent searches count each, and so does the random search of equal budget beside each, whose trials are as many
+    as a search over shared weights is charged for: where nobody knows the rows, no more than that search's own.
+    """
+    protocol, tunings, count = spec.protocol, spec.training.most_tunings, spec.protocol.num_searches
+    rows = None if data.num_rows is None else min(data.num_rows, spec.data.max_rows or data.num_rows)
+    of_training = 0 if rows is None else _steps_at_most(spec, rows)
+    charged = None
+    if rows is not None and not isinstance(spec.search, SampledSearch):
+        charged = _charge_at_most(spec, spec.search, rows)
+    baselines = len({"single_task", *protocol.named_baselines})
+    compares = protocol.wants_random_search and spec.search.kind != "random"
+    of_kinds = protocol.finalists * (2 if compares else 1)
+    more = (count - 1) * (2 if compares else 1)
+    searched = _searched_at_most(spec)
+    random = 0 if not compares else searched if charged is None else max(1, math.ceil(charged / of_training))
     trainings = {
         "baselines": baselines * max(1, tunings),
-        "search": protocol.num_searches * _searched_at_most(spec),
-        "tuning": (protocol.finalists + more) * tunings,
-        "retraining": (baselines + protocol.finalists) * protocol.num_seeds + more,
+        "search": count * searched,
+        "random_search": count * random,
+        "tuning": (of_kinds + more) * tunings,
+        "retraining": (baselines + of_kinds) * protocol.num_seeds + more,
     }
     result: dict[str, Any] = {"trainings": trainings}
-    if data.num_rows is not None:
-        rows = min(data.num_rows, spec.data.max_rows or data.num_rows)
+    if rows is not None:
         result["rows"] = rows
-        of_training = _steps_at_most(spec, rows)
         at_most = sum(trainings.values()) * of_training
-        if not isinstance(spec.search, SampledSearch):
-            charged = protocol.num_searches * _charge_at_most(spec, spec.search, rows)
-            at_most += charged - trainings["search"] * of_training
+        if charged is not None:
+            at_most += count * charged - trainings["search"] * of_training
         result["candidate_steps_at_most"] = at_most
     return result
 

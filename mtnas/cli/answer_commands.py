@@ -29,13 +29,14 @@ def routes(
 def report(
     job: str,
     as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As one Markdown document.")] = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
 ) -> None:
     """Show the answer of a job."""
     from mtnas.cli import answers
 
-    answers.report(job, as_json=as_json, url=url, token=token)
+    answers.report(job, as_json=as_json, as_text=markdown, url=url, token=token)
 
 
 @app.command()

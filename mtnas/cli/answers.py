@@ -14,6 +14,8 @@ from mtnas.cli.watching import column_lines, follow
 from mtnas.client import Client
 from mtnas.errors import ExportError, NotFoundError, SpecError
 from mtnas.messages import Export, Route
+from mtnas.reports.evidence import evidence
+from mtnas.reports.markdown import as_markdown
 
 _DIGEST_SHOWN, _DIGEST_LENGTH = 16, 64
 
@@ -28,12 +30,15 @@ def routes(job_id: str | None, *, sort: str, limit: int, as_json: bool, url: str
     console.print(route_table(page.items, sort=sort))
 
 
-def report(job_id: str, *, as_json: bool, url: str, token: str | None) -> None:
-    """Show the answer of a job."""
+def report(job_id: str, *, as_json: bool, as_text: bool, url: str, token: str | None) -> None:
+    """Show the answer of a job; ``as_text`` as one Markdown document."""
     with connect(url, token) as client:
         answer = client.report(job_id).report
     if as_json:
         print_json(answer)
+        return
+    if as_text:
+        print(as_markdown(answer, title=f"Report of job {job_id}"), end="")
         return
     print_answer(answer)
 
@@ -48,6 +53,8 @@ def print_answer(answer: Mapping[str, Any]) -> None:
     console.print(f"data {answer['data_digest'][:_DIGEST_SHOWN]}, test part read by {answer['test_reads']} job(s)")
     console.print(f"verdict: {answer['verdict'] or answer['verdict_reason'] or 'none'}", markup=False)
     for sentence in answer.get("words", ()):
+        console.print(f"  {sentence}", markup=False, highlight=False)
+    for sentence in evidence(answer):
         console.print(f"  {sentence}", markup=False, highlight=False)
     if (advice := answer.get("recommendation")) is not None:
         console.print(f"take {advice['take']}: {advice['why']}", markup=False, highlight=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import search_spaces
 from mtnas.data import DataAccess
+from mtnas.reports.markdown import as_markdown
 from mtnas.routes import Route, RouteGraph, to_svg
 from mtnas.run import InProcessExecutor, MemoryJournal, run_job
 from mtnas.run.phases.prepare import expanded
@@ -107,9 +108,10 @@ def run_locally(
 
 
 def write_answer(finished: Finished, folder: Path) -> list[Path]:
-    """Report and drawing as files, beside the module that lies there already; gives their paths."""
+    """Report, also as Markdown, and drawing as files, beside the module that lies there; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    report, drawing = folder / "report.json", folder / "route.svg"
+    report, words, drawing = folder / "report.json", folder / "report.md", folder / "route.svg"
+    words.write_text(as_markdown(finished.report, title="Report"), encoding="utf-8")
     report.write_text(json.dumps(finished.report, indent=2), encoding="utf-8")
     drawing.write_text(finished.drawing(), encoding="utf-8")
-    return [report, drawing]
+    return [report, words, drawing]

@@ -46,6 +46,11 @@ class ProtocolSpec(Part):
         return self.boosted_trees is not False
 
     @property
+    def wants_random_search(self) -> bool:
+        """Whether random search of equal budget is compared with: beyond the quick level, unless the user says."""
+        return self.level != "quick" if self.random_search is None else self.random_search
+
+    @property
     def num_seeds(self) -> int:
         """Seeds per baseline and finalist."""
         return self.seeds or {"quick": 2, "standard": 5, "headline": 10}[self.level]

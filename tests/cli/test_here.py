@@ -44,6 +44,8 @@ def test_a_file_of_data_becomes_a_specification_that_runs(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "finalist-1" in done.stdout, "a pipe is wide enough for every label"
     report = json.loads((folder / "answer" / "report.json").read_text())
+    assert "| finalist-1 |" in (folder / "answer" / "report.md").read_text()
+    assert "There was one search" in done.stdout
     assert (folder / "answer" / "route.svg").read_text().startswith("<svg")
     answers = {report["best"]["route_digest"][:12], report["ensemble"]["digest"][:12]}
     modules = list((folder / "answer" / "exports").iterdir())

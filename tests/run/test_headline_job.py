@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 
 from mtnas.data import DataAccess
+from mtnas.errors import LeaseLostError
+from mtnas.reports.evidence import evidence
+from mtnas.reports.markdown import as_markdown
 from mtnas.run import MemoryJournal
 from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.training.measuring.gains import mean_gain, task_gains
+from mtnas.trials import TrialState
 from search_spaces import build
-from tests.run.jobs import SAMPLED, SMALL, run, spec_of, timeless
+from tests.run.interrupting import InterruptedJournal
+from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless
 
 SEEDS = 3
 PROTOCOL = {
@@ -111,6 +116,37 @@ def test_a_second_attempt_goes_on_where_the_first_stopped(
     numbers = [trial.number for trial in journal.trials()]
     assert timeless(run(spec_of(base=base), journal, access)) == timeless(report)
     assert [trial.number for trial in journal.trials()] == numbers
+
+
+def test_a_worker_killed_in_its_second_search_loses_no_search(
+    base: Mapping[str, Any], done: Job, access: DataAccess
+) -> None:
+    """What the first search has trained is not trained again, and the report is that of a job that nobody disturbed."""
+    undisturbed, first, second = InterruptedJournal(MemoryJournal()), EagerExecutor(), EagerExecutor()
+    run(spec_of(base=base), undisturbed, access, EagerExecutor())
+    of_search = undisturbed.writes[undisturbed.writes.index("search_ended") :]
+    at = undisturbed.writes.index("search_ended") + of_search.index("finish_trials") + 2
+    kept = MemoryJournal()
+    with pytest.raises(LeaseLostError):
+        run(spec_of(base=base), InterruptedJournal(kept, at=at), access, first)
+    before = [trial for trial in kept.trials() if trial.state is TrialState.COMPLETE]
+    assert kept.report is None
+    assert any(trial.phase == "search" for trial in before)
+    assert timeless(run(spec_of(base=base), kept, access, second)) == timeless(done[0])
+    assert not set(first.finished[:-1]) & set(second.finished), "packs that had ended"
+    assert [t for t in kept.trials() if t.number in {own.number for own in before}] == before
+
+
+def test_what_was_proved_is_told_in_words(done: Job) -> None:
+    said = evidence(done[0])
+    found = done[0]["search"]["routes_found"]
+    assert said[0].startswith(f"{SEEDS} independent searches")
+    assert f"found {found} different route" in said[0]
+    assert "trainings of one shared-bottom network" in next(words for words in said if words.startswith("A search"))
+    document = as_markdown(done[0], title="headline")
+    assert all(sentence in document for sentence in (*said, *done[0]["words"]))
+    assert "| searches |" in document
+    assert f"## searches minus random-searches, {SEEDS} pairs" in document
 
 
 def test_the_first_search_is_the_one_that_a_single_one_is(

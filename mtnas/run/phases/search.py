@@ -91,7 +91,7 @@ def search(context: Context, known: Baselines) -> Found:
 def _one(context: Context, known: Baselines, *, repeat: int, first: int, stretch: Stretch) -> Found:
     """One whole search with seeds of its own, and as much random search."""
     spec, wanted = context.spec.search, context.spec.protocol.finalists
-    compares = _wants_random(context) and spec.kind != "random"
+    compares = context.spec.protocol.wants_random_search and spec.kind != "random"
     own = stretch.part(0, 0.5) if compares else stretch
     match spec:
         case SharedWeightsSearch():
@@ -134,11 +134,6 @@ def _one(context: Context, known: Baselines, *, repeat: int, first: int, stretch
 def _equal_trials(context: Context, candidate_steps: float) -> int:
     """The fewest whole trials that take at least so many steps: random search gets no less than it is compared with."""
     return max(1, math.ceil(candidate_steps / (context.recipe.epochs * epoch_steps(context))))
-
-
-def _wants_random(context: Context) -> bool:
-    asked = context.spec.protocol.random_search
-    return context.spec.protocol.level != "quick" if asked is None else asked
 
 
 def _settings_of(context: Context, spec: SampledSearch | SharedWeightsSearch) -> SearchedSettings:
