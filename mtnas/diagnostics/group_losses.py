@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from math import isnan, nan
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from mtnas.diagnostics.gradients import lone_buffers, some_batches
 from mtnas.supernets import Selection, Supernet
 from mtnas.tasks import Task
 from mtnas.training.feeding.rows import Batch, TrainingData
-from mtnas.training.step.losses import batch_losses
+from mtnas.training.step.losses import batch_losses, labelled_tasks
 
 MOST_EXHAUSTIVE = 8
 """Tasks of which every group and every partition is looked at: 255 and 4,140."""
@@ -47,7 +48,8 @@ def group_losses(
 ) -> dict[Group, dict[int, float]]:
     """The estimated loss of every task of every group, on rows that nothing was fitted on.
 
-    Groups are all of them for up to ``MOST_EXHAUSTIVE`` tasks, else single tasks and pairs.
+    Groups are all of them for up to ``MOST_EXHAUSTIVE`` tasks, else single tasks and pairs. A task without a label in
+    the rows that judge has no loss (NaN); one without a label in those that are fitted on leads nobody anywhere.
 
     Args:
         net: one candidate, trained on all tasks.
@@ -65,17 +67,22 @@ def group_losses(
     for group in _groups(len(tasks)):
         w_D = _trained(fit, tasks, group)
         with torch.no_grad():
-            losses_T = judge.losses(w_D, tasks)
+            losses_T = judge.losses(w_D, tasks).masked_fill(~judge.labelled_T, nan)
         found[group] = {task: float(losses_T[task]) for task in sorted(group)}
     return found
 
 
 def affinities(losses: Mapping[Group, Mapping[int, float]], num_tasks: int) -> list[list[float]]:
-    """``[i][j]``: by what share task i's company lowers the loss of task j, from pairs; 0 on the diagonal."""
-    return [
-        [0.0 if i == j else 1 - losses[Group({i, j})][j] / max(losses[Group({j})][j], 1e-30) for j in range(num_tasks)]
-        for i in range(num_tasks)
-    ]
+    """``[i][j]``: by what share task i's company lowers the loss of task j, from pairs.
+
+    0 on the diagonal, and where a task has no loss.
+    """
+
+    def gain(i: int, j: int) -> float:
+        found = 1 - losses[Group({i, j})][j] / max(losses[Group({j})][j], 1e-30)
+        return 0.0 if i == j or isnan(found) else found
+
+    return [[gain(i, j) for j in range(num_tasks)] for i in range(num_tasks)]
 
 
 def best_partition(
@@ -91,7 +98,7 @@ def best_partition(
     def total(groups: tuple[int, ...]) -> float:
         members = {g: Group(t for t, own in enumerate(groups) if own == g) for g in set(groups)}
         of_tasks = [(losses[members[g]][task], losses[Group({task})][task]) for task, g in enumerate(groups)]
-        return sum(loss / max(alone, 1e-30) for loss, alone in of_tasks)
+        return sum(loss / max(alone, 1e-30) for loss, alone in of_tasks if not isnan(loss))
 
     return min(partitions, key=total)
 
@@ -102,6 +109,7 @@ class _Linear:
     def __init__(self, batch: Batch, outputs: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
         self._batch, self._outputs, self._slopes = batch, outputs, slopes
         self.start_D = slopes[0].new_zeros(slopes[0].shape[-1])
+        self.labelled_T = labelled_tasks(batch)[0]
 
     def losses(self, w_D: Tensor, tasks: Sequence[Task]) -> Tensor:
         """``[T]``."""
@@ -137,7 +145,9 @@ def _trained(rows: _Linear, tasks: Sequence[Task], group: Group) -> Tensor:
     """The w of a group's own training."""
     w_D = rows.start_D.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([w_D], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
-    members = sorted(group)
+    members = [task for task in sorted(group) if rows.labelled_T[task]]
+    if not members:
+        return rows.start_D
     with torch.no_grad():
         scale_T = rows.losses(rows.start_D, tasks).clamp(min=1e-12)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,3 +93,28 @@ def test_every_setting_changes_something(name: str) -> None:
     changed = {"directions": 16, "seed": 5}[name]
     options = {"num_rows": 512, "directions": 64, name: changed}
     assert group_losses(made.net, made.selection, made.data, TASKS, **options) != estimated()
+
+
+def without_labels(part: str, task: int) -> dict[Group, dict[int, float]]:
+    made = trained()
+    labels = made.data.labels.clone()
+    labels[made.data.rows_of((part,)), task] = torch.nan
+    masked = replace(made.data, labels=labels)
+    return group_losses(made.net, made.selection, masked, TASKS, num_rows=512, directions=64)
+
+
+def test_a_task_without_labels_to_fit_is_left_out_of_every_group() -> None:
+    losses = without_labels("train", 2)
+    for group in losses:
+        for task, loss in losses[group].items():
+            others = group - {2}
+            expected = estimated()[others][task] if task != 2 else None
+            assert expected is None or loss == pytest.approx(expected, rel=1e-3), "its company changes nothing"
+
+
+def test_a_task_without_labels_to_judge_on_helps_and_hinders_nobody() -> None:
+    losses = without_labels("search", 2)
+    found = affinities(losses, 4)
+    assert [row[2] for row in found] == [0.0] * 4, "nothing is known, which is not the best affinity of all"
+    assert found[0][1] == pytest.approx(affinities(estimated(), 4)[0][1])
+    assert best_partition(losses, [TRUTH, (0, 1, 0, 1)]) == TRUTH
