@@ -72,7 +72,7 @@ def write_encoded(data: EncodedData, *, cache: Path) -> None:
             "size_bytes": sizes,
         }
         with (draft / DESCRIPTION).open("w", encoding="utf-8") as file:
-            json.dump(description, file, allow_nan=False)
+            file.write(json.dumps(description, allow_nan=False))  # in C; json.dump writes a vocabulary word by word
             file.flush()
             os.fsync(file.fileno())
         if folder.exists() and read_encoded(data.digest, cache=cache) is None:
