@@ -23,7 +23,7 @@ JOB = {
     "space": {"options": {"layers": 1, "subnets": 2, "width": 8}},
     "search": {"kind": "random"},
     "budget": {"trials": 2},
-    "protocol": {"baselines": ["shared_bottom"], "seeds": 1, "finalists": 1},
+    "protocol": {"baselines": ["shared_bottom"], "boosted_trees": False, "seeds": 1, "finalists": 1},
 }
 
 

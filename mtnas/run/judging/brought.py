@@ -14,7 +14,8 @@ def brought(stages: Mapping[str, GainsOf], tasks: list[str]) -> dict[str, Any]:
     Args:
         stages: from the plainest to the answer, gains by seed of single-task training: ``hand_made`` (the best
             baseline network, chosen on ``valid``), ``route`` (the searched one), ``seeds`` (its seeds averaged),
-            ``networks`` (the ensemble of networks), ``answer`` (the ensemble with whatever else is in it).
+            ``networks`` (the ensemble of networks), ``answer`` (the ensemble with whatever else is in it),
+            ``unsearched`` (the ensemble that there would be without the search).
         tasks: names of the tasks.
     """
     names = ("mean_gain", *tasks)
@@ -25,6 +26,7 @@ def brought(stages: Mapping[str, GainsOf], tasks: list[str]) -> dict[str, Any]:
         "selection": ("networks", "seeds"),
         "task_models": ("answer", "networks"),
         "ensemble": ("answer", "route"),
+        "search": ("answer", "unsearched"),
     }
     steps = {
         label: {name: _less(means[after][name], means[before][name]) for name in names}

@@ -26,6 +26,7 @@ from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
 from mtnas.run.judging.figures import valid_score
 from mtnas.run.phases.retrain import Entrant
+from mtnas.run.phases.search import is_random
 from mtnas.run.task_models.fitted import outputs_name, task_models
 from mtnas.trials import Evaluation, Trial
 
@@ -72,11 +73,14 @@ class Ensemble:
     Attributes:
         mixed: the ensemble.
         networks: the best without models of one task; the same where there are none.
+        unsearched: the best without what the search found: hand-made networks and models of one task, chosen in the
+            same way among as many as there are; ``None`` where no hand-made network may be a member.
         averages: by label, the plain mean over all seeds of one entrant.
     """
 
     mixed: Mixed
     networks: Mixed
+    unsearched: Mixed | None
     averages: Mapping[str, Mixed]
 
 
@@ -198,7 +202,14 @@ def _chosen(context: Context, entrants: Sequence[Entrant]) -> Ensemble | None:
             averages[entrant.label] = pool.average(kept)
     alone = pool.chosen(context, networks)
     everyone = pool.chosen(context, range(len(pool.members))) if kinds else alone
-    return Ensemble(mixed=everyone, networks=alone, averages=averages)
+    numbers = {str(trial.number) for e in entrants if _is_hand_made(e) for trial in e.complete}
+    by_hand = [place for place, name in enumerate(pool.members) if name in numbers or name in KINDS]
+    unsearched = pool.chosen(context, by_hand) if numbers & set(pool.members) else None
+    return Ensemble(mixed=everyone, networks=alone, unsearched=unsearched, averages=averages)
+
+
+def _is_hand_made(entrant: Entrant) -> bool:
+    return entrant.role == "baseline" and not is_random(entrant.label)
 
 
 def _forget_others(context: Context, entrants: Sequence[Entrant], found: Ensemble) -> None:
@@ -213,9 +224,20 @@ def _to_json(found: Ensemble) -> dict[str, Any]:
         return {"weights": mixed.weights, "metrics": mixed.metrics, "score": mixed.score}
 
     averages = {label: plain(mixed) for label, mixed in found.averages.items()}
-    return {"mixed": plain(found.mixed), "networks": plain(found.networks), "averages": averages}
+    unsearched = None if found.unsearched is None else plain(found.unsearched)
+    return {
+        "mixed": plain(found.mixed),
+        "networks": plain(found.networks),
+        "unsearched": unsearched,
+        "averages": averages,
+    }
 
 
 def _from_json(saved: Mapping[str, Any]) -> Ensemble:
     averages = {label: Mixed(**mixed) for label, mixed in saved["averages"].items()}
-    return Ensemble(mixed=Mixed(**saved["mixed"]), networks=Mixed(**saved["networks"]), averages=averages)
+    return Ensemble(
+        mixed=Mixed(**saved["mixed"]),
+        networks=Mixed(**saved["networks"]),
+        unsearched=None if saved["unsearched"] is None else Mixed(**saved["unsearched"]),
+        averages=averages,
+    )

@@ -75,12 +75,32 @@ def ensemble_facts(
         stages["seeds"] = gains_of(context, entrants, together.averages[winner.label].metrics["test"])
     stages["networks"] = gains_of(context, entrants, together.networks.metrics["test"])
     stages["answer"] = gains_of(context, entrants, together.mixed.metrics["test"])
+    if together.unsearched is not None:
+        stages["unsearched"] = gains_of(context, entrants, together.unsearched.metrics["test"])
     return {
         "digest": together.mixed.digest,
         "members": members_facts(entrants, together.mixed),
         "hand_made": None if best is None else best.label,
+        "rivals": _rivals(context, entrants, together),
         **brought(stages, [task.name for task in context.tasks]),
     }
+
+
+def _rivals(context: Context, entrants: Sequence[Entrant], together: Ensemble) -> list[dict[str, Any]]:
+    """Others with members of their own: every entrant's seeds averaged, and the best ensemble without the search."""
+    mixed = {label: found for label, found in together.averages.items() if len(found.members) > 1}
+    if together.unsearched is not None:
+        mixed = {"unsearched": together.unsearched, **mixed}
+    return [
+        {
+            "label": label,
+            "members": len(found.members),
+            "valid_score": found.score if math.isfinite(found.score) else None,
+            "mean_gain": _mean([of["mean_gain"] for of in gains_of(context, entrants, found.metrics["test"]).values()]),
+            "per_task": {t.name: found.metrics["test"][t.name][t.judged_by] for t in context.tasks},
+        }
+        for label, found in mixed.items()
+    ]
 
 
 def members_facts(entrants: Sequence[Entrant], mixed: Mixed) -> list[dict[str, Any]]:

@@ -107,6 +107,19 @@ def test_steps_add_up_to_what_it_brought(done: Job) -> None:
     assert stages["route"]["mean_gain"] == pytest.approx(row(report, report["best"]["label"])["mean_gain"]["mean"])
 
 
+def test_rivals_have_members_too(done: Job) -> None:
+    """What averaging brings is no merit of the search: an ensemble without it, and every entrant's seeds together."""
+    report, _ = done
+    rivals = {rival["label"]: rival for rival in report["ensemble"]["rivals"]}
+    assert set(rivals) == {"unsearched", "single_task", "shared_bottom", "finalist-1", "finalist-2"}
+    assert [rivals[label]["members"] for label in ("single_task", "finalist-1")] == [2, 2]
+    step = report["ensemble"]["brought"]["search"]["mean_gain"]
+    ours = row(report, "ensemble")["mean_gain"]["mean"]
+    assert step == pytest.approx(ours - rivals["unsearched"]["mean_gain"]["mean"])
+    seeds = report["ensemble"]["stages"]["seeds"]["mean_gain"]
+    assert rivals[report["best"]["label"]]["mean_gain"]["mean"] == pytest.approx(seeds)
+
+
 def test_nothing_is_trained_for_it(done: Job, access: DataAccess) -> None:
     _, journal = done
     _, without = job(access, protocol=MODELS, export={"top": 0} | {"ensemble": "none"})
