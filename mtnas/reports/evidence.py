@@ -19,7 +19,7 @@ _STEPS = {
 def evidence(report: Report) -> list[str]:
     """Sentences in the order of their weight; what a report does not hold is not spoken of."""
     said = (_searches(report), _worst_task(report), _non_inferior(report), _cost(report), *_taus(report))
-    return [sentence for sentence in (*said, _brought(report)) if sentence]
+    return [sentence for sentence in (*said, _brought(report), _without_search(report)) if sentence]
 
 
 def judged_row(report: Report) -> Mapping[str, Any] | None:
@@ -93,6 +93,19 @@ def _brought(report: Report) -> str | None:
     if not said or together.get("hand_made") is None:
         return None
     return f"Over {together['hand_made']}, of the same recipe, mean gain changes by: {', '.join(said)}."
+
+
+def _without_search(report: Report) -> str | None:
+    """Ensembles for everybody: whether it is the search, or averaging alone, that the answer owes its gain to."""
+    together = report.get("ensemble") or {}
+    gain = together.get("brought", {}).get("search", {}).get("mean_gain")
+    rival = next((rival for rival in together.get("rivals", ()) if rival["label"] == "unsearched"), None)
+    if gain is None or rival is None:
+        return None
+    return (
+        f"Without what the search found, the best ensemble has {rival['members']} members and a mean gain of "
+        f"{_percent(rival['mean_gain']['mean'])}: the search brings {_percent(gain)} to the answer."
+    )
 
 
 def _percent(gain: float) -> str:

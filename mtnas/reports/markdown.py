@@ -21,6 +21,7 @@ def as_markdown(report: Report, *, title: str) -> str:
         lines += ["", f"**Take {advice['take']}**: {advice['why']}."]
     lines += ["", "## On test", "", *_table(report), "", "Means and standard deviations; gains are relative, over"]
     lines[-1] += " single-task networks with the same seeds."
+    lines += _rivals(report)
     for comparison in report.get("comparisons", ()):
         lines += ["", f"## {comparison['first']} minus {comparison['second']}, {comparison['seeds']} pairs", ""]
         lines += [f"- {name}: {_difference(found)}" for name, found in comparison["differences"].items()]
@@ -44,6 +45,22 @@ def _table(report: Report) -> list[str]:
         cells += [_figure(row[name]) for name in ("num_params", "macs", "device_seconds")]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _rivals(report: Report) -> list[str]:
+    """What others reach with several members; nothing where the answer is one network."""
+    rivals = (report.get("ensemble") or {}).get("rivals", ())
+    if not rivals:
+        return []
+    names = [task["name"] for task in report["tasks"]]
+    headings = ["together", "members", *names, "mean gain"]
+    lines = ["", "## Others with members of their own", "", "| " + " | ".join(headings) + " |"]
+    lines.append("|" + "---|" * len(headings))
+    for rival in rivals:
+        figures = [f"{rival['per_task'][name]:.4f}" for name in names]
+        cells = [rival["label"], str(rival["members"]), *figures, _percent(rival["mean_gain"]["mean"])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", "`unsearched` is the best ensemble without what the search found; the others average seeds."]
 
 
 def _spread(cell: Mapping[str, float | None]) -> str:

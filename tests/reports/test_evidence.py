@@ -73,3 +73,12 @@ def test_what_each_step_brought_is_told_where_an_ensemble_knows() -> None:
 
 def test_an_empty_report_proves_nothing() -> None:
     assert evidence({}) == []
+
+
+def test_the_ensemble_without_the_search_is_told_of() -> None:
+    rival = {"label": "unsearched", "members": 6, "mean_gain": {"mean": 0.012}}
+    together = {"brought": {"search": {"mean_gain": -0.001}}, "rivals": [rival]}
+    assert evidence(REPORT | {"ensemble": together})[-1] == (
+        "Without what the search found, the best ensemble has 6 members and a mean gain of +1.20 %: "
+        "the search brings -0.10 % to the answer."
+    )

@@ -12,6 +12,7 @@ import torch
 
 from mtnas.data import DataAccess, load
 from mtnas.ensembles.task_model import KINDS
+from mtnas.reports.markdown import as_markdown
 from mtnas.run import MemoryJournal
 from mtnas.run.task_models import fitted
 from mtnas.training.measuring.metrics import auc
@@ -118,6 +119,7 @@ def test_rivals_have_members_too(done: Job) -> None:
     assert step == pytest.approx(ours - rivals["unsearched"]["mean_gain"]["mean"])
     seeds = report["ensemble"]["stages"]["seeds"]["mean_gain"]
     assert rivals[report["best"]["label"]]["mean_gain"]["mean"] == pytest.approx(seeds)
+    assert f"| unsearched | {rivals['unsearched']['members']} |" in as_markdown(report, title="small")
 
 
 def test_nothing_is_trained_for_it(done: Job, access: DataAccess) -> None:
