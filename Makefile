@@ -9,7 +9,7 @@ export RAY_USAGE_STATS_ENABLED = 0
 # Bytecode is kept, whatever the shell says: tests and the service start many processes.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test ui-test quick check fix serve docs clean
+.PHONY: demo test ui-test quick check fix serve docs bench clean
 demo: $(VENV)/installed
 	$(BIN)/python -m examples.demo
 
@@ -50,6 +50,12 @@ serve: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'mkdocs-material>=9.7'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# What is not in benchmarks/results/suite*.parquet yet (hours; make bench ARGUMENTS=--quick: minutes); MTNAS_DATA_DIR names the
+# folder of public data sets.
+bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmarks,demo]' pandas
+	$(BIN)/python -m benchmarks.suite $(ARGUMENTS)
 
 clean:
 	rm -rf $(VENV) var demo-output build .mypy_cache .ruff_cache .hypothesis .import_linter_cache

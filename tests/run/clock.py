@@ -30,6 +30,6 @@ class Clock:
 def running(clock: Clock) -> Iterator[Clock]:
     """Searches and packs of this process go by this clock."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("packs.pack_training", "phases.work_clock"):
+        for module in ("packs.pack_training", "work_clock"):
             patch.setattr(f"mtnas.run.{module}.time", clock)
         yield clock

@@ -12,7 +12,7 @@ from mtnas.run.packs.progress import Stretch
 from mtnas.run.phases.baselines import Baselines
 from mtnas.run.phases.halving_rungs import train_generation
 from mtnas.run.phases.tuning import settings
-from mtnas.run.phases.work_clock import WorkClock
+from mtnas.run.work_clock import WorkClock
 from mtnas.search import Budget, Searcher, Stop, StopReason, build
 from mtnas.search.budgets.limits import BudgetSpec
 from mtnas.search.known_schemes import known_schemes
