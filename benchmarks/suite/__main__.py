@@ -17,6 +17,7 @@ import torch
 from benchmarks.suite.cells import Cell, cells, chosen
 from benchmarks.suite.page import DOCS, write_page
 from benchmarks.suite.table import commit, kept, path_of, save, tidy
+from mtnas.data.access import data_dir_from_environment
 from mtnas.easy import run_locally
 from mtnas.spec import JobSpec
 
@@ -45,9 +46,10 @@ def run(cell: Cell) -> list[dict[str, object]]:
     print(f"{cell.data.name}, {cell.search}", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mtnas-suite-") as scratch:
-        folder = Path(scratch)
+        folder, given = Path(scratch), data_dir_from_environment()
+        roots = (folder,) if given is None else (folder, given)
         spec = JobSpec.model_validate(cell.document(folder))
-        report = run_locally(spec, roots=(folder,), folder=folder / "out").report
+        report = run_locally(spec, roots=roots, folder=folder / "out").report
     return tidy(cell, report, seconds=time.monotonic() - begun)
 
 

@@ -13,8 +13,10 @@ from typing import Any
 from benchmarks.suite.data_sets import DataSet
 from benchmarks.suite.generated import generated
 from benchmarks.suite.images import images
+from benchmarks.suite.recommendation import recommendation
 from benchmarks.suite.searches import OF_IMAGES, ROWS_AT_MOST, SEARCHES, full_job, quick_job
 from benchmarks.suite.tables import real_tables
+from mtnas.data.access import data_dir_from_environment
 
 _ROWS = {"drugs": 1_885, "yeast": 2_417, "omniglot": 10_000}
 
@@ -43,6 +45,9 @@ class Cell:
 def cells(*, quick: bool) -> list[Cell]:
     """All cells, in the order in which they are run."""
     sets = [*real_tables(quick=quick), *generated(quick=quick), *images(quick=quick)]
+    root = data_dir_from_environment()
+    if root is not None and not quick:
+        sets += recommendation(root)
     return [
         Cell(data, search, 0, _parts(data, search, quick=quick))
         for data in sets

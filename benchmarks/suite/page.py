@@ -21,6 +21,7 @@ Every cell is one job of the product: its search, baselines at equal size, rando
 task, the ensemble. Gains are relative, over single-task networks with the same seeds, on rows that no choice has seen.
 `make bench` runs what is missing (`ARGUMENTS="--quick --only drugs"`); `benchmarks/suite` says what the cells are,
 `benchmarks/results/suite.parquet` and `suite_quick.parquet` hold every figure.
+[Recommendation data](benchmark-data.md) is for whoever has downloaded it.
 """
 _QUICK = """## The quick suite
 
