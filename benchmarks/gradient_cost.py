@@ -17,18 +17,16 @@ import search_spaces
 from benchmarks.census_shapes import INPUTS, SUBNETS, TASKS, WIDTH, census_rows, named_pack
 from benchmarks.publishing import publish
 from mtnas.routes.schemes.by_name import Size
-from mtnas.search.specs.supernet_specs import (
+from mtnas.search.specs.gradient_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,
     DartsSearch,
     DselectKSearch,
     GumbelSearch,
-    OneShotSearch,
-    ReinforceSearch,
-    SharedWeightsSearch,
     SnrSearch,
 )
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch
 from mtnas.training.feeding.rows import ResidentData
 from mtnas.training.recipe import Recipe
 from mtnas.training.searches.make_search import make_search

@@ -12,19 +12,16 @@ from dataclasses import dataclass, replace
 import search_spaces
 from benchmarks.planted_instances import WIDTH
 from mtnas.routes import InputShape
-from mtnas.search.specs.supernet_specs import (
+from mtnas.search.specs.gradient_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,
     DartsSearch,
     DselectKSearch,
     GumbelSearch,
-    OneShotSearch,
-    ReinforceSearch,
-    SharedWeightsSearch,
     SnrSearch,
-    SparseSharingSearch,
 )
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch, SparseSharingSearch
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.tasks import Task
 

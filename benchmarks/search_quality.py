@@ -30,7 +30,8 @@ from mtnas.routes import Route, canonical_route, shape_graph
 from mtnas.search import SettingsSpace, build
 from mtnas.search.budgets.foreseen import most_steps, passes_of_proposals, passes_of_steps
 from mtnas.search.budgets.passes import PassRows
-from mtnas.search.specs.supernet_specs import BranchingSearch, OneShotSearch, ReinforceSearch, SharedWeightsSearch
+from mtnas.search.specs.gradient_specs import BranchingSearch
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch
 from mtnas.spaces import SearchSpace
 from mtnas.spec import CatalogueSource, DataSpec
 from mtnas.tasks import Direction, Metric, Objective, Task, TaskKind

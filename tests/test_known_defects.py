@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mtnas.run.judging.statistics import summary
-from mtnas.search.specs.supernet_specs import DselectKSearch, SnrSearch
+from mtnas.search.specs.gradient_specs import DselectKSearch, SnrSearch
 from mtnas.supernets import Supernet
 from mtnas.supernets.gates import DSelectGate, HardConcreteGate
 from mtnas.training.measuring.metrics import auc

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mtnas.data.columns.column import storage_of_type
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import storage_of_type
 from mtnas.data.data_spec import DataSpec, RatioSplit
 from mtnas.data.schema import DataSchema
 from mtnas.tasks import Task

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, codes_of, column_of, numbers_of, storage_of, value_kind_of
+from mtnas.data.columns.column import codes_of, column_of, numbers_of
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import Storage, storage_of, value_kind_of
 from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import ColumnSplit, GroupSplit, RatioSplit, Split, TimeSplit
 from mtnas.errors import DataError

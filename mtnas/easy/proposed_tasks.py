@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtnas.data.columns.column import Storage
+from mtnas.data.columns.storage import Storage
 from mtnas.data.profiles.profile import ColumnProfile, Profile
 from mtnas.errors import SpecError
 from mtnas.tasks import TaskKind

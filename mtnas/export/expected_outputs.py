@@ -16,8 +16,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mtnas.data.columns.column import Storage, column_of, decoded, numbers_of, storage_of, texts_of_values
+from mtnas.data.columns.column import column_of, decoded, numbers_of, texts_of_values
 from mtnas.data.columns.image_columns import image_shape, pixels_of
+from mtnas.data.columns.storage import Storage, storage_of
 from mtnas.data.encoding.encode import Bag, EncodedRows, encode_rows
 from mtnas.data.schema import DataSchema
 from mtnas.errors import ExportError

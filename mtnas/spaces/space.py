@@ -16,48 +16,11 @@ from mtnas.routes import Cost, InputShape, Mix, Route, RouteGraph, canonical_rou
 from mtnas.routes.nodes import NO_QUERY, EdgeState, GateKind, Junction
 from mtnas.routes.widths import least_inputs
 from mtnas.spaces.cheapest import cheapest_route
+from mtnas.spaces.constraints import NO_LIMITS, Constraints
 
 LARGEST_EXACT = 10**15
 SAMPLE_ATTEMPTS = 2000
 ATTEMPTS_BEFORE_DOUBT = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraints:
-    """What every route must keep to; None is no limit.
-
-    Attributes:
-        max_params: trainable numbers of the reachable part.
-        max_macs: multiply-accumulates per example of the reachable part.
-        max_in_degree: active inputs of any one junction.
-
-    Raises:
-        SpaceError: a limit that is no whole number of at least 1.
-    """
-
-    max_params: int | None = None
-    max_macs: int | None = None
-    max_in_degree: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("max_params", "max_macs", "max_in_degree"):
-            limit = getattr(self, name)
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-                raise SpaceError(
-                    expected="a whole number of at least 1", found=repr(limit), where=f"constraints.{name}"
-                )
-
-    def and_also(self, others: Constraints) -> Constraints:
-        """What keeps to both: the stricter of each two limits."""
-        return Constraints(
-            max_params=_stricter(self.max_params, others.max_params),
-            max_macs=_stricter(self.max_macs, others.max_macs),
-            max_in_degree=_stricter(self.max_in_degree, others.max_in_degree),
-        )
-
-
-def _stricter(first: int | None, second: int | None) -> int | None:
-    return min((limit for limit in (first, second) if limit is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +39,7 @@ class SearchSpace:
 
     name: str
     graph: RouteGraph
-    constraints: Constraints = Constraints()
+    constraints: Constraints = NO_LIMITS
     inputs: InputShape | None = None
 
     def __post_init__(self) -> None:

@@ -16,17 +16,8 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route, canonical_route
-from mtnas.search.specs.supernet_specs import (
-    AdashareSearch,
-    BranchingSearch,
-    DartsSearch,
-    GumbelSearch,
-    OneShotSearch,
-    ReinforceSearch,
-    SharedWeightsSearch,
-    SnrSearch,
-    SparseSharingSearch,
-)
+from mtnas.search.specs.gradient_specs import AdashareSearch, BranchingSearch, DartsSearch, GumbelSearch, SnrSearch
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch, SparseSharingSearch
 from mtnas.spaces import Constraints, SearchSpace
 from mtnas.supernets.gates import HardConcreteGate
 from mtnas.training.recipe import Recipe

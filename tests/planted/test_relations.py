@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mtnas.routes import Route, RouteGraph, cost, shape_graph
-from mtnas.search.specs.supernet_specs import DartsSearch, DselectKSearch, SharedWeightsSearch
+from mtnas.search.specs.gradient_specs import DartsSearch, DselectKSearch
+from mtnas.search.specs.supernet_specs import SharedWeightsSearch
 from mtnas.training.trainer import PackTrainer
 from mtnas.trials import Settings
 from search_spaces import build

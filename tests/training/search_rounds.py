@@ -9,19 +9,16 @@ import torch
 from torch import Tensor
 
 import search_spaces
-from mtnas.search.specs.supernet_specs import (
+from mtnas.search.specs.gradient_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,
     DartsSearch,
     DselectKSearch,
     GumbelSearch,
-    OneShotSearch,
-    ReinforceSearch,
-    SharedWeightsSearch,
     SnrSearch,
-    SparseSharingSearch,
 )
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch, SparseSharingSearch
 from mtnas.spaces import SearchSpace
 from mtnas.training.recipe import Recipe
 from mtnas.training.searches.aim import Aim

@@ -1,4 +1,4 @@
-"""Views of one table column: what it stores, its values as codes with texts, as numbers, or as lists.
+"""Views of one table column: its values as codes with texts, as numbers, or as lists.
 
 A value has one text however it was stored (the integer 3, the float 3.0 and the text "3" are all "3"; ``value_text``
 says which), so that a vocabulary fitted on CSV also reads Parquet. Null, NaN and the empty text are missing. Messages
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtnas.data.columns.image_columns import is_image
 from mtnas.data.columns.rows import Rows
-from mtnas.data.columns.value_text import EXACT, MISSING_TEXTS, Spelling, ValueKind, clock_text
+from mtnas.data.columns.storage import SEVERAL_VALUES, Storage, storage_of
+from mtnas.data.columns.value_text import EXACT, MISSING_TEXTS, Spelling, clock_text
 from mtnas.data.columns.value_text import parse_number as parse_spelled
 from mtnas.errors import DataError
 
@@ -29,30 +28,6 @@ if TYPE_CHECKING:
 
 
 NULL_HINT = " (if it means a missing value: data.source.null_values)"
-
-
-class Storage(StrEnum):
-    """How a column's values are stored."""
-
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    TEXT = "text"
-    TIME = "time"
-    NUMBER_LIST = "number_list"
-    TEXT_LIST = "text_list"
-    IMAGE = "image"
-    EMPTY = "empty"
-    OTHER = "other"
-
-
-_VALUE_KINDS: dict[Storage, ValueKind] = {
-    Storage.INTEGER: "integer",
-    Storage.NUMBER: "number",
-    Storage.BOOLEAN: "boolean",
-    Storage.TIME: "time",
-}
-SEVERAL_VALUES = (Storage.NUMBER_LIST, Storage.TEXT_LIST, Storage.IMAGE, Storage.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,56 +61,6 @@ def column_of(table: Rows, name: str, *, where: str | None = None) -> Column:
 def decoded(column: Column) -> Column:
     """The column with its values in place of codes, if it is stored as codes."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-def storage_of(column: Column) -> Storage:
-    """How the column's values are stored."""
-    return storage_of_type(column.type)
-
-
-def storage_of_type(kind: Any) -> Storage:
-    """How values of a type are stored."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    types = pa.types
-    if is_image(kind):
-        return Storage.IMAGE
-    if types.is_boolean(kind):
-        return Storage.BOOLEAN
-    if types.is_integer(kind):
-        return Storage.INTEGER
-    if types.is_floating(kind) or types.is_decimal(kind) or types.is_duration(kind):
-        return Storage.NUMBER
-    if _is_text(kind):
-        return Storage.TEXT
-    if types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind):
-        return Storage.TIME
-    if types.is_null(kind):
-        return Storage.EMPTY
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        inner = kind.value_type
-        if types.is_integer(inner) or types.is_floating(inner):
-            return Storage.NUMBER_LIST
-        return Storage.TEXT_LIST if _is_text(inner) else Storage.OTHER
-    return Storage.OTHER
-
-
-def value_kind_of(column: Column) -> ValueKind:
-    """Of what kind its values are, or the elements of its lists."""
-    return value_kind_of_type(column.type)
-
-
-def value_kind_of_type(kind: Any) -> ValueKind:
-    """Of what kind values of a type are, or the elements of its lists."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return value_kind_of_type(kind.value_type)
-    return kind_of_storage(storage_of_type(kind))
-
-
-def kind_of_storage(storage: Storage) -> ValueKind:
-    """Of what kind values are that are stored so."""
-    return _VALUE_KINDS.get(storage, "text")
 
 
 def codes_of(column: Column, *, name: str) -> Codes:
@@ -295,10 +220,6 @@ def _ticks_to_seconds(ticks: Any) -> Any:
     whole = pc.if_else(pc.greater(pc.multiply(whole, 1_000_000), ticks), pc.subtract(whole, 1), whole)
     rest = pc.subtract(ticks, pc.multiply(whole, 1_000_000))
     return pc.add(whole.cast(pa.float64()), pc.divide(rest.cast(pa.float64()), 1e6))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _listed(names: Iterable[str], *, limit: int = 20) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtnas.data.columns.column import Codes, Storage, codes_of, decoded, numbers_of, storage_of, texts_of_values
+from mtnas.data.columns.column import Codes, codes_of, decoded, numbers_of, texts_of_values
+from mtnas.data.columns.storage import Storage, storage_of
 from mtnas.errors import DataError
 
 if TYPE_CHECKING:

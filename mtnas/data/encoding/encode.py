@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
 from mtnas.data.columns.image_columns import pixels_of
 from mtnas.data.columns.lists import dense_of, tokens_of
+from mtnas.data.columns.storage import value_kind_of
 from mtnas.data.columns.value_text import Places as Spelled
 from mtnas.data.columns.value_text import ValueKind
 from mtnas.data.encoding.knots import place_among

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of, value_kind_of_type
+from mtnas.data.columns.column import codes_of, column_of, finite_numbers_of
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.columns.lists import dense_of, tokens_of
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import value_kind_of_type
 from mtnas.data.data_spec import Feature
 from mtnas.data.encoding.knots import fit_knots
 from mtnas.data.encoding.preparing import fit_preparation, moments

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
-from mtnas.data.columns.column import Storage
+from mtnas.data.columns.storage import Storage
 from mtnas.data.data_spec import Feature
 from mtnas.data.profiles.profile import ColumnProfile
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, column_of, storage_of_type
+from mtnas.data.columns.column import column_of
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import Storage, storage_of_type
 from mtnas.data.columns.value_text import EXACT
 from mtnas.data.data_spec import RatioSplit, Split
 from mtnas.data.encoding.encode import EncodedRows

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtnas.data.columns.column import Storage
+from mtnas.data.columns.storage import Storage
 from mtnas.data.profiles.giveaways import Giveaway
 from mtnas.errors import DataError
 

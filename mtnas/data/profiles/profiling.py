@@ -12,17 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mtnas.data.class_values import ZERO_AND_ONE, spelling
-from mtnas.data.columns.column import (
-    Storage,
-    as_float64,
-    column_of,
-    decoded,
-    parse_number,
-    storage_of,
-    texts_of_values,
-)
+from mtnas.data.columns.column import as_float64, column_of, decoded, parse_number, texts_of_values
 from mtnas.data.columns.image_columns import image_shape
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import Storage, storage_of
 from mtnas.data.profiles.profile import ColumnProfile
 
 if TYPE_CHECKING:

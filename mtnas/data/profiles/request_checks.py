@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 
 from mtnas.data.class_values import two_values
-from mtnas.data.columns.column import NULL_HINT, SEVERAL_VALUES, Storage, kind_of_storage
+from mtnas.data.columns.column import NULL_HINT
+from mtnas.data.columns.storage import SEVERAL_VALUES, Storage, kind_of_storage
 from mtnas.data.columns.value_text import Places, Spelling
 from mtnas.data.data_spec import (
     CatalogueSource,

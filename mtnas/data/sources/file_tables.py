@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from mtnas.data.columns.column import Storage, storage_of
 from mtnas.data.columns.number_texts import (
     groups_of_three,
     look_of,
@@ -16,6 +15,7 @@ from mtnas.data.columns.number_texts import (
     some_texts,
 )
 from mtnas.data.columns.rows import Rows
+from mtnas.data.columns.storage import Storage, storage_of
 from mtnas.data.data_spec import FileSource
 from mtnas.data.problem import Problem
 from mtnas.data.schema_columns import Reading

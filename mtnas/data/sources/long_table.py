@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mtnas.data.columns.column import Storage, storage_of_type
 from mtnas.data.columns.number_texts import numbers_from_texts
+from mtnas.data.columns.storage import Storage, storage_of_type
 from mtnas.data.columns.value_text import Spelling
 from mtnas.data.sources.parquet_files import index_names
 

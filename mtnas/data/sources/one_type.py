@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mtnas.data.columns.column import SEVERAL_VALUES, Storage, as_float64, decoded, storage_of
+from mtnas.data.columns.column import as_float64, decoded
 from mtnas.data.columns.number_texts import moments_from_texts, numbers_from_texts
+from mtnas.data.columns.storage import SEVERAL_VALUES, Storage, storage_of
 from mtnas.data.columns.value_text import EXACT, Spelling, number_text, parse_number
 from mtnas.data.sources.table_files import TableFile
 from mtnas.errors import DataError

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mtnas.search.budgets.passes import Passes, PassRows, learning, looking
+from mtnas.search.specs.gradient_specs import LOOK_ROWS, DselectKSearch, GradientSearch, SnrSearch
 from mtnas.search.specs.supernet_specs import (
     AFFINITY_BATCHES,
-    LOOK_ROWS,
-    DselectKSearch,
-    GradientSearch,
     OneShotSearch,
     ReinforceSearch,
     SharedWeightsSearch,
-    SnrSearch,
     SparseSharingSearch,
 )
 

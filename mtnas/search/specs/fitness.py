@@ -5,8 +5,9 @@ from __future__ import annotations
 from mtnas.errors import SpaceError
 from mtnas.routes import BlockKind, Slot
 from mtnas.routes.gate_settings import settings_in
+from mtnas.search.specs.gradient_specs import AdashareSearch, DselectKSearch, SnrSearch
 from mtnas.search.specs.search_spec import SampledSearch, Search
-from mtnas.search.specs.supernet_specs import AdashareSearch, DselectKSearch, SnrSearch, SparseSharingSearch
+from mtnas.search.specs.supernet_specs import SparseSharingSearch
 from mtnas.spaces import SearchSpace
 
 

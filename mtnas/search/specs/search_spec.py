@@ -9,19 +9,17 @@ from pydantic import Field, model_validator
 from mtnas.data.data_spec import Part
 from mtnas.data.lengths import AtMost, Name
 from mtnas.search.make_searcher import options_of
-from mtnas.search.specs.searched_settings import SearchedSettings
-from mtnas.search.specs.supernet_specs import (
+from mtnas.search.specs.gradient_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,
     DartsSearch,
     DselectKSearch,
     GumbelSearch,
-    OneShotSearch,
-    ReinforceSearch,
     SnrSearch,
-    SparseSharingSearch,
 )
+from mtnas.search.specs.searched_settings import SearchedSettings
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SparseSharingSearch
 
 
 class HalvingSpec(Part):

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mtnas.search.specs.supernet_specs import (
-    GradientSearch,
-    OneShotSearch,
-    ReinforceSearch,
-    SharedWeightsSearch,
-    SparseSharingSearch,
-)
+from mtnas.search.specs.gradient_specs import GradientSearch
+from mtnas.search.specs.supernet_specs import OneShotSearch, ReinforceSearch, SharedWeightsSearch, SparseSharingSearch
 from mtnas.training.searches.gradient import GradientSearcher
 from mtnas.training.searches.one_shot import OneShotSearcher
 from mtnas.training.searches.reinforce import ReinforceSearcher

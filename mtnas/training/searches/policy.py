@@ -19,7 +19,8 @@ from mtnas.routes import Block, GateKind, Junction, Mix, Route, Slot
 from mtnas.routes.nodes import EdgeState
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout, Selection
-from mtnas.training.searches.choices import BlockChoices, Choices, CoinChoices, MixChoices, Target
+from mtnas.training.searches.choices import BlockChoices, Choices, MixChoices, Target
+from mtnas.training.searches.coin_choices import CoinChoices
 from mtnas.training.searches.relaxation import Relaxation
 from mtnas.training.searches.route_prior import EdgePrior
 from mtnas.training.step.counted_draws import words

@@ -7,15 +7,9 @@ import pytest
 import search_spaces
 from mtnas.errors import SpaceError
 from mtnas.search.specs.fitness import check_fitness
+from mtnas.search.specs.gradient_specs import AdashareSearch, BranchingSearch, DselectKSearch, GumbelSearch, SnrSearch
 from mtnas.search.specs.search_spec import SampledSearch, Search
-from mtnas.search.specs.supernet_specs import (
-    AdashareSearch,
-    BranchingSearch,
-    DselectKSearch,
-    GumbelSearch,
-    SnrSearch,
-    SparseSharingSearch,
-)
+from mtnas.search.specs.supernet_specs import SparseSharingSearch
 from mtnas.spaces import SearchSpace
 from mtnas.tasks import Task, TaskKind
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from mtnas.routes import Block, Junction, Mix, Slot
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
-from mtnas.training.searches.choices import BlockChoices, CoinChoices, MixChoices
+from mtnas.training.searches.choices import BlockChoices, MixChoices
+from mtnas.training.searches.coin_choices import CoinChoices
 from mtnas.training.searches.policy import RoutePolicy
 from mtnas.training.step.noise import Noise
 from tests.training.chi_square import p_value

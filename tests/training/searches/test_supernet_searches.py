@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import canonical_route
-from mtnas.search.specs.supernet_specs import DartsSearch, GradientSearch
+from mtnas.search.specs.gradient_specs import DartsSearch, GradientSearch
 from mtnas.spaces import Constraints
 from mtnas.training.searches.gradient import GradientSearcher
 from mtnas.training.searches.supernet_search import Proposal, SupernetSearch

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtnas.routes import BlockKind, Slot
 from mtnas.search.specs.fitness import may_skip
-from mtnas.search.specs.supernet_specs import AdashareSearch
+from mtnas.search.specs.gradient_specs import AdashareSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Layout
 from mtnas.training.searches.choices import BlockChoices

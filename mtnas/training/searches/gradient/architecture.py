@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route, RouteGraph
-from mtnas.search.specs.supernet_specs import GradientSearch
+from mtnas.search.specs.gradient_specs import GradientSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
 from mtnas.training.searches.shared_supernet import SharedWeights

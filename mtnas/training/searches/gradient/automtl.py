@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtnas.search.specs.supernet_specs import AutomtlSearch
-from mtnas.training.searches.choices import CoinChoices, entropy_of
+from mtnas.search.specs.gradient_specs import AutomtlSearch
+from mtnas.training.searches.choices import entropy_of
+from mtnas.training.searches.coin_choices import CoinChoices
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.relaxation import CERTAIN, Relaxation

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mtnas.search.specs.supernet_specs import BranchingSearch
+from mtnas.search.specs.gradient_specs import BranchingSearch
 from mtnas.spaces import SearchSpace
 from mtnas.training.searches.expected_use import ExpectedUse
 from mtnas.training.searches.gradient.architecture import Course

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mtnas.search.specs.supernet_specs import DartsSearch
+from mtnas.search.specs.gradient_specs import DartsSearch
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture
 from mtnas.training.searches.relaxation import Relaxation

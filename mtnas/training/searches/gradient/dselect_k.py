@@ -10,7 +10,7 @@ from torch import Tensor
 from mtnas.routes import GateKind, RouteGraph
 from mtnas.routes.building.relaxed import with_gate
 from mtnas.routes.nodes import INPUT_QUERY, STATIC_QUERY
-from mtnas.search.specs.supernet_specs import DselectKSearch
+from mtnas.search.specs.gradient_specs import DselectKSearch
 from mtnas.spaces import SearchSpace
 from mtnas.supernets.gates import DSelectGate
 from mtnas.supernets.gates.dselect_k import smooth_step

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mtnas.routes import GateKind, Junction, Mix, Route, RouteGraph
 from mtnas.routes.building.relaxed import with_gate
 from mtnas.routes.nodes import EdgeState
-from mtnas.search.specs.supernet_specs import LOOK_ROWS
+from mtnas.search.specs.gradient_specs import LOOK_ROWS
 from mtnas.spaces import SearchSpace
 from mtnas.supernets import Selection
 from mtnas.supernets.junctions import JunctionGroup

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import Route
-from mtnas.search.specs.supernet_specs import GradientSearch
+from mtnas.search.specs.gradient_specs import GradientSearch
 from mtnas.supernets import Selection
 from mtnas.training.feeding.rows import Batch
 from mtnas.training.searches.gradient.architecture import Course

@@ -13,9 +13,9 @@ from math import log, sqrt
 import torch
 from torch import Tensor
 
-from mtnas.search.specs.supernet_specs import GumbelSearch
+from mtnas.search.specs.gradient_specs import GumbelSearch
 from mtnas.spaces import SearchSpace
-from mtnas.training.searches.choices import CoinChoices
+from mtnas.training.searches.coin_choices import CoinChoices
 from mtnas.training.searches.expected_use import ExpectedUse
 from mtnas.training.searches.gradient.architecture import Course
 from mtnas.training.searches.gradient.relaxed_architecture import RelaxedArchitecture

@@ -10,7 +10,7 @@ import torch
 
 from mtnas.routes import InputShape
 from mtnas.search.specs.fitness import check_fitness
-from mtnas.search.specs.supernet_specs import (
+from mtnas.search.specs.gradient_specs import (
     AdashareSearch,
     AutomtlSearch,
     BranchingSearch,

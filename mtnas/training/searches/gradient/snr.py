@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mtnas.routes import GateKind
-from mtnas.search.specs.supernet_specs import SnrSearch
+from mtnas.search.specs.gradient_specs import SnrSearch
 from mtnas.supernets.gates import HardConcreteGate
 from mtnas.training.searches.gradient.gated import GatedArchitecture
 from mtnas.training.searches.shared_supernet import SharedWeights
