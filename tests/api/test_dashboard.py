@@ -11,8 +11,9 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
+from mtnas.reports.evidence import evidence
 from tests.api.found import finish_search
-from tests.api.service import running, spec, store_of
+from tests.api.service import claimed, running, spec, store_of
 from tests.store.listening import statements
 
 PAGES = ("/", "/new", "/datasets", "/system")
@@ -150,3 +151,15 @@ def test_a_page_asks_the_database_as_often_for_one_route_as_for_many(client: Tes
     alone = client.post("/v1/jobs", json=spec(name="another")).json()["id"]
     assert queries(f"/jobs/{done}") <= queries(f"/jobs/{alone}") + 1
     assert queries("/") <= 2
+
+
+def test_a_report_tells_in_sentences_what_it_proves(client: TestClient) -> None:
+    job = client.post("/v1/jobs", json=spec()).json()["id"]
+    store = store_of(client)
+    rival = {"against": "mmoe", "macs_ratio": 0.4, "margin": 0.001, "holds": True}
+    report = {"search": {"searches": 10, "routes_found": 7, "device_seconds": 3.0}, "non_inferior": rival}
+    store.hold(claimed(store)).put_report(report)
+    shown = unescape(client.get(f"/jobs/{job}/report").text)
+    for sentence in evidence(report):
+        assert f"<li>{sentence}</li>" in shown
+    assert "10 independent searches" in shown

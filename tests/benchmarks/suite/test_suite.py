@@ -74,6 +74,7 @@ def test_a_cell_becomes_figures_and_a_page_and_is_not_run_again(
     assert "It proves nothing" in document
     assert "It has not been run yet" in document, "the full suite"
     assert rows[0]["commit"] in document
+    assert "1 of 7 cells" in document, "whoever reads a part is told so"
     assert (tmp_path / "pictures" / "benchmarks-quick.svg").read_text().startswith("<svg")
     capsys.readouterr()
     assert suite.main(["--quick"]) == 0
