@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from mtnas.data import EncodedData
 from mtnas.data.columns.image_columns import BRIGHTEST
 from mtnas.data.encoding.encode import Bag
+from mtnas.errors import OutOfMemoryError
 
 MOST_CATEGORIES = 255  # more are split as numbers: their codes are sorted by how often they occur
+MOST_FIGURES = 2**29  # of a matrix: 2 GiB
 MOST_ELEMENTS = 255  # of a multi-valued column, the most frequent ones, each a column of the matrix
 
 
@@ -64,7 +66,17 @@ class TableInputs:
         bags: Sequence[Bag],
         images: NDArray[np.uint8],
     ) -> NDArray[np.float32]:
-        """``[N, F]`` of encoded rows, as ``EncodedData`` and ``encode_rows`` hold them."""
+        """``[N, F]`` of encoded rows, as ``EncodedData`` and ``encode_rows`` hold them.
+
+        Raises:
+            OutOfMemoryError: more numbers than anybody should hold at once.
+        """
+        if len(categorical) * self.width > MOST_FIGURES:
+            raise OutOfMemoryError(
+                expected=f"at most {MOST_FIGURES:,} numbers, since trees and linear models look at all of them at once",
+                found=f"{len(categorical):,} rows of {self.width:,} columns",
+                where="models of one task",
+            )
         codes = categorical[:, : len(self.vocabularies)].astype(np.float32)
         pixels = images.astype(np.float32) / np.float32(BRIGHTEST)
         columns = [_bag_columns(bag, found) for bag, found in zip(bags, self.elements, strict=True)]

@@ -17,16 +17,16 @@ STANDARD_BASELINES = ("single_task", "shared_bottom", "mmoe", "full_sharing", "p
 class ProtocolSpec(Part):
     """How much proof to gather. ``quick`` gives no verdict. ``latency_rows``: rows of the batch of ``latency_us``.
 
-    ``boosted_trees`` (yes, where it is left out) and ``linear_models``: whether these are fitted, one per task, as rows
-    of the report and as members of the ensemble. ``searches``: how many independent searches there are (ten at the
-    headline level, else one), the answer of each of which is trained once, with a seed of its own: hypotheses are then
-    about searching, not about one route.
+    ``boosted_trees`` and ``linear_models``: whether these are fitted, one per task, as rows of the report and as
+    members of the ensemble; where it is left out, unless there are images, of which both make little. ``searches``: how
+    many independent searches there are (ten at the headline level, else one), the answer of each of which is trained
+    once, with a seed of its own: hypotheses are then about searching, not about one route.
     """
 
     level: Literal["quick", "standard", "headline"] = "quick"
     baselines: Annotated[tuple[Name, ...], AtMost(64)] | None = None
     boosted_trees: bool | None = None
-    linear_models: bool = True
+    linear_models: bool | None = None
     random_search: bool | None = None
     seeds: Annotated[int, Field(ge=1)] | None = None
     searches: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -39,11 +39,6 @@ class ProtocolSpec(Part):
         if self.baselines is not None:
             return self.baselines
         return STANDARD_BASELINES[:3] if self.level == "quick" else STANDARD_BASELINES
-
-    @property
-    def grows_trees(self) -> bool:
-        """Whether boosted trees are grown: at every level, unless the user says otherwise."""
-        return self.boosted_trees is not False
 
     @property
     def wants_random_search(self) -> bool:

@@ -45,8 +45,6 @@ IMAGE_JOB: dict[str, Any] = {
         "level": "quick",
         "seeds": 1,
         "finalists": 1,
-        "boosted_trees": False,
-        "linear_models": False,
         "random_search": False,
     },
     "budget": {"trials": 2},

@@ -21,6 +21,7 @@ from mtnas.tasks import Task
 from mtnas.trials import Evaluation
 
 LEAST_SETTINGS = 6
+QUICK_ROWS, QUICK_SETTINGS = 300_000, 2  # rows times settings at the quick level; settings at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ def task_models(context: Context) -> list[TaskModels]:
     Outputs and models are kept as ``outputs/<kind>/<task>`` and ``model/<kind>/<task>``.
     """
     protocol = context.spec.protocol
-    asked: dict[Kind, bool] = {"boosted_trees": protocol.grows_trees, "linear": protocol.linear_models}
-    found = [_fitted(context, kind) for kind in KINDS if asked[kind]]
+    asked: dict[Kind, bool | None] = {"boosted_trees": protocol.boosted_trees, "linear": protocol.linear_models}
+    default = not context.data.images.shape[1]
+    found = [_fitted(context, kind) for kind in KINDS if (default if asked[kind] is None else asked[kind])]
     return [models for models in found if models is not None]
 
 
@@ -157,5 +159,8 @@ def _work(context: Context, kind: Kind) -> Sequence[TreesWork | LinearWork]:
     tasks: Sequence[Task] = context.tasks
     if kind == "linear":
         return [LinearWork(task=task) for task in tasks]
-    settings = tree_settings(max(LEAST_SETTINGS, len(context.spec.training.lr_grid)))
+    count = max(LEAST_SETTINGS, len(context.spec.training.lr_grid))
+    if context.spec.protocol.level == "quick":  # trees on many rows take as long as everything else
+        count = min(count, max(QUICK_SETTINGS, QUICK_ROWS // len(context.data.parts["train"])))
+    settings = tree_settings(count)
     return [TreesWork(task=task, settings=settings) for task in tasks]

@@ -14,6 +14,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from mtnas.data import DataAccess, EncodedData, load
 from mtnas.data.data_spec import DataSpec
+from mtnas.ensembles import table_inputs
+from mtnas.errors import OutOfMemoryError
 from mtnas.run.task_models.linear_models import LinearWork, fit_linear
 from mtnas.tasks import Task, TaskKind
 
@@ -132,3 +134,12 @@ def test_soft_labels_are_shares(table: dict[str, Any], access: DataAccess) -> No
     found = fit_linear(LinearWork(task=task, penalties=(1e-3,)), data, seed=0)
     wanted = data.labels[data.parts["test"], 0]
     np.testing.assert_allclose(found.outputs["test"].sigmoid()[:, 0], wanted, atol=0.02)
+
+
+def test_a_matrix_that_nobody_should_hold_is_refused(
+    table: dict[str, Any], access: DataAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = loaded(access, table)
+    monkeypatch.setattr(table_inputs, "MOST_FIGURES", 1000)
+    with pytest.raises(OutOfMemoryError, match="600 rows of"):
+        fit_linear(LinearWork(task=BINARY), data, seed=0)
