@@ -16,12 +16,15 @@ from mtnas.training.recipe import Recipe
 from mtnas.training.step.noise import Noise
 from mtnas.training.trainer import PackTrainer
 from mtnas.training_options import (
+    AlignedMtlBalancer,
     AlignmentSpec,
     AuxiliarySpec,
     DynamicAverageBalancer,
     FamoBalancer,
     GdodBalancer,
+    GradDropBalancer,
     GradNormBalancer,
+    ImtlGBalancer,
     RandomBalancer,
     UncertaintyBalancer,
 )
@@ -42,6 +45,9 @@ RECIPES = {
     "famo": replace(SHORT, balancer=FamoBalancer()),
     "grad norm": replace(SHORT, balancer=GradNormBalancer()),
     "gdod": replace(SHORT, balancer=GdodBalancer()),
+    "imtl-g": replace(SHORT, balancer=ImtlGBalancer()),
+    "aligned": replace(SHORT, balancer=AlignedMtlBalancer()),
+    "aligned, median": replace(SHORT, balancer=AlignedMtlBalancer(scale="median")),
 }
 SETTINGS = (Settings(dropout=0.1), Settings(seed=1, data_seed=1, weight_decay=0.1))
 QUICK = {"warmup": 0.0, "rounds": 1, "roundings": 2}
@@ -54,10 +60,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def pack(recipe: Recipe = SHORT, inputs: InputShape = INPUTS) -> PackTrainer:
-    """Two candidates on the device."""
-    graph, routes = routes_of_one_shape(2)
-    return trainer(graph, routes, SETTINGS, recipe, data=ResidentData.of(arrays(), GPU), inputs=inputs)
+def pack(recipe: Recipe = SHORT, inputs: InputShape = INPUTS, *, num_candidates: int = 2) -> PackTrainer:
+    """One or two candidates on the device."""
+    graph, routes = routes_of_one_shape(num_candidates)
+    return trainer(graph, routes, SETTINGS[:num_candidates], recipe, data=ResidentData.of(arrays(), GPU), inputs=inputs)
 
 
 def is_clean(watch: Watch, *, sent: int) -> bool:
@@ -69,6 +75,14 @@ def is_clean(watch: Watch, *, sent: int) -> bool:
 @pytest.mark.usefixtures("gpu")
 def test_no_step_of_a_pack_waits_or_copies(name: str) -> None:
     made = pack(RECIPES[name])
+    with Watch() as watch:
+        list(made.run(until=2))
+    assert is_clean(watch, sent=1)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_no_step_of_a_balancer_of_one_candidate_waits_or_copies() -> None:
+    made = pack(replace(SHORT, balancer=GradDropBalancer()), num_candidates=1)
     with Watch() as watch:
         list(made.run(until=2))
     assert is_clean(watch, sent=1)

@@ -11,12 +11,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 from torchjd.aggregation import (
-    AlignedMTLWeighting,
     CAGradWeighting,
     DualProjWeighting,
     FairGradWeighting,
     GradVacWeighting,
-    IMTLGWeighting,
     MGDAWeighting,
     NashMTL,
     PCGradWeighting,
@@ -27,12 +25,10 @@ from torchjd.linalg import QuadprogProjector
 from mtnas.training.seeds import derived_seed
 from mtnas.training.step.balancing.balancer import GramBalancer, PackShape, everyone
 from mtnas.training_options import (
-    AlignedMtlBalancer,
     CaGradBalancer,
     DualProjBalancer,
     FairGradBalancer,
     GradVacBalancer,
-    ImtlGBalancer,
     MgdaBalancer,
     NashBalancer,
     PcGradBalancer,
@@ -46,8 +42,6 @@ LibrarySpec = (
     | PcGradBalancer
     | CaGradBalancer
     | NashBalancer
-    | AlignedMtlBalancer
-    | ImtlGBalancer
     | GradVacBalancer
     | FairGradBalancer
 )
@@ -110,10 +104,6 @@ class LibraryBalancer(GramBalancer):
                 return _own_scale(PCGradWeighting())
             case CaGradBalancer():
                 return _own_scale(CAGradWeighting(c=settings.c))
-            case AlignedMtlBalancer():
-                return _own_scale(AlignedMTLWeighting(scale_mode=settings.scale))
-            case ImtlGBalancer():
-                return _own_scale(IMTLGWeighting())
             case FairGradBalancer():
                 return _own_scale(FairGradWeighting(alpha=settings.alpha))
             case GradVacBalancer():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from mtnas.errors import SpecError
 from mtnas.training.step.balancing.balancer import Balancer, PackShape
+from mtnas.training.step.balancing.closed_form import ClosedForm
 from mtnas.training.step.balancing.dynamic_average import DynamicAverage
 from mtnas.training.step.balancing.famo import Famo
 from mtnas.training.step.balancing.fixed import Equal, Static
 from mtnas.training.step.balancing.gdod import Gdod
 from mtnas.training.step.balancing.grad_norm import GradNorm
+from mtnas.training.step.balancing.graddrop import GradDrop
 from mtnas.training.step.balancing.random_weights import RandomWeights
 from mtnas.training.step.balancing.uncertainty import Uncertainty
 from mtnas.training_options import (
+    AlignedMtlBalancer,
     BalancerSpec,
     DynamicAverageBalancer,
     EqualBalancer,
@@ -19,6 +22,7 @@ from mtnas.training_options import (
     GdodBalancer,
     GradDropBalancer,
     GradNormBalancer,
+    ImtlGBalancer,
     RandomBalancer,
     StaticBalancer,
     UncertaintyBalancer,
@@ -49,11 +53,14 @@ def make_balancer(settings: BalancerSpec, shape: PackShape) -> Balancer:
             return GradNorm(shape, settings)
         case GdodBalancer():
             return Gdod(shape, settings)
+        case GradDropBalancer():
+            return GradDrop(shape, settings)
+        case ImtlGBalancer() | AlignedMtlBalancer():
+            return ClosedForm(shape, settings)
     try:
-        from mtnas.training.step.balancing.graddrop import GradDrop
         from mtnas.training.step.balancing.library import LibraryBalancer
 
-        return GradDrop(shape, settings) if isinstance(settings, GradDropBalancer) else LibraryBalancer(shape, settings)
+        return LibraryBalancer(shape, settings)
     except ImportError as error:
         raise SpecError(
             expected="the packages of the extra 'balancers' (torchjd and its solvers)",
