@@ -104,6 +104,14 @@ def halved(access: DataAccess) -> tuple[MemoryJournal, Listening, Any]:
     return journal, listening, run(spec_of(base=HALVED), journal, access, listening)
 
 
+@pytest.fixture(scope="module")
+def whole(access: DataAccess) -> InterruptedJournal:
+    """The writes of a job that saves a checkpoint at every look, and is not interrupted."""
+    journal = InterruptedJournal(MemoryJournal())
+    run(spec_of(base=HALVED), journal, access, EagerExecutor())
+    return journal
+
+
 class TestBracket:
     def test_a_third_goes_on_at_every_rung(self, halved: tuple[MemoryJournal, Listening, Any], steps: int) -> None:
         trials = searched(halved[0])
@@ -188,10 +196,8 @@ class TestReproducibility:
 
     @pytest.mark.parametrize("durable", [False, True])
     def test_a_lease_lost_at_any_rung_changes_nothing_in_the_end(
-        self, durable: bool, halved: tuple[MemoryJournal, Listening, Any], access: DataAccess
+        self, durable: bool, whole: InterruptedJournal, halved: tuple[MemoryJournal, Listening, Any], access: DataAccess
     ) -> None:
-        whole = InterruptedJournal(MemoryJournal())
-        run(spec_of(base=HALVED), whole, access, EagerExecutor())
         phases = [at for at, write in enumerate(whole.writes) if write == "start_phase"]
         critical = [
             at
