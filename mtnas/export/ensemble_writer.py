@@ -27,7 +27,7 @@ from mtnas.export.readme import ensemble_readme
 from mtnas.export.source.ensemble_source import ensemble_source, route_source
 from mtnas.export.source.expressions import Wiring
 from mtnas.export.source.weight_names import named_weights
-from mtnas.export.writer import STANDALONE, VALUES, as_json, cost_of, exported_task, write_folder
+from mtnas.export.writer import STANDALONE, VALUES, accompanying, as_json, cost_of, exported_task, write_folder
 from mtnas.routes import Route, RouteGraph, route_digest, to_svg
 from mtnas.supernets import Supernet
 from mtnas.tasks import Task
@@ -79,6 +79,8 @@ def export_ensemble(
     tasks: Sequence[Task],
     rows: pa.Table,
     provenance: Mapping[str, Any],
+    job: Mapping[str, Any] | None = None,
+    licence: str | None = None,
 ) -> Manifest:
     """Write an ensemble as a folder, like ``export_module`` a route.
 
@@ -92,6 +94,8 @@ def export_ensemble(
         tasks: of all members.
         rows: a few dozen raw rows, for the outputs that ``check.py`` expects.
         provenance: fields of :class:`mtnas.export.Provenance`; ``created_at`` is needed.
+        job: the specification of the job that made it, for ``job.json``; ``None`` writes none.
+        licence: of the data, for the model card.
 
     Raises:
         ExportError: shares of a task that do not add up to 1, or what ``export_module`` refuses in a member.
@@ -144,6 +148,7 @@ def export_ensemble(
         files={},
     )
     contents["README.md"] = ensemble_readme(manifest, examples).encode()
+    contents |= accompanying(manifest, schema, job=job, licence=licence)
     digests = {name: sha256(content).hexdigest() for name, content in sorted(contents.items())}
     manifest = manifest.model_copy(update={"files": digests})
     write_folder(folder, contents | {MANIFEST: as_json(manifest.to_json())})

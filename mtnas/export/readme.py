@@ -45,6 +45,9 @@ fine-tune it, move it to a device, or hand it to `torch.export`.
 | `model.safetensors` | its weights |
 | `preprocessing.py`, `value_text.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
 | `route.svg` | a drawing of which task uses which sub-network |
+| `MODEL_CARD.md`, `job.json` | figures, data and limits; the job that made this, where there was one |
+| `serve.py` | `uvicorn serve:app` serves `POST /predict` (needs fastapi and uvicorn) |
+| `model.pt2`, `model.onnx` | where asked for: the network as one program over encoded rows |
 | `manifest.json` | tasks, columns, route, cost, provenance, sha256 of every file |
 | `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |
 """
@@ -93,6 +96,9 @@ gives one network by itself, both counted from 0, as a plain `nn.Module`.
 | `model.safetensors` | weights, those of one route stacked, and what trees and linear models have learned |
 | `preprocessing.py`, `preprocessing.json`, `vocabularies.json` | raw rows to arrays, as in training |
 | `route.svg` | a drawing of the network with the largest share |
+| `MODEL_CARD.md`, `job.json` | figures, data and limits; the job that made this, where there was one |
+| `serve.py` | `uvicorn serve:app` serves `POST /predict` (needs fastapi and uvicorn) |
+| `model.pt2`, `model.onnx` | where asked for: the network as one program over encoded rows |
 | `manifest.json` | tasks, columns, members, cost, provenance, sha256 of every file |
 | `check.py`, `example_rows.json`, `expected_outputs.safetensors` | the check; the rows are raw rows of the data |
 """

@@ -20,6 +20,7 @@ from mtnas.errors import ExportError
 from mtnas.export.expected_outputs import expected_outputs, rows_as_json
 from mtnas.export.exportable import check_exportable
 from mtnas.export.manifest import MANIFEST, ExportedRoute, ExportedTask, Manifest, Provenance
+from mtnas.export.model_card import model_card
 from mtnas.export.preprocessing_tables import columns_of, preprocessing_json, vocabularies_json
 from mtnas.export.readme import readme
 from mtnas.export.source.expressions import Wiring
@@ -29,7 +30,7 @@ from mtnas.routes import Cost, Route, RouteGraph, aligned_cost, cost, narrow, re
 from mtnas.supernets import Supernet
 from mtnas.tasks import Task, TaskKind
 
-STANDALONE = ("check.py", "preprocessing.py")
+STANDALONE = ("check.py", "preprocessing.py", "serve.py")
 VALUES = "value_text.py"  # training reads values by this very file
 PREDICTION_OF: dict[TaskKind, Literal["probability", "probabilities", "value"]] = {
     TaskKind.BINARY: "probability",
@@ -49,6 +50,8 @@ def export_module(
     rows: pa.Table,
     provenance: Mapping[str, Any],
     gate: Mapping[str, float] | None = None,
+    job: Mapping[str, Any] | None = None,
+    licence: str | None = None,
 ) -> Manifest:
     """Write a trained route as a folder: generated module, weights, preprocessing, manifest and check.
 
@@ -64,6 +67,8 @@ def export_module(
         tasks: the tasks of the graph's towers.
         rows: a few dozen raw rows, for the outputs that ``check.py`` expects.
         provenance: fields of :class:`mtnas.export.Provenance`; ``created_at`` is needed.
+        job: the specification of the job that made it, for ``job.json``; ``None`` writes none.
+        licence: of the data, for the model card.
         gate: the candidate's settings of gates (``Settings.gate``).
 
     Raises:
@@ -106,6 +111,7 @@ def export_module(
         files={},
     )
     contents["README.md"] = readme(manifest, examples).encode()
+    contents |= accompanying(manifest, schema, job=job, licence=licence)
     digests = {name: sha256(content).hexdigest() for name, content in sorted(contents.items())}
     manifest = manifest.model_copy(update={"files": digests})
     write_folder(folder, contents | {MANIFEST: as_json(manifest.to_json())})
@@ -157,6 +163,14 @@ def exported_task(task: Task, schema: DataSchema) -> ExportedTask:
 def _reachable_text(graph: RouteGraph, route: Route) -> str:
     reached = reach(graph, route)
     return route.only(junctions=reached.junctions, slots=reached.slots).text
+
+
+def accompanying(
+    manifest: Manifest, schema: DataSchema, *, job: Mapping[str, Any] | None, licence: str | None
+) -> dict[str, bytes]:
+    """The model card, and the job's specification if there is one."""
+    found = {"MODEL_CARD.md": model_card(manifest, schema, licence=licence).encode()}
+    return found if job is None else found | {"job.json": as_json(job)}
 
 
 def as_json(document: Any) -> bytes:

@@ -51,7 +51,7 @@ def run_export(
     Raises:
         MtnasError: of the kind that ended the job.
     """
-    spec = spec.model_copy(update={"export": ExportSpec(top=1)})
+    spec = spec.model_copy(update={"export": ExportSpec(top=1, formats=spec.export.formats)})
     context = prepare(spec, access=access, executor=executor, journal=journal, device=device, base=base)
     context.start_phase("retrain")
     route = canonical_route(graph, route)

@@ -257,6 +257,8 @@ class ExportSpec(Part):
         ensemble_for: whether half of a member's weight is each ``task``'s own, or the whole ``job`` has the same.
         tree_members: whether boosted trees and linear models, where the protocol fits them, may be members.
         most_members: different members at most.
+        formats: what is written beside the folder's own module, which is always there: ``pt2`` (``torch.export``) and
+            ``onnx`` (needs ``mtnas[onnx]``), each the network over encoded rows, for any number of rows.
     """
 
     top: Annotated[int, Field(ge=0)] = 1
@@ -264,7 +266,7 @@ class ExportSpec(Part):
     ensemble_for: Literal["task", "job"] = "task"
     tree_members: bool = True
     most_members: Annotated[int, Field(ge=1, le=256)] = 32
-    formats: Annotated[tuple[Literal["module"], ...], AtMost(8)] = ("module",)
+    formats: Annotated[tuple[Literal["module", "pt2", "onnx"], ...], AtMost(8)] = ("module",)
 
 
 class DiagnosticsSpec(Part):

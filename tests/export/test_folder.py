@@ -18,7 +18,16 @@ from mtnas.supernets import freeze
 from tests.export.cases import PROVENANCE, Trained, towers, trained
 
 FILES = {
-    *("README.md", "check.py", "example_rows.json", "expected_outputs.safetensors", "manifest.json", "model.py"),
+    *(
+        "MODEL_CARD.md",
+        "README.md",
+        "check.py",
+        "serve.py",
+        "example_rows.json",
+        "expected_outputs.safetensors",
+        "manifest.json",
+        "model.py",
+    ),
     *("model.safetensors", "preprocessing.json", "preprocessing.py", "route.svg", "value_text.py", "vocabularies.json"),
 }
 

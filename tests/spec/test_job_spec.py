@@ -190,7 +190,7 @@ def test_choice_without_its_kind_is_told_what_is_missing() -> None:
         ("constraints.max_params", 0, "constraints.max_params", "greater than or equal to 1"),
         ("budget.deadline_s", 0, "budget.deadline_s", "greater than 0"),
         ("resources.device", "tpu", "resources.device", "'auto', 'cpu' or 'cuda'"),
-        ("export.formats", ["onnx"], "export.formats[0]", "'module'"),
+        ("export.formats", ["tflite"], "export.formats[0]", "'module', 'pt2' or 'onnx'"),
         ("protocol.level", "slow", "protocol.level", "'quick', 'standard' or 'headline'"),
         ("protocol.baselines", ["moe"], "protocol", "unknown baselines ['moe']"),
         ("protocol.baselines", ["mmoe", "mmoe"], "protocol", "baselines must differ"),

@@ -53,6 +53,21 @@ def compare(folder: Path) -> tuple[dict[str, Any], float, list[str]]:
     inputs = preprocessing(rows)
     with torch.no_grad():
         outputs = model(**model.tensors(inputs))
+    said = {"model.py": outputs}
+    if (folder / "model.pt2").is_file():
+        program = torch.export.load(folder / "model.pt2").module()
+        with torch.no_grad():
+            said["model.pt2"] = program(model.tensors(inputs))
+    worst, problems = 0.0, []
+    for name, found in said.items():
+        largest, different = differences(found, expected)
+        worst = max(worst, largest)
+        problems += [f"{name}: {text}" for text in different]
+    return model.predict(inputs), worst, problems
+
+
+def differences(outputs: Mapping[str, Any], expected: Mapping[str, Any]) -> tuple[float, list[str]]:
+    """The largest difference to the expected outputs, and what differs."""
     worst, problems = 0.0, []
     if set(outputs) != set(expected):
         problems.append(f"tasks: expected {sorted(expected)}, found {sorted(outputs)}")
@@ -66,7 +81,7 @@ def compare(folder: Path) -> tuple[dict[str, Any], float, list[str]]:
         worst = max(worst, largest)
         if largest > TOLERANCE:
             problems.append(f"task {task}: outputs differ by {largest:.2g} from the expected ones")
-    return model.predict(inputs), worst, problems
+    return worst, problems
 
 
 def table(predictions: Mapping[str, Any]) -> list[str]:

@@ -85,8 +85,9 @@ class Stack(nn.Module):
         def one(own: dict[str, Tensor]) -> Any:
             return functional_call(self._network[0], own, (), dict(inputs))
 
-        if any(isinstance(module, nn.RNNBase) for module in self._network[0].modules()):
-            # Recurrent cells have no batched form: one network after another.
+        recurrent = any(isinstance(module, nn.RNNBase) for module in self._network[0].modules())
+        if recurrent or torch.compiler.is_exporting():
+            # Recurrent cells have no batched form, and vmap fixes the number of rows in an exported program.
             members = [one({name: own[place] for name, own in weights.items()}) for place in range(self.count)]
             return {task: torch.stack([found[task] for found in members]) for task in members[0]}
         found: dict[str, Tensor] = vmap(one)(weights)
@@ -142,16 +143,16 @@ class Trees(TaskModel):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Float32 [B, outputs]: logits, or values."""
         matrix, tables = self.matrix(inputs), dict(self.named_buffers())
-        node = tables["roots"].expand(len(matrix), -1)
+        node = tables["roots"].expand(matrix.shape[0], -1)
         for _ in range(self.depth):
             asked = matrix.gather(1, tables["feature"][node])
             goes_left = asked <= tables["threshold"][node]
             if len(tables["sets"]):
                 of_set = tables["members"][node]
                 inside = tables["sets"][of_set.clamp(min=0), asked.long().clamp(0, CODES - 1)]
-                goes_left = torch.where(of_set >= 0, inside, goes_left)
+                goes_left = (of_set >= 0) & inside | (of_set < 0) & goes_left  # ONNX Runtime chooses no booleans
             node = torch.where(goes_left, tables["left"][node], tables["right"][node])
-        outputs = tables["baseline"].repeat(len(matrix), 1)
+        outputs = tables["baseline"].repeat(matrix.shape[0], 1)
         return outputs.index_add(1, tables["output_of"], tables["value"][node]).float()
 
 

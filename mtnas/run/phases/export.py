@@ -13,8 +13,9 @@ import torch
 
 import mtnas
 from mtnas.data import DataAccess, example_rows
+from mtnas.data.catalogue import CATALOGUE
 from mtnas.errors import ExportError
-from mtnas.export import Member, ModelMember, export_ensemble, export_module, verify_export
+from mtnas.export import Member, ModelMember, add_formats, export_ensemble, export_module, verify_export
 from mtnas.routes import narrow
 from mtnas.routes.text import canonical_json
 from mtnas.run.context import Context
@@ -60,7 +61,7 @@ def _export_ensemble(
     ]
     with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
         folder = Path(scratch) / "module"
-        manifest = export_ensemble(
+        export_ensemble(
             folder,
             digest=mixed.digest,
             members=members,
@@ -73,7 +74,10 @@ def _export_ensemble(
             tasks=context.tasks,
             rows=example_rows(context.spec.data, access=access),
             provenance=_provenance(context, mixed.metrics, [trial.candidate.settings.seed for _, trial in found]),
+            job=_job(context),
+            licence=_licence(context),
         )
+        manifest = add_formats(folder, context.spec.export.formats)
         verify_export(folder)
         context.journal.add_export(mixed.digest, folder, manifest.model_dump(mode="json"))
 
@@ -99,7 +103,7 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
     frozen = _frozen(context, entrant, trial)
     with tempfile.TemporaryDirectory(prefix="mtnas-export-") as scratch:
         folder = Path(scratch) / "module"
-        manifest = export_module(
+        export_module(
             folder,
             frozen=frozen,
             route=entrant.route,
@@ -111,9 +115,24 @@ def _export_one(context: Context, entrant: Entrant, access: DataAccess) -> None:
                 context, {e.part: e.per_task for e in trial.evaluations}, [trial.candidate.settings.seed]
             ),
             gate=trial.candidate.settings.gate,
+            job=_job(context),
+            licence=_licence(context),
         )
+        manifest = add_formats(folder, context.spec.export.formats)
         verify_export(folder)
         context.journal.add_export(entrant.digest, folder, manifest.model_dump(mode="json"))
+
+
+def _job(context: Context) -> Mapping[str, Any]:
+    """The specification, which makes this answer again."""
+    found: Mapping[str, Any] = context.spec.model_dump(mode="json")
+    return found
+
+
+def _licence(context: Context) -> str | None:
+    """Of the data, where the catalogue knows it."""
+    source = context.spec.data.source
+    return CATALOGUE[source.name].licence if source.kind == "catalogue" and source.name in CATALOGUE else None
 
 
 def _provenance(context: Context, metrics: Mapping[str, Any], seeds: Sequence[int]) -> Mapping[str, Any]:
