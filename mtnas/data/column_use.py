@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from mtnas.data.columns.rows import Rows
@@ -63,21 +63,19 @@ def columns_used(
         labels: columns that are labels of other tasks of a catalogue set.
     """
     kinds = _kinds(schema)
-    of_task = {task.label: task.name for task in reversed(tasks)}
+    label_reasons, weight_reasons = _reasons(tasks, weight_column=spec.weight_column)
     split = None if spec.split is None or isinstance(spec.split, RatioSplit) else getattr(spec.split, "column", None)
-    weights = {task.weight_column: f"task {task.name!r}" for task in tasks if task.weight_column is not None}
-    weights |= {} if spec.weight_column is None else {spec.weight_column: "all tasks"}
     uses = []
     for name in table.column_names:
         stored = storage_of_type(table.schema.field(name).type).value
         if name in kinds:
             uses.append(ColumnUse(name=name, use="input", read_as=kinds[name], stored=stored))
-        elif name in of_task:
-            uses.append(ColumnUse(name=name, use="label", stored=stored, reason=f"label of task {of_task[name]!r}"))
+        elif name in label_reasons:
+            uses.append(ColumnUse(name=name, use="label", stored=stored, reason=label_reasons[name]))
         elif name == split:
             uses.append(ColumnUse(name=name, use="split", stored=stored, reason="divides the rows into parts"))
-        elif name in weights:
-            uses.append(ColumnUse(name=name, use="weight", stored=stored, reason=f"weighs rows for {weights[name]}"))
+        elif name in weight_reasons:
+            uses.append(ColumnUse(name=name, use="weight", stored=stored, reason=weight_reasons[name]))
         else:
             reason = left_out.get(name)
             if reason is None:
@@ -85,6 +83,32 @@ def columns_used(
                 reason = "label of a task that was not asked for" if name in labels else reason
             uses.append(ColumnUse(name=name, use="left_out", stored=stored, reason=reason))
     return (*uses, *(ColumnUse(name=name, use="left_out", reason="excluded, not looked at") for name in skipped))
+
+
+def named_for(
+    columns: Sequence[ColumnUse], tasks: Sequence[Task], *, weight_column: str | None
+) -> tuple[ColumnUse, ...]:
+    """The uses as these tasks are called: encoded data is shared by jobs whose tasks differ in nothing but names.
+
+    Args:
+        columns: the uses as another job with the same labels and weights may have named them.
+        tasks: the tasks of this job.
+        weight_column: what weighs the rows of all tasks.
+    """
+    label_reasons, weight_reasons = _reasons(tasks, weight_column=weight_column)
+    reasons = {"label": label_reasons, "weight": weight_reasons}
+    return tuple(
+        replace(column, reason=reasons[column.use][column.name]) if column.use in reasons else column
+        for column in columns
+    )
+
+
+def _reasons(tasks: Sequence[Task], *, weight_column: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """By column, why it is a label and why it is a weight."""
+    labels = {task.label: f"label of task {task.name!r}" for task in reversed(tasks)}
+    own = [task for task in tasks if task.weight_column is not None]
+    weights = {str(task.weight_column): f"weighs rows for task {task.name!r}" for task in own}
+    return labels, weights | ({} if weight_column is None else {weight_column: "weighs rows for all tasks"})
 
 
 def _kinds(schema: DataSchema) -> dict[str, str]:

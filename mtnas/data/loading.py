@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mtnas.data.access import DataAccess
 from mtnas.data.catalogue import SourceTable
-from mtnas.data.column_use import columns_used
+from mtnas.data.column_use import columns_used, named_for
 from mtnas.data.columns.rows import Rows
 from mtnas.data.data_spec import DataSpec, Feature, Source
 from mtnas.data.digest import digest_json
@@ -85,7 +85,8 @@ def load(
     digest = _digest(spec, tasks, source, encoding)
     cached = read_encoded(digest, cache=access.cache)
     if cached is not None:
-        return cached
+        columns = named_for(cached.columns, tasks, weight_column=spec.weight_column)
+        return replace(cached, columns=columns)
     with _scratch(access.cache) as scratch:
         with _as_data_errors():
             data = _encode(spec, tasks, source, encoding, digest=digest, scratch=scratch, told=told)

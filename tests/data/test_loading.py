@@ -75,6 +75,23 @@ def test_weights_and_towers_of_tasks_do_not_change_the_digest(tmp_path: Path, na
     assert load(spec_for(name), heavier, access=access).digest == load(spec_for(name), TASKS, access=access).digest
 
 
+def test_a_shared_cache_names_the_tasks_of_the_job_that_reads_it(tmp_path: Path, name: str) -> None:
+    access = access_to(tmp_path)
+    own = replace(TASKS[1], weight_column="height")
+    features = tuple(feature for feature in FEATURES if feature.column != "height")
+    spec = spec_for(name, features=features)
+    first = load(spec, [TASKS[0], own], access=access)
+    renamed = [replace(task, name=f"second_{task.name}") for task in (TASKS[0], own)]
+    second = load(spec, renamed, access=access)
+    assert second.digest == first.digest
+    assert [path.name for path in (access.cache / "encoded").iterdir()] == [first.digest]
+    reasons = {column.name: column.reason for column in second.columns}
+    assert reasons["rich"] == "label of task 'second_rich'"
+    assert reasons["height"] == "weighs rows for task 'second_wage'"
+    fresh = load(spec, renamed, access=replace(access, cache=tmp_path / "elsewhere"))
+    assert second.columns == fresh.columns
+
+
 def test_a_changed_file_is_read_again(tmp_path: Path, name: str) -> None:
     access = access_to(tmp_path)
     before = load(spec_for(name), TASKS, access=access)

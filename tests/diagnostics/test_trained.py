@@ -168,3 +168,32 @@ def test_batches_without_a_tasks_labels_do_not_count() -> None:
     found = affinity(trainer.net, trainer.selection, ROUTE, data, TASKS, part="search", batch_size=4, num_batches=16)
     assert found[0][1] is not None
     assert abs(found[0][1]) < 0.5  # a batch without labels counted as 1
+
+
+def test_a_task_without_labels_has_no_affinity_and_changes_no_other() -> None:
+    trainer = trained()
+    masked = replace(trainer.data, labels=_without(trainer.data.labels, task=1))
+    whole, found = (
+        affinity(trainer.net, trainer.selection, ROUTE, data, TASKS, part="search", batch_size=16)
+        for data in (trainer.data, masked)
+    )
+    assert found[1] == [None] * 3
+    assert [row[1] for row in found] == [None] * 3
+    assert all(found[i][j] == pytest.approx(whole[i][j], abs=1e-9) for i in (0, 2) for j in (0, 2))
+
+
+def test_conflicts_count_no_pair_with_a_task_without_labels() -> None:
+    trainer = trained()
+    labels = _without(_without(trainer.data.labels, task=0), task=1)
+    masked = replace(trainer.data, labels=labels)
+    found = conflicts(trainer.net, trainer.selection, ROUTE, masked, TASKS, part="search", batch_size=8)
+    json.dumps(found, allow_nan=False)
+    assert found["components"]
+    assert all(row["rate"] is None for row in found["components"])
+    assert any(row["rate"] is not None for row in look(trainer)["components"])
+
+
+def _without(labels_NT: torch.Tensor, *, task: int) -> torch.Tensor:
+    masked_NT = labels_NT.clone()
+    masked_NT[:, task] = torch.nan
+    return masked_NT
