@@ -35,6 +35,7 @@ from api.endpoints import (
     session,
     system,
     trials,
+    uploads,
     verbs,
 )
 from api.security import BorderGuard, check_bind
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         events,
         search_spaces,
         datasets,
+        uploads,
         system,
         audit,
         session,

@@ -21,6 +21,7 @@ from mtnas.store import Store
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/logout"})
+_FILES = "/v1/uploads/"
 _PROBES = frozenset({"/healthz", "/readyz"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -86,9 +87,14 @@ class BorderGuard:
             )
             await response(scope, receive, send)
         else:
-            await self._app(scope, self._limited(receive), send)
+            await self._app(scope, self._limited(receive, most_bytes=self._most_bytes(scope)), send)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _most_bytes(self, scope: Scope) -> int:
+        """How long a body may be: files are sent to one place only."""
+        is_file = scope["type"] == "http" and scope["method"] == "PUT" and get_route_path(scope).startswith(_FILES)
+        return self._settings.upload_mib * 2**20 if is_file else self._settings.max_body_bytes
+
+    def _limited(self, receive: Receive, *, most_bytes: int) -> Receive:
         """Bodies are cut off where they pass the limit, whatever length was announced, and where they stop coming."""
         received, is_whole = 0, False
 
@@ -100,8 +106,8 @@ class BorderGuard:
                 raise HTTPException(408, f"nothing for {self._settings.body_wait_s:g} s", {"Connection": "close"})
             received += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
-            if received > self._settings.max_body_bytes:
-                raise HTTPException(413, f"more than {self._settings.max_body_bytes} bytes")
+            if received > most_bytes:
+                raise HTTPException(413, f"more than {most_bytes} bytes")
             return message
 
         return receive_some
@@ -113,7 +119,7 @@ class BorderGuard:
             self._refuse_peer(scope)
             or self._refuse_host(headers)
             or self._refuse_origin(scope["method"], headers)
-            or self._refuse_size(headers)
+            or _refuse_size(headers, limit=self._most_bytes(scope))
             or _refuse_null(scope)
             or self._refuse_haste(scope)
             or self._refuse_token(scope, headers)
@@ -163,13 +169,6 @@ class BorderGuard:
             return None
         return Refusal(status=403, expected="the service's own origin", found=repr(origin), where="header.origin")
 
-    def _refuse_size(self, headers: Headers) -> Refusal | None:
-        limit = self._settings.max_body_bytes
-        length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) <= limit:
-            return None
-        return Refusal(status=413, expected=f"at most {limit} bytes", found=f"{length} bytes", where="body")
-
     def _refuse_token(self, scope: Scope, headers: Headers) -> Refusal | None:
         if self._book.is_empty or get_route_path(scope) in _OPEN_PATHS:
             return None
@@ -215,6 +214,13 @@ def _placed(name: bytes, value: bytes, root_path: str) -> tuple[bytes, bytes]:
     prefix = root_path.encode()
     is_ours = name == b"location" and value.startswith(b"/") and not value.startswith(prefix + b"/")
     return name, prefix + value if is_ours else value
+
+
+def _refuse_size(headers: Headers, *, limit: int) -> Refusal | None:
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length) <= limit:
+        return None
+    return Refusal(status=413, expected=f"at most {limit} bytes", found=f"{length} bytes", where="body")
 
 
 def _refuse_null(scope: Scope) -> Refusal | None:

@@ -26,12 +26,13 @@ class Settings(Places):
         rate_burst: requests that it may send at once after a rest.
         quota_active_jobs: jobs of one owner that have not ended; more are told 429. Quotas do not bind admins.
         quota_device_seconds: that trials of one owner's jobs of the last 30 days may have taken.
-        quota_mib: what files of one owner's jobs and data sets may take.
+        quota_mib: what files of one owner's jobs, data sets and uploads may take.
         reap_s: seconds between two looks for jobs whose workers are gone.
         root_path: where a reverse proxy puts the service, as ``/mtnas``; whether it strips that does not matter.
         trusted_proxies: addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` count. A proxy on this machine
             is one by default, so that what it hands on does not look as if it came from here.
         max_body_bytes: largest request body.
+        upload_mib: largest file that clients may send, in one request or in several.
         body_wait_s: seconds without a byte of a body that has begun, after which the request is given up.
         events_poll_s: seconds between two looks for new events of a job.
         events_heartbeat_s: seconds of silence after which an event stream sends a comment.
@@ -51,6 +52,7 @@ class Settings(Places):
     quota_mib: Annotated[int | None, Field(ge=1)] = None
     reap_s: Annotated[float, Field(gt=0)] = 15.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2**20
+    upload_mib: Annotated[int, Field(ge=1)] = 4096
     body_wait_s: Annotated[float, Field(gt=0)] = 30.0
     events_poll_s: Annotated[float, Field(gt=0)] = 0.5
     events_heartbeat_s: Annotated[float, Field(gt=0)] = 15.0

@@ -24,12 +24,13 @@ import httpx
 
 from mtnas import messages as m
 from mtnas.errors import ExportError
-from mtnas.wire import Wire, quoted
+from mtnas.sending import Sending
+from mtnas.wire import quoted
 
 _RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Client(Wire):
+class Client(Sending):
     """Talks to one service.
 
     Args:

@@ -236,10 +236,22 @@ class Dataset(Answer):
     failure: dict[str, Any] | None = None
     job_id: str | None = None
     about: dict[str, Any] | None = Field(default=None, description="Tasks, columns, licence of a catalogue set.")
+    suggested_tasks: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Tasks that a profiled set's columns suggest, as a specification takes them."
+    )
 
 
 class DatasetPage(Page[Dataset]):
     """The catalogue's data sets, then the registered ones."""
+
+
+class Upload(Answer):
+    """A file that a client sends: how much of it has arrived."""
+
+    sha256: str = Field(examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
+    size_bytes: int = Field(examples=[1048576])
+    received_bytes: int = Field(examples=[524288])
+    is_whole: bool
 
 
 class WorkerState(Answer):

@@ -69,11 +69,12 @@ class Wire:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         try:
-            response = self._http.request(method, path, params=given, json=json, headers=headers)
+            response = self._http.request(method, path, params=given, json=json, content=content, headers=headers)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_error:

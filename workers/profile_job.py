@@ -21,8 +21,11 @@ def profile_dataset(settings: Settings, store: Store, holding: Holding, check: C
     Raises:
         DataError: it cannot be read.
     """
-    request = holding.job.spec
+    job = holding.job
+    request = job.spec
     holding.start_phase("profile")
-    found = profile(_SOURCES.validate_python(request["source"]), access=data_access(settings, store))
+    found = profile(
+        _SOURCES.validate_python(request["source"]), access=data_access(settings, store.of_owner(job.owner))
+    )
     check()
     holding.set_profile(request["dataset_id"], found.to_json(), found.digest)

@@ -106,11 +106,12 @@ class Training:
 
 
 def data_access(settings: Settings, store: Store) -> DataAccess:
-    """What a job may read: files below the roots, and every data set in the store by its name or id."""
+    """What a job may read: files below the roots, and every data set that the store shows by its name or id."""
     records = store.datasets.list(limit=1_000_000)
     return DataAccess(
         roots=settings.data_roots,
         urls=settings.data_urls,
         cache=settings.cache,
+        uploaded=store.uploads.paths(),
         registered={name: record.source for record in records for name in (record.name, record.id)},
     )

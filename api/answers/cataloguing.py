@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from api.requests.data_checks import check_source
-from mtnas.data import CATALOGUE, DataAccess
+from mtnas.data import CATALOGUE, DataAccess, Profile
 from mtnas.data.data_spec import CatalogueSource, FileSource
+from mtnas.data.profiles.proposed_tasks import proposed_tasks
 from mtnas.errors import ConflictError
 from mtnas.messages import Dataset
-from mtnas.store import Store
+from mtnas.store import DatasetRecord, Store
 
 
 def catalogue_datasets() -> tuple[Dataset, ...]:
@@ -21,10 +24,18 @@ def find_dataset(name: str, *, store: Store) -> Dataset:
     Raises:
         NotFoundError: there is none.
     """
-    return _catalogue_dataset(name) if name in CATALOGUE else Dataset.model_validate(store.datasets.get(name))
+    return _catalogue_dataset(name) if name in CATALOGUE else registered_dataset(store.datasets.get(name))
 
 
-def refuse_bad_dataset(name: str, source: CatalogueSource | FileSource, *, access: DataAccess) -> None:
+def registered_dataset(record: DatasetRecord) -> Dataset:
+    """A registered set, with the tasks that its columns suggest."""
+    if record.profile is None:
+        return Dataset.model_validate(record)
+    proposed = proposed_tasks(Profile.from_json(record.profile))
+    return Dataset.model_validate(record).model_copy(update={"suggested_tasks": tuple(proposed)})
+
+
+def refuse_bad_dataset(name: str, source: CatalogueSource | FileSource, *, store: Store, access: DataAccess) -> None:
     """Refuse names of the catalogue, files that may not be read, and options that a catalogue set does not have.
 
     Raises:
@@ -33,6 +44,7 @@ def refuse_bad_dataset(name: str, source: CatalogueSource | FileSource, *, acces
     """
     if name in CATALOGUE:
         raise ConflictError(expected="a name that is not in the catalogue", found=repr(name), where="name")
+    access = replace(access, uploaded=store.of_owner().uploads.paths())
     for problem in check_source(source, access=access):
         raise problem.to_error()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtnas.data import CATALOGUE, DataAccess, Problem, Profile, check_against_profile
 from mtnas.data.data_spec import CatalogueSource, DatasetSource, DataSpec, FileSource
@@ -45,6 +45,7 @@ def check_data(spec: DataSpec, tasks: tuple[Task, ...], *, store: Store, access:
     """
     source, profile, warnings = spec.source, None, []
     if isinstance(source, DatasetSource):
+        access = replace(access, uploaded=store.of_owner().uploads.paths())
         record = _registered(source, store)
         profile = None if record.profile is None else Profile.from_json(record.profile)
         if profile is None:

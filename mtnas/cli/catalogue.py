@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from mtnas.cli.connection import connect, console, print_json, table
+from mtnas.cli.connection import aside, connect, console, print_json, table
 from mtnas.errors import DataError
+from mtnas.messages import Upload
 
 
 def list_data(*, as_json: bool, url: str, token: str | None) -> None:
@@ -70,6 +72,33 @@ def register(name: str, paths: Sequence[str], *, as_json: bool, url: str, token:
         print_json(made)
     else:
         console.print(f"{made.name}: profiled by job {made.job_id}", markup=False, highlight=False)
+
+
+def upload(
+    name: str, files: Sequence[Path], *, delimiter: str | None, as_json: bool, url: str, token: str | None
+) -> None:
+    """Send files and register them under a name."""
+    options = {} if delimiter is None else {"delimiter": delimiter}
+    with connect(url, token) as client, Progress(console=aside, transient=True) as bar:
+        lines: dict[str, TaskID] = {}
+
+        def listen(sent: Upload) -> None:
+            if sent.sha256 not in lines:
+                lines[sent.sha256] = bar.add_task(f"sending {sent.sha256[:12]}", total=sent.size_bytes)
+            bar.update(lines[sent.sha256], completed=sent.received_bytes)
+
+        made = client.upload_dataset(name, files, options=options, listener=listen)
+    if as_json:
+        print_json(made)
+    else:
+        console.print(f"{made.name}: profiled by job {made.job_id}", markup=False, highlight=False)
+
+
+def delete(name: str, *, url: str, token: str | None) -> None:
+    """Delete a registered data set."""
+    with connect(url, token) as client:
+        client.delete_dataset(name)
+    console.print(f"deleted: {name}", markup=False, highlight=False)
 
 
 def spaces(*, as_json: bool, url: str, token: str | None) -> None:

@@ -52,6 +52,33 @@ def register(
     catalogue.register(name, [str(one) for one in path], as_json=as_json, url=url, token=token)
 
 
+@data_app.command()
+def upload(
+    name: Annotated[str, typer.Argument(help="What jobs will call it.")],
+    file: Annotated[list[Path], typer.Argument(help="CSV or Parquet files on this machine, of one schema.")],
+    delimiter: Annotated[str | None, typer.Option(help="Between the fields of CSV files.", show_default=False)] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Send files to the service and register them under a name. Interrupted, the same command goes on."""
+    from mtnas.cli import catalogue
+
+    catalogue.upload(name, file, delimiter=delimiter, as_json=as_json, url=url, token=token)
+
+
+@data_app.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="Of a registered data set.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+) -> None:
+    """Delete a registered data set and the files sent for it; refused while a job uses it."""
+    from mtnas.cli import catalogue
+
+    catalogue.delete(name, url=url, token=token)
+
+
 @app.command()
 def spaces(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None) -> None:
     """List the search spaces, with their options and defaults."""

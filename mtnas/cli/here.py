@@ -17,8 +17,8 @@ from mtnas.cli.watching import event_text, progress_line
 from mtnas.data import DataAccess, profile
 from mtnas.data.data_spec import FileSource
 from mtnas.data.profiles.profile import Profile
+from mtnas.data.profiles.proposed_tasks import identifier, kind_of, proposed_labels, tasks_from
 from mtnas.easy.local_job import run_locally, write_answer
-from mtnas.easy.proposed_tasks import identifier, kind_of, tasks_from
 from mtnas.errors import SpecError
 from mtnas.problems import from_validation
 from mtnas.spec import JobSpec
@@ -63,7 +63,7 @@ def begin(file: Path, *, labels: Sequence[str]) -> None:
 
 def specification(name: str, source: Mapping[str, Any], known: Profile, labels: Sequence[str]) -> str:
     """The text of a specification with comments; without labels, columns with two values are proposed."""
-    proposed = labels or [column.name for column in known.columns if column.binary_rate is not None]
+    proposed = labels or proposed_labels(known)
     if not proposed:
         columns = ", ".join(column.name for column in known.columns)
         raise SpecError(

@@ -26,6 +26,7 @@ class DataAccess:
         urls: prefixes of addresses below which data files may lie, such as ``s3://bucket/folder``.
         cache: folder for encoded data and downloaded public sets; it is made when first written to.
         registered: sources (as JSON) of the registered data sets, by name and by id.
+        uploaded: files that somebody has sent, by what sources call them (``upload:`` and their sha256).
         data_dir: where public sets may lie already; by default ``MTNAS_DATA_DIR``.
     """
 
@@ -33,6 +34,7 @@ class DataAccess:
     urls: tuple[str, ...] = ()
     cache: Path
     registered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    uploaded: Mapping[str, Path] = field(default_factory=dict)
     data_dir: Path | None = field(default_factory=data_dir_from_environment)
 
     def resolve(self, path: str, *, where: str) -> Path:
@@ -42,6 +44,8 @@ class DataAccess:
             DataAccessError: it lies outside the roots once links are followed, or is no file. What lies outside is
                 not looked at, so the message tells nothing about it.
         """
+        if path in self.uploaded:
+            return self.uploaded[path]
         inside = False
         for candidate in self._candidates(path):
             try:

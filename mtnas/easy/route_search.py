@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from mtnas.data import DataAccess, profile
 from mtnas.data.data_spec import FileSource
+from mtnas.data.profiles.proposed_tasks import Named, tasks_from
 from mtnas.easy.frames import like, to_arrow, to_rows
 from mtnas.easy.local_job import run_locally
-from mtnas.easy.proposed_tasks import Named, tasks_from
 from mtnas.errors import DataError, ExportError
 from mtnas.export import LoadedModule, load_module
 from mtnas.spec import JobSpec

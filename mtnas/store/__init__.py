@@ -31,6 +31,9 @@ For everybody (`owner=None` means whoever the viewer sees, and in making things 
     store.datasets.register(name, source, owner=None)
         -> (DatasetRecord, created)                                  # queues its job of kind `profile`: record.job_id
     store.datasets.get(name_or_id, owner=None);  store.datasets.list(owner=None, limit=100, offset=0)
+    store.datasets.delete(name_or_id, owner=None)                    # refused while jobs use it
+    store.uploads.begin(sha256, size_bytes=...) -> UploadRecord; .get(sha256); .part(upload); .complete(upload)
+    store.uploads.paths() -> {"upload:SHA256": path}                 # what sources of data sets may name
     store.test_reads.count(data_digest) -> jobs that have read this test part
     store.artifacts.put_bytes(data) / put_folder(path) -> sha256    # a folder becomes one zip file
     store.artifacts.path(sha256) / open(sha256)
@@ -90,6 +93,7 @@ from mtnas.store.result_records import (
     RouteRole,
     TrialRecord,
     TrialResult,
+    UploadRecord,
     WorkState,
 )
 from mtnas.store.store import Store
@@ -123,6 +127,7 @@ __all__ = [
     "TokenRole",
     "TrialRecord",
     "TrialResult",
+    "UploadRecord",
     "Viewer",
     "WorkState",
     "WorkerRecord",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, text, union
 from mtnas.errors import QuotaError
 from mtnas.store.records import JobState
 from mtnas.store.sql.clock import seconds_from_now
-from mtnas.store.tables import ARTIFACTS, CHECKPOINTS, EXPORTS, JOBS
+from mtnas.store.tables import ARTIFACTS, CHECKPOINTS, DATASET_FILES, DATASETS, EXPORTS, JOBS, UPLOADS
 
 _DAY_S = 86_400.0
 _ENDED = [state for state in JobState if state.is_final]
@@ -23,7 +23,7 @@ class Quota:
         active_jobs: that have not ended, paused ones included.
         device_seconds: that trials have taken of the owner's jobs of the last ``days``, deleted ones included until
             they are purged.
-        size_bytes: of the files that the owner's jobs keep.
+        size_bytes: of the files that the owner's jobs and data sets keep, and of those that are being sent.
         days: what ``device_seconds`` is counted over.
     """
 
@@ -53,15 +53,22 @@ def usage_of(connection: Connection, owner: str, *, days: float) -> Usage:
         *(
             select(table.c.artifact).join(JOBS, JOBS.c.id == table.c.job_id).where(own)
             for table in (CHECKPOINTS, EXPORTS)
-        )
+        ),
+        select(DATASET_FILES.c.artifact)
+        .join(DATASETS, DATASETS.c.id == DATASET_FILES.c.dataset_id)
+        .where(DATASETS.c.owner == owner),
+        select(UPLOADS.c.artifact).where(UPLOADS.c.owner == owner),
     ).subquery()
+    coming = select(func.coalesce(func.sum(UPLOADS.c.size_bytes), 0)).where(
+        UPLOADS.c.owner == owner, UPLOADS.c.artifact.is_(None)
+    )
     size = select(func.coalesce(func.sum(ARTIFACTS.c.size_bytes), 0)).where(
         ARTIFACTS.c.sha256.in_(select(files.c.artifact))
     )
     return Usage(
         active_jobs=int(connection.execute(active).scalar_one()),
         device_seconds=float(connection.execute(recent).scalar_one()),
-        size_bytes=int(connection.execute(size).scalar_one()),
+        size_bytes=int(connection.execute(size).scalar_one()) + int(connection.execute(coming).scalar_one()),
     )
 
 
@@ -75,8 +82,7 @@ def check_quota(connection: Connection, owner: str, quota: Quota | None) -> None
     """
     if quota is None or (quota.active_jobs, quota.device_seconds, quota.size_bytes) == (None, None, None):
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:owner))"), {"owner": owner})
+    _wait_for_turn(connection, owner)
     has = usage_of(connection, owner, days=quota.days)
     for name, limit, found, more in (
         ("active_jobs", quota.active_jobs, has.active_jobs, "end or cancel one"),
@@ -85,3 +91,26 @@ def check_quota(connection: Connection, owner: str, quota: Quota | None) -> None
     ):
         if limit is not None and found >= limit:
             raise QuotaError(expected=f"fewer than {limit} ({more})", found=str(found), where=f"quota.{name}")
+
+
+def check_room(connection: Connection, owner: str, quota: Quota | None, *, more_bytes: int) -> None:
+    """Refuse a file for which the owner has no room; called before it is announced.
+
+    Raises:
+        QuotaError: there would be more than the limit.
+    """
+    if quota is None or quota.size_bytes is None:
+        return
+    _wait_for_turn(connection, owner)
+    has = usage_of(connection, owner, days=quota.days).size_bytes
+    if has + more_bytes > quota.size_bytes:
+        raise QuotaError(
+            expected=f"at most {quota.size_bytes} bytes (delete jobs, exports or data sets)",
+            found=f"{has}, and {more_bytes} more",
+            where="quota.size_bytes",
+        )
+
+
+def _wait_for_turn(connection: Connection, owner: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:owner))"), {"owner": owner})

@@ -165,6 +165,18 @@ class ExportRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRecord:
+    """A file that somebody sends, or has sent: `artifact` is its digest once it is whole."""
+
+    owner: str
+    sha256: str
+    size_bytes: int
+    artifact: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRecord:
     """A named data source and what its profile job found. `job_id` is the last job that profiled it."""
 

@@ -24,6 +24,7 @@ from mtnas.store.results.exports import Exports
 from mtnas.store.results.reports import Reports, TestReads
 from mtnas.store.results.routes import Graphs, Routes
 from mtnas.store.results.trials import Trials
+from mtnas.store.results.uploads import Uploads
 from mtnas.store.tokens import Tokens
 from mtnas.store.viewer import ANYBODY, Viewer
 from mtnas.store.workers import Workers
@@ -48,6 +49,7 @@ class Store:
         self.checkpoints = Checkpoints(database, viewer)
         self.exports = Exports(database, viewer)
         self.datasets = Datasets(database, viewer)
+        self.uploads = Uploads(database, artifacts, viewer)
         self.workers = Workers(database)
         self.tokens = Tokens(database)
         self.audit = Audit(database)

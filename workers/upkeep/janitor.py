@@ -32,10 +32,11 @@ class Janitor:
         self._thread.join()
 
     def tidy(self) -> None:
-        """Once: deleted jobs, files that no row names, encoded data beyond the limit, old entries of the audit."""
+        """Once: deleted jobs, unused uploads, files without rows, encoded data beyond the limit, old audit entries."""
         settings = self._settings
         purged = self._store.trash.purge(older_than_s=settings.trash_days * _DAY_S)
         self._store.audit.forget(older_than_s=settings.audit_days * _DAY_S)
+        self._store.uploads.forget(older_than_s=settings.garbage_age_s)
         files = self._store.collect_garbage(older_than_s=settings.garbage_age_s)
         data = evict_copies(settings.cache, unused_s=settings.garbage_age_s)
         if settings.cache_mib is not None:

@@ -93,6 +93,15 @@ class Artifacts:
         """Files that somebody is writing, or was when it died."""
         yield from self._unfinished.iterdir()
 
+    def unfinished_place(self, name: str) -> Path:
+        """Where a file is kept that arrives in parts, until it is whole or has not grown for long."""
+        return self._unfinished / f"part-{hashlib.sha256(name.encode()).hexdigest()}"
+
+    def keep_unfinished(self, path: Path, sha256: str) -> None:
+        """Give such a file its name; its bytes have that digest."""
+        with path.open("rb+") as file:
+            self._keep(path, file, sha256)
+
     def _put(self, source: BinaryIO) -> str:
         digest = hashlib.sha256()
         with self._aside() as (path, file):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from mtnas.errors import ConflictError
 from mtnas.store.database import Database
 from mtnas.store.jobs.submission import insert_job
 from mtnas.store.quotas import Quota
-from mtnas.store.records import JobHead, JobKind, JobRecord, Json
+from mtnas.store.records import JobHead, JobKind, JobRecord, JobState, Json
 from mtnas.store.result_records import DatasetRecord, WorkState
+from mtnas.store.results.uploads import let_files_go, use_files
 from mtnas.store.sql.finite_json import clean, clean_text
 from mtnas.store.sql.identifiers import new_id
 from mtnas.store.sql.record_columns import as_record, columns_of, found, missing
-from mtnas.store.tables import DATASETS
+from mtnas.store.tables import DATASETS, JOBS
 from mtnas.store.viewer import ANYBODY, Viewer
 
 _COLUMNS = columns_of(DatasetRecord, DATASETS)
@@ -36,6 +37,7 @@ class Datasets:
 
         Raises:
             ConflictError: the name stands for another source.
+            DataError: it names files that the owner has not sent.
             QuotaError: the owner has as much as they may have.
         """
         name, owner, quota = clean_text(name), self._viewer.making(owner), self._viewer.quota
@@ -74,6 +76,34 @@ class Datasets:
         with self._database.read() as connection:
             return tuple(as_record(DatasetRecord, row) for row in connection.execute(query))
 
+    def delete(self, name_or_id: str, *, owner: str | None = None) -> None:
+        """Delete a data set and, unless another one needs them, the files that were sent for it.
+
+        What jobs have found on it stays; those that have ended cannot be extended or exported from any more.
+
+        Raises:
+            NotFoundError: there is none, or it is somebody else's.
+            ConflictError: a job that has not ended uses it, or profiles it.
+        """
+        dataset = self.get(name_or_id, owner=owner)
+        # In a search's specification, and in an export's, which holds its search's.
+        uses = [
+            (JOBS.c.spec[(*place, "kind")].as_string() == "dataset")
+            & JOBS.c.spec[(*place, "name")].as_string().in_((dataset.name, dataset.id))
+            for place in (("data", "source"), ("job", "data", "source"))
+        ]
+        active = select(JOBS.c.id).where(
+            JOBS.c.owner == dataset.owner,
+            JOBS.c.state.not_in([state for state in JobState if state.is_final]),
+            or_(JOBS.c.id == dataset.job_id, *uses),
+        )
+        with self._database.write() as connection:
+            if (job_id := connection.execute(active.limit(1)).scalar()) is not None:
+                expected = "a data set that no job is using (end or cancel it)"
+                raise ConflictError(expected=expected, found=f"job {job_id}", where=f"data set {dataset.name!r}")
+            let_files_go(connection, dataset_id=dataset.id, owner=dataset.owner)
+            connection.execute(delete(DATASETS).where(DATASETS.c.id == dataset.id))
+
 
 def set_profile(connection: Connection, job: JobHead, *, dataset_id: str, profile: Json, digest: str) -> DatasetRecord:
     """Write what the profile job found; the data set is ready then. (If the job fails, so does the data set.)
@@ -104,10 +134,13 @@ def _insert(connection: Connection, *, name: str, source: Json, owner: str, quot
         "state": WorkState.PENDING,
         "job_id": job.id,
     }
-    return as_record(DatasetRecord, connection.execute(insert(DATASETS).values(values).returning(*_COLUMNS)).one())
+    row = connection.execute(insert(DATASETS).values(values).returning(*_COLUMNS)).one()
+    use_files(connection, dataset_id=dataset_id, owner=owner, source=source)
+    return as_record(DatasetRecord, row)
 
 
 def _retry(connection: Connection, dataset: DatasetRecord, source: Json, quota: Quota | None) -> DatasetRecord:
+    use_files(connection, dataset_id=dataset.id, owner=dataset.owner, source=source)
     job = _profile_job(connection, dataset.id, name=dataset.name, source=source, owner=dataset.owner, quota=quota)
     statement = (
         update(DATASETS)

@@ -33,6 +33,16 @@ def tasks_from(named: Sequence[Named] | Mapping[str, str], profile: Profile) -> 
     return [_task(one, profile) for one in given]
 
 
+def proposed_tasks(profile: Profile) -> list[dict[str, Any]]:
+    """Tasks that a job could have: a column with two values each, as labels mostly are."""
+    return tasks_from(named, profile) if (named := proposed_labels(profile)) else []
+
+
+def proposed_labels(profile: Profile) -> list[str]:
+    """Columns with two values."""
+    return [one.name for one in profile.columns if one.binary_rate is not None and one.distinct == 2]
+
+
 def kind_of(column: ColumnProfile, *, num_rows: int) -> TaskKind:
     """The kind that the values look like: two are binary, few whole ones or texts are classes, other numbers values.
 
