@@ -39,7 +39,7 @@ def test_an_export_passes_its_check_and_shows_predictions(folder: Path) -> None:
     result = run_check(folder)
     assert result.passed, result.output
     assert result.output.splitlines()[0].split() == ["row", "late", "class", "price"]
-    assert "check passed: 11 files" in result.output
+    assert "check passed: 13 files" in result.output
     assert {path.name for path in folder.iterdir()} == files
 
 
