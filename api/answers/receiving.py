@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from starlette.concurrency import run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -32,7 +32,7 @@ async def receive_file(
     if upload.artifact is not None:
         return shown(store, upload)
     part = store.uploads.part(upload)
-    with part.appended(offset=offset) as file:
+    async with contextmanager_in_threadpool(part.appended(offset=offset)) as file:
         received = offset
         try:
             async for chunk in _gathered(body):

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from mtnas.ensembles.greedy import Score
 from mtnas.tasks import Metric, Task, TaskKind
-from mtnas.training.measuring.metrics import evaluate_task
+from mtnas.training.measuring.metrics import evaluate_task, judge_task
 
 LEAST_CHANCE = 1e-12
 
@@ -63,7 +63,7 @@ def score_of(task: Task, labels_N: Tensor, *, scale: float = 1.0, weights_N: Ten
 
     def score(predictions_MNO: Tensor) -> Tensor:
         outputs_MNO = _outputs(task, predictions_MNO[:, labelled])
-        return sign * evaluate_task(task, outputs_MNO, labels_N[labelled], counts)[task.judged_by] / unit
+        return sign * judge_task(task, outputs_MNO, labels_N[labelled], counts) / unit
 
     return score
 

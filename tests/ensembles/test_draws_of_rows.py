@@ -72,7 +72,7 @@ def test_many_rows_are_drawn_once_and_no_more_than_anybody_needs() -> None:
         return row_draws(num_rows, num_figures, generator=torch.Generator().manual_seed(0))
 
     assert len(draws(200, 50)) == MOST_DRAWS
-    assert 1 < len(draws(20_000, 200)) < MOST_DRAWS
+    assert len(draws(2_000, 100)) == 5, "as many as the work allows"
     (whole,) = draws(40_000, 1000)
     assert whole.equal(torch.arange(40_000)), "one draw with replacement would leave a third of the rows out"
     (some,) = draws(MOST_ROWS + 5, 2)

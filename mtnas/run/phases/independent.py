@@ -13,7 +13,6 @@ from mtnas.routes import route_digest
 from mtnas.run.context import Context
 from mtnas.run.packs.planned import Planned, plan
 from mtnas.run.phases.search import RANDOM, Found
-from mtnas.run.phases.search_by_trials import repeated
 from mtnas.run.phases.tuning import settings
 from mtnas.run.phases.tuning_plan import Tuned
 from mtnas.trials import Candidate, Trial
@@ -48,9 +47,7 @@ def runs_of(found: Found, finalists: Mapping[str, Candidate], *, random: bool) -
     runs = []
     for seed, candidate in enumerate(winners):
         same = (label for label, other in finalists.items() if _same(candidate, other))
-        runs.append(
-            Run(seed=seed, label=next(same, repeated(name, seed) if seed else f"{name}-of-1"), candidate=candidate)
-        )
+        runs.append(Run(seed=seed, label=next(same, f"{name}-of-{seed + 1}"), candidate=candidate))
     return runs
 
 

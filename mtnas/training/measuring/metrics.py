@@ -6,7 +6,7 @@ labelled row, a class without rows (AUC), or an output that is NaN on a labelled
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -37,6 +37,18 @@ def evaluate_task(
     Raises:
         TrainingError: shapes that do not fit.
     """
+    loss_like = Metric.RMSE if task.kind is TaskKind.REGRESSION else Metric.LOG_LOSS
+    return _measured(task, outputs_KNC, labels_N, weights_N, dict.fromkeys((task.judged_by, loss_like)))
+
+
+def judge_task(task: Task, outputs_KNC: Tensor, labels_N: Tensor, weights_N: Tensor | None = None) -> Tensor:
+    """The judged metric alone, ``[K]``; see ``evaluate_task``."""
+    return _measured(task, outputs_KNC, labels_N, weights_N, (task.judged_by,))[task.judged_by]
+
+
+def _measured(
+    task: Task, outputs_KNC: Tensor, labels_N: Tensor, weights_N: Tensor | None, wanted: Iterable[Metric]
+) -> dict[str, Tensor]:
     if outputs_KNC.ndim != 3 or outputs_KNC.shape[-1] != task.num_outputs:
         raise TrainingError(
             expected=f"outputs [K, N, {task.num_outputs}]",
@@ -46,8 +58,6 @@ def evaluate_task(
     outputs = outputs_KNC if task.kind is TaskKind.MULTICLASS else outputs_KNC.squeeze(-1)
     if task.kind is TaskKind.REGRESSION and not task.unit.is_own:
         outputs, labels_N = in_own_unit(outputs.detach(), task.unit), in_own_unit(labels_N, task.unit)
-    loss_like = Metric.RMSE if task.kind is TaskKind.REGRESSION else Metric.LOG_LOSS
-    wanted = dict.fromkeys((task.judged_by, loss_like))
     return {metric: _measure(metric, outputs, labels_N, weights_N, task) for metric in wanted}
 
 
