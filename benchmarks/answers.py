@@ -26,8 +26,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.packs import access
 from benchmarks.publishing import RESULTS, interval, publish
-from benchmarks.unfamiliar import PEOPLE
-from mtnas.data.access import data_dir_from_environment
+from benchmarks.unfamiliar import PEOPLE, drug_consumption
 from mtnas.data.catalogue import CATALOGUE
 from mtnas.easy import run_locally
 from mtnas.spec import JobSpec
@@ -61,14 +60,11 @@ def _catalogue(name: str, labels: tuple[str, ...], rows: int) -> Problem:
 
 
 def _drugs() -> pd.DataFrame:
-    folder = data_dir_from_environment()
-    assert folder is not None, "MTNAS_DATA_DIR holds drug_consumption"
-    table = pd.read_csv(folder / "drug_consumption" / "drug_consumption.data.gz", header=None)
-    used = {f"drug{place}": (table[place].str[2].astype(int) >= 3).astype(int) for place in DRUGS}
-    return table[list(range(1, 13))].set_axis(list(PEOPLE), axis=1).assign(**used)
+    people, used = drug_consumption({f"drug{place}": place for place in DRUGS})
+    return people.join(used)
 
 
-DRUGS = (13, 14, 16, 18, 20, 21, 22, 23, 25, 26, 27, 28, 29, 31, 15)
+DRUGS = (14, 15, 16, 18, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 31)  # all but alcohol, caffeine, chocolate, semer
 PROBLEMS: Mapping[str, Problem] = {
     "census": _catalogue("census-income", ("income", "education", "marital"), 8_340),
     "flights": _catalogue("flights", ("dep_late", "arr_late", "cancelled"), 16_700),

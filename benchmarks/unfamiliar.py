@@ -90,10 +90,15 @@ def _diabetes() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _drugs() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return drug_consumption(DRUGS)
+
+
+def drug_consumption(places: Mapping[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What people are like, and whether they used each drug within the last year; ``places``: of the drugs' columns."""
     folder = data_dir_from_environment()
     assert folder is not None, "MTNAS_DATA_DIR holds drug_consumption"
     table = pd.read_csv(folder / "drug_consumption" / "drug_consumption.data.gz", header=None)
-    used = {name: (table[place].str[2].astype(int) >= 3).astype(int) for name, place in DRUGS.items()}
+    used = {name: (table[place].str[2].astype(int) >= 3).astype(int) for name, place in places.items()}
     return table[list(range(1, 13))].set_axis(list(PEOPLE), axis=1), pd.DataFrame(used)
 
 

@@ -103,8 +103,9 @@ def _without_search(report: Report) -> str | None:
     if gain is None or rival is None:
         return None
     return (
-        f"Without what the search found, the best ensemble has {rival['members']} members and a mean gain of "
-        f"{_percent(rival['mean_gain']['mean'])}: the search brings {_percent(gain)} to the answer."
+        f"Without what the search found, the best ensemble has {rival['members']} of {rival['candidates']} candidates "
+        f"and a mean gain of {_percent(rival['mean_gain']['mean'])}; the answer, of {together['candidates']} candidates, "
+        f"has {_percent(gain)} more, for its routes or for its larger choice."
     )
 
 

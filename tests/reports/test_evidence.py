@@ -76,9 +76,9 @@ def test_an_empty_report_proves_nothing() -> None:
 
 
 def test_the_ensemble_without_the_search_is_told_of() -> None:
-    rival = {"label": "unsearched", "members": 6, "mean_gain": {"mean": 0.012}}
-    together = {"brought": {"search": {"mean_gain": -0.001}}, "rivals": [rival]}
+    rival = {"label": "unsearched", "members": 6, "candidates": 8, "mean_gain": {"mean": 0.012}}
+    together = {"brought": {"search": {"mean_gain": -0.001}}, "rivals": [rival], "candidates": 14}
     assert evidence(REPORT | {"ensemble": together})[-1] == (
-        "Without what the search found, the best ensemble has 6 members and a mean gain of +1.20 %: "
-        "the search brings -0.10 % to the answer."
+        "Without what the search found, the best ensemble has 6 of 8 candidates and a mean gain of +1.20 %; "
+        "the answer, of 14 candidates, has -0.10 % more, for its routes or for its larger choice."
     )

@@ -45,11 +45,13 @@ class Mixed:
         weights: of the members, by task.
         metrics: by part, as in ``Evaluation.per_task``.
         score: on ``valid``, as entrants are chosen by.
+        candidates: how many there were to choose from.
     """
 
     weights: Weights
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
     score: float
+    candidates: int
 
     @property
     def members(self) -> list[str]:
@@ -145,10 +147,10 @@ class _Pool:
             for t, task in enumerate(self.tasks):
                 own = shares_over_draws(on_valid[task.name], partial(self._score, t), rules, draws, allowed=allowed)
                 shares[task.name] = half_each(own, whole)
-        return self.mixed(trimmed(shares, most_members=context.spec.export.most_members))
+        return self.mixed(trimmed(shares, most_members=context.spec.export.most_members), candidates=len(allowed))
 
-    def mixed(self, shares: Mapping[str, Mapping[int, float]]) -> Mixed:
-        """Members by their places, with their shares by task."""
+    def mixed(self, shares: Mapping[str, Mapping[int, float]], *, candidates: int) -> Mixed:
+        """Members by their places, with their shares by task, of so many candidates."""
         metrics: dict[str, dict[str, Mapping[str, float]]] = {part: {} for part in PARTS}
         for t, task in enumerate(self.tasks):
             places = list(shares[task.name])
@@ -161,12 +163,14 @@ class _Pool:
             weights={name: {self.members[p]: w for p, w in of_task.items()} for name, of_task in shares.items()},
             metrics=metrics,
             score=valid_score(self.tasks, [Evaluation(part="valid", per_task=metrics["valid"])], self.scales),
+            candidates=candidates,
         )
 
     def average(self, members: Sequence[str]) -> Mixed:
         """All with the same share."""
         places = [self.members.index(name) for name in members]
-        return self.mixed({task.name: dict.fromkeys(places, 1 / len(places)) for task in self.tasks})
+        shares = {task.name: dict.fromkeys(places, 1 / len(places)) for task in self.tasks}
+        return self.mixed(shares, candidates=len(places))
 
     def _score(self, t: int, rows: Tensor) -> Score:
         """How good one task's predictions for these rows are."""
@@ -221,7 +225,8 @@ def _forget_others(context: Context, entrants: Sequence[Entrant], found: Ensembl
 
 def _to_json(found: Ensemble) -> dict[str, Any]:
     def plain(mixed: Mixed) -> dict[str, Any]:
-        return {"weights": mixed.weights, "metrics": mixed.metrics, "score": mixed.score}
+        of = {"weights": mixed.weights, "metrics": mixed.metrics}
+        return of | {"score": mixed.score, "candidates": mixed.candidates}
 
     averages = {label: plain(mixed) for label, mixed in found.averages.items()}
     unsearched = None if found.unsearched is None else plain(found.unsearched)

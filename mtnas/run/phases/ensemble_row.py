@@ -79,6 +79,7 @@ def ensemble_facts(
         stages["unsearched"] = gains_of(context, entrants, together.unsearched.metrics["test"])
     return {
         "digest": together.mixed.digest,
+        "candidates": together.mixed.candidates,
         "members": members_facts(entrants, together.mixed),
         "hand_made": None if best is None else best.label,
         "rivals": _rivals(context, entrants, together),
@@ -95,6 +96,7 @@ def _rivals(context: Context, entrants: Sequence[Entrant], together: Ensemble) -
         {
             "label": label,
             "members": len(found.members),
+            "candidates": found.candidates,
             "valid_score": found.score if math.isfinite(found.score) else None,
             "mean_gain": _mean([of["mean_gain"] for of in gains_of(context, entrants, found.metrics["test"]).values()]),
             "per_task": {t.name: found.metrics["test"][t.name][t.judged_by] for t in context.tasks},

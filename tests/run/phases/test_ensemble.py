@@ -114,6 +114,7 @@ def test_rivals_have_members_too(done: Job) -> None:
     rivals = {rival["label"]: rival for rival in report["ensemble"]["rivals"]}
     assert set(rivals) == {"unsearched", "single_task", "shared_bottom", "finalist-1", "finalist-2"}
     assert [rivals[label]["members"] for label in ("single_task", "finalist-1")] == [2, 2]
+    assert (rivals["unsearched"]["candidates"], report["ensemble"]["candidates"]) == (2 * 2 + 2, 2 * 4 + 2)
     step = report["ensemble"]["brought"]["search"]["mean_gain"]
     ours = row(report, "ensemble")["mean_gain"]["mean"]
     assert step == pytest.approx(ours - rivals["unsearched"]["mean_gain"]["mean"])
