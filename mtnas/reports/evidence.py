@@ -104,7 +104,7 @@ def _without_search(report: Report) -> str | None:
         return None
     return (
         f"Without what the search found, the best ensemble has {rival['members']} of {rival['candidates']} candidates "
-        f"and a mean gain of {_percent(rival['mean_gain']['mean'])}; the answer, of {together['candidates']} candidates, "
+        f"and a mean gain of {_percent(rival['mean_gain']['mean'])}; the answer, of {together['candidates']}, "
         f"has {_percent(gain)} more, for its routes or for its larger choice."
     )
 

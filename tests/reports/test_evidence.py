@@ -80,5 +80,5 @@ def test_the_ensemble_without_the_search_is_told_of() -> None:
     together = {"brought": {"search": {"mean_gain": -0.001}}, "rivals": [rival], "candidates": 14}
     assert evidence(REPORT | {"ensemble": together})[-1] == (
         "Without what the search found, the best ensemble has 6 of 8 candidates and a mean gain of +1.20 %; "
-        "the answer, of 14 candidates, has -0.10 % more, for its routes or for its larger choice."
+        "the answer, of 14, has -0.10 % more, for its routes or for its larger choice."
     )
