@@ -15,6 +15,7 @@ from mtnas.client import Client
 from mtnas.errors import MtnasError
 from mtnas.store import Store
 from tests.api.process import free_port, wait_until_ready
+from tests.lean import NO_MODELS
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
@@ -27,8 +28,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 16, "epochs": 200, "lr": {"grid": [0.002, 0.01]}, "extend": 0},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "seeds": 2,
         "finalists": 1,
         "baselines": ["shared_bottom"],

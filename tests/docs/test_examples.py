@@ -15,6 +15,7 @@ import yaml
 from mtnas.cli.app import all_commands
 from mtnas.spec import JobSpec
 from tests.api.process import serving
+from tests.lean import NO_MODELS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "guides").glob("*.md"))]
@@ -87,8 +88,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
                     "budget": {"trials": 2},
                     "protocol": {
                         "baselines": ["shared_bottom"],
-                        "boosted_trees": False,
-                        "linear_models": False,
+                        **NO_MODELS,
                         "finalists": 1,
                     },
                     "export": {"ensemble": "none"},

@@ -16,6 +16,7 @@ from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
 from search_spaces import build
+from tests.lean import NO_MODELS
 
 NUM_TASKS = 2
 PLANTED: dict[str, Any] = {"rows": 400, "dims": 8, "num_tasks": NUM_TASKS, "kind": "binary"}
@@ -34,8 +35,7 @@ SMALL: dict[str, Any] = {
         "baselines": ["shared_bottom"],
         "seeds": 2,
         "finalists": 2,
-        "boosted_trees": False,  # tests/run/task_models and tests/run/phases/test_ensemble.py have them
-        "linear_models": False,
+        **NO_MODELS,
     },
     "export": {"top": 0, "ensemble": "none"},  # tests/run/phases/test_ensemble.py and test_ensemble_export.py have one
 }

@@ -19,6 +19,7 @@ from mtnas.run.phases import export as export_phase
 from mtnas.spec import JobSpec
 from mtnas.supernets import freeze_part
 from mtnas.training.trained_network import Trained
+from tests.lean import NO_MODELS
 from tests.run.jobs import SMALL, TRAINING, spec_of
 
 PLANTED = {"rows": 400, "dims": 8, "num_tasks": 3, "kind": "binary"}
@@ -26,8 +27,7 @@ DATA: dict[str, Any] = {"source": {"kind": "catalogue", "name": "planted", "opti
 TASKS = [{"name": f"task_{t}", "kind": "binary", "tower": [4]} for t in range(3)]
 PROTOCOL = {
     "level": "quick",
-    "boosted_trees": False,
-    "linear_models": False,
+    **NO_MODELS,
     "baselines": ["shared_bottom"],
     "seeds": 1,
     "finalists": 1,

@@ -16,6 +16,7 @@ from mtnas.run.packs.pack_events import PackEvent
 from mtnas.run.packs.pack_task import PackTask
 from mtnas.search import StopReason
 from mtnas.trials import Trial, TrialState
+from tests.lean import NO_MODELS
 from tests.run.clock import Clock, running
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import (
@@ -38,8 +39,7 @@ PROPOSALS = 16 * EVALUATION + MOST_KNOWN + YARDSTICK  # what a search evaluates 
 QUICK: dict[str, Any] = {
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 1,

@@ -14,6 +14,7 @@ from mtnas.run import InProcessExecutor, MemoryJournal, run_job
 from mtnas.run.earlier_job import Earlier
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial
+from tests.lean import NO_MODELS
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import (
     EVALUATION,
@@ -31,8 +32,7 @@ from tests.run.jobs import (
 QUICK = {
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 2,

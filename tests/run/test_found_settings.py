@@ -7,6 +7,7 @@ from typing import Any
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.trials import Trial
+from tests.lean import NO_MODELS
 from tests.run.jobs import SHORT, TRAINING, run, spec_of
 
 HARD_CONCRETE = {"temperature": 0.5, "stretch_low": -0.2, "stretch_high": 1.3, "l0": 0.02}
@@ -45,8 +46,7 @@ def test_random_search_sets_gates_as_the_search_that_it_is_compared_with(access:
     journal = MemoryJournal()
     protocol = {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 1,

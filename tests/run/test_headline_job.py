@@ -19,6 +19,7 @@ from mtnas.spec import JobSpec
 from mtnas.training.measuring.gains import mean_gain, task_gains
 from mtnas.trials import TrialState
 from search_spaces import build
+from tests.lean import NO_MODELS
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless
 
@@ -28,8 +29,7 @@ PROTOCOL = {
     "baselines": ["single_task", "shared_bottom"],
     "seeds": SEEDS,
     "finalists": 1,
-    "boosted_trees": False,
-    "linear_models": False,
+    **NO_MODELS,
 }
 Job = tuple[Mapping[str, Any], MemoryJournal]
 KINDS = {

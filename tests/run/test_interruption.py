@@ -10,6 +10,7 @@ import pytest
 from mtnas.data import DataAccess
 from mtnas.errors import LeaseLostError
 from mtnas.run import MemoryJournal
+from tests.lean import NO_MODELS
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import SAMPLED, SMALL, EagerExecutor, run, spec_of, timeless, timeless_trials
 
@@ -17,8 +18,7 @@ SHORT: dict[str, Any] = {
     "training": {"batch_size": 64, "epochs": 1, "lr": {"grid": [0.003, 0.01]}, "extend": 0, "evaluate_every": 2},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 1,

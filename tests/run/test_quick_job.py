@@ -15,6 +15,7 @@ from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.spec import JobSpec
 from mtnas.trials import Trial, TrialState
+from tests.lean import NO_MODELS
 from tests.run.jobs import EVALUATION, POLICY_STEP, STEPS, YARDSTICK, run, spec_of
 
 ROW = {
@@ -63,8 +64,7 @@ class Done:
 def done(access: DataAccess, tmp_path_factory: pytest.TempPathFactory) -> Done:
     protocol = {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": BASELINES,
         "seeds": 3,
         "finalists": 2,

@@ -15,6 +15,7 @@ from mtnas.run.packs.execute import execute
 from mtnas.run.packs.pack_events import PackEvent
 from mtnas.run.packs.pack_task import PackTask, TrainWork
 from mtnas.trials import Trial, TrialState
+from tests.lean import NO_MODELS
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import SMALL, run, spec_of, timeless, timeless_trials
 
@@ -30,8 +31,7 @@ JOB: dict[str, Any] = SMALL | {
     "training": SMALL["training"] | {"gate": {"l0": 0.02}},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 2,
@@ -158,8 +158,7 @@ def test_balancers_keep_their_state_when_halving_packs_candidates_anew(access: D
         "budget": {"trials": 9},
         "protocol": {
             "level": "quick",
-            "boosted_trees": False,
-            "linear_models": False,
+            **NO_MODELS,
             "baselines": ["shared_bottom"],
             "seeds": 1,
             "finalists": 1,

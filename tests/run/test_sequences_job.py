@@ -13,6 +13,7 @@ from mtnas.data import DataAccess
 from mtnas.errors import MtnasError
 from mtnas.run import MemoryJournal
 from mtnas.spec import JobSpec
+from tests.lean import NO_MODELS
 from tests.run.jobs import run, spec_of
 
 STEPS = 6
@@ -52,8 +53,7 @@ def spec(**space: int) -> JobSpec:
             "baselines": [],
             "seeds": 1,
             "finalists": 1,
-            "boosted_trees": False,
-            "linear_models": False,
+            **NO_MODELS,
         },
         export={"top": 1},
     )

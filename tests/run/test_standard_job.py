@@ -12,6 +12,7 @@ import pytest
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.training.measuring.gains import task_gains
+from tests.lean import NO_MODELS
 from tests.run.jobs import SMALL, STEPS, run, spec_of, timeless
 
 PROTOCOL = {"level": "standard", "baselines": ["single_task", "shared_bottom"], "seeds": 2, "finalists": 1}
@@ -90,7 +91,7 @@ def test_trees_are_grown_once_per_job(done: tuple[Mapping[str, Any], MemoryJourn
 
 
 def test_parts_of_the_protocol_can_be_left_out(access: DataAccess) -> None:
-    protocol = PROTOCOL | {"boosted_trees": False, "linear_models": False, "random_search": False}
+    protocol = PROTOCOL | {**NO_MODELS, "random_search": False}
     report = run(spec_of(protocol=protocol, export=EXPORT), MemoryJournal(), access)
     assert [row["label"] for row in report["rows"]] == ["single_task", "shared_bottom", "finalist-1", "ensemble"]
     assert len(report["comparisons"]) == 1

@@ -19,6 +19,7 @@ import search_spaces
 from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, JobState, Store
+from tests.lean import NO_MODELS
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -33,8 +34,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 128, "epochs": 1, "lr": 0.01},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "seeds": 1,
         "finalists": 1,
         "baselines": ["shared_bottom"],

@@ -11,6 +11,7 @@ import pytest
 from examples.embedded import embedded_service
 from mtnas.client import Client
 from mtnas.messages import Trial
+from tests.lean import NO_MODELS
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -21,7 +22,7 @@ SPEC: dict[str, Any] = {
     "tasks": [{"name": f"task_{i}", "kind": "regression", "tower": []} for i in range(4)],
     "space": {"options": {"layers": 2, "subnets": 2, "width": 8}},
     "training": {"epochs": 4, "batch_size": 64, "lr": 0.004},
-    "protocol": {"level": "quick", "boosted_trees": False, "linear_models": False, "seeds": 1, "finalists": 1},
+    "protocol": {"level": "quick", **NO_MODELS, "seeds": 1, "finalists": 1},
     "resources": {"pack_size": 1, "max_packs": 1},
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from examples.embedded import embedded_service
 from mtnas.client import Client
+from tests.lean import NO_MODELS
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -20,8 +21,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 128, "epochs": 2, "lr": 0.003},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 1,

@@ -18,6 +18,7 @@ from mtnas.run.packs.pack_task import PackTask
 from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec, ResourcesSpec
 from mtnas.trials import TrialState
+from tests.lean import NO_MODELS
 from tests.workers.nodes import Nodes, two_nodes
 from tests.workers.packs import pack, planted
 
@@ -34,8 +35,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 16, "epochs": 14, "lr": 0.01, "evaluate_every": 20},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "seeds": 1,
         "finalists": 1,
         "baselines": ["shared_bottom"],

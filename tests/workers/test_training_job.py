@@ -14,6 +14,7 @@ from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import Holding, JobKind, Store
 from mtnas.trials import TrialState
+from tests.lean import NO_MODELS
 from workers.local_backend import LocalBackend
 from workers.profile_job import profile_dataset
 from workers.settings import Settings
@@ -28,8 +29,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 128, "epochs": 1, "lr": {"grid": [0.002, 0.01]}, "extend": 0},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "seeds": 1,
         "finalists": 1,
         "baselines": ["shared_bottom"],

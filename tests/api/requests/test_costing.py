@@ -12,6 +12,7 @@ from mtnas.data import DataAccess
 from mtnas.data.data_spec import CatalogueSource
 from mtnas.data.profiles.profile import Profile
 from mtnas.run import MemoryJournal
+from tests.lean import NO_MODELS
 from tests.run.jobs import PLANTED, SMALL, TRAINING, run, spec_of
 
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ def test_the_estimate_holds_the_charge_of_the_search(kind: str, access: DataAcce
 @pytest.mark.parametrize("kind", ["darts", "evolution"])
 def test_the_estimate_holds_independent_searches_and_random_ones_beside_them(kind: str, access: DataAccess) -> None:
     protocol = {"level": "headline", "baselines": [], "seeds": 2, "finalists": 1}
-    models: dict[str, Any] = {"boosted_trees": False, "linear_models": False}
+    models: dict[str, Any] = {**NO_MODELS}
     search = {"kind": kind} | ({"epochs": 1} if kind == "darts" else {"generation": 2})
     spec = spec_of(search=search, protocol=protocol | models, budget={"trials": 4})
     assert isinstance(spec.data.source, CatalogueSource)

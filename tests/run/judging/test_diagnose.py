@@ -17,6 +17,7 @@ from mtnas.run.memory_journal import MemoryJournal
 from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from search_spaces import build
+from tests.lean import NO_MODELS
 
 SPEC = {
     "name": "together",
@@ -30,8 +31,7 @@ SPEC = {
         "seeds": 2,
         "finalists": 1,
         "baselines": ["shared_bottom"],
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
     },
     "export": {"top": 0, "ensemble": "none"},
     "diagnostics": {"conflicts": True, "affinity": True},

@@ -12,6 +12,7 @@ from mtnas.errors import OutOfMemoryError
 from mtnas.run import Executor, InProcessExecutor, MemoryJournal
 from mtnas.run.packs.pack_events import PackFailed, PackProgress
 from mtnas.run.packs.progress import WHOLE, PackMeter, PhaseProgress, Stretch
+from tests.lean import NO_MODELS
 from tests.run.jobs import SAMPLED, SMALL, FailingExecutor, run, size_of, spec_of
 
 OOM = OutOfMemoryError(expected="less", found="more", where="pack")
@@ -95,15 +96,13 @@ class _Recorder(MemoryJournal):
 
 STANDARD = {
     "level": "quick",
-    "boosted_trees": False,
-    "linear_models": False,
+    **NO_MODELS,
     "baselines": ["shared_bottom"],
     "seeds": 1,
     "finalists": 1,
     "random_search": True,
 } | {
-    "boosted_trees": False,
-    "linear_models": False,
+    **NO_MODELS,
 }
 
 

@@ -18,6 +18,7 @@ from mtnas.search.budgets.halving_plan import Rung, candidate_steps
 from mtnas.spec import JobSpec
 from mtnas.training.feeding.task_batches import steps_per_epoch
 from mtnas.trials import Trial, TrialState
+from tests.lean import NO_MODELS
 from tests.run.interrupting import InterruptedJournal
 from tests.run.jobs import (
     SAMPLED,
@@ -39,8 +40,7 @@ HALVED: dict[str, Any] = SAMPLED | {
     "budget": {"trials": GENERATION},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": [],
         "seeds": 1,
         "finalists": 1,

@@ -9,13 +9,13 @@ import pytest
 from mtnas.data import DataAccess
 from mtnas.run import MemoryJournal
 from mtnas.search.known_schemes import partitions
+from tests.lean import NO_MODELS
 from tests.run.jobs import SMALL, STEPS, run, spec_of
 
 SEARCH: dict[str, Any] = {**SMALL["search"], "screen": 5}
 PROTOCOL: dict[str, Any] = {
     "level": "quick",
-    "boosted_trees": False,
-    "linear_models": False,
+    **NO_MODELS,
     "baselines": ["shared_bottom"],
     "seeds": 1,
     "finalists": 2,

@@ -12,6 +12,7 @@ from mtnas.run import MemoryJournal
 from mtnas.run.packs.execute import execute
 from mtnas.run.packs.pack_events import PackEvent
 from mtnas.run.packs.pack_task import PackTask
+from tests.lean import NO_MODELS
 from tests.run.jobs import SAMPLED, TRAINING, run, spec_of, timeless
 
 GROWING: dict[str, Any] = SAMPLED | {
@@ -20,8 +21,7 @@ GROWING: dict[str, Any] = SAMPLED | {
     "training": TRAINING | {"lr": {"grid": [1e-6, 2e-6]}, "weight_decay": {"grid": [0.1, 0.4]}, "extend": 1},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "baselines": ["shared_bottom"],
         "seeds": 1,
         "finalists": 1,

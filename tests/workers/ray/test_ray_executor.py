@@ -27,6 +27,7 @@ from mtnas.run.phases.prepare import expanded
 from mtnas.spec import JobSpec
 from mtnas.store import JobKind, Store
 from mtnas.trials import Trial
+from tests.lean import NO_MODELS
 from tests.workers.packs import pack, planted
 from workers.ray.cluster import cluster
 from workers.settings import Settings
@@ -47,8 +48,7 @@ SPEC: dict[str, Any] = {
     "training": {"batch_size": 128, "epochs": 1, "lr": 0.01},
     "protocol": {
         "level": "quick",
-        "boosted_trees": False,
-        "linear_models": False,
+        **NO_MODELS,
         "seeds": 1,
         "finalists": 1,
         "baselines": ["shared_bottom"],
